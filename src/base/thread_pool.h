@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// A fixed number of threads and a bounded queue.
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace varve::base {
+
+// Names the calling thread as top and gdb show it (15 bytes at most).
+void name_this_thread(const std::string& name);
+
+// Thread-safe. The destructor runs what is queued, then joins.
+class ThreadPool {
+ public:
+  ThreadPool(std::string name, std::size_t threads, std::size_t queue_max);
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  // False if the queue is full or the pool is stopping; the task is then not taken.
+  [[nodiscard]] bool try_post(std::function<void()> task);
+  std::size_t size() const { return threads_.size(); }
+
+  // Runs body(0) … body(count - 1), on the calling thread and on pool threads that are free, and
+  // returns when all are done. Safe to call from a pool thread: the caller makes progress alone.
+  void parallel_for(std::size_t count, const std::function<void(std::size_t)>& body);
+
+ private:
+  void run();
+
+  const std::size_t queue_max_;
+  std::mutex mutex_;  // guards queue_ and stopping_
+  std::condition_variable wake_;
+  std::deque<std::function<void()>> queue_;
+  bool stopping_ = false;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace varve::base

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+// An HTTP/1.1 server with bounds on everything a client controls. Requests are handed to a Handler
+// on an I/O thread; the answer may come later, from any thread.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "varve/result.h"
+
+namespace varve::base {
+class Logger;
+class MetricsRegistry;
+}  // namespace varve::base
+
+namespace varve::http {
+
+// A whole request. Owned by the exchange: views into it live until the response has been sent.
+struct Request {
+  std::string method;
+  std::string path;   // percent-decoded, without the query
+  std::string query;  // raw, after '?'
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string body;   // as sent: Content-Encoding is the handler's business
+  std::string remote_address;
+
+  // Case-insensitive; "" if absent.
+  std::string_view header(std::string_view name) const;
+};
+
+struct Response {
+  int status = 200;
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string body;
+  // If set, the body is streamed (chunked) instead: each call appends the next piece (aim at 64
+  // KiB) and says whether more follows. Called on an I/O thread when the socket can take it, so
+  // never more than a piece is in memory.
+  std::function<bool(std::string& piece)> next_piece;
+  // Compress by the client's Accept-Encoding (zstd, gzip) if the body is worth it.
+  bool compressible = true;
+};
+
+// The answer to one request; shared by whoever will answer it. send() may be called once, from any
+// thread; if the last owner goes without it, the client gets 500.
+class Exchange {
+ public:
+  virtual ~Exchange() = default;
+  virtual const Request& request() const = 0;
+  virtual void send(Response response) = 0;
+  // True once the client has hung up: work for it is in vain.
+  virtual bool client_gone() const = 0;
+};
+using ExchangePtr = std::shared_ptr<Exchange>;
+
+// Called on an I/O thread; must not block for long.
+using Handler = std::function<void(ExchangePtr)>;
+
+struct ServerOptions {
+  std::vector<std::string> listen_addresses{"0.0.0.0:9090"};
+  std::size_t threads = 2;
+  std::size_t connections_max = 512;
+  std::size_t body_max_bytes = std::size_t{64} << 20;
+  std::size_t header_max_bytes = 64 << 10;
+  std::chrono::milliseconds read_timeout = std::chrono::minutes(5);   // idle and whole request
+  std::chrono::milliseconds header_timeout = std::chrono::seconds(30);
+  std::chrono::milliseconds write_timeout = std::chrono::minutes(2);
+  // Request bodies in memory over all connections; past it: 503 with Retry-After.
+  std::size_t bodies_total_max_bytes = std::size_t{512} << 20;
+};
+
+class Server {
+ public:
+  virtual ~Server() = default;  // stops
+
+  // Binds and starts. kIo names the address that could not be bound.
+  static Result<std::unique_ptr<Server>> start(ServerOptions options, Handler handler,
+                                               base::Logger& log, base::MetricsRegistry& metrics);
+  // The bound ports, in the order of the addresses (for port 0).
+  virtual std::vector<std::uint16_t> ports() const = 0;
+  // Stops accepting, lets requests under way finish up to `grace`, closes the rest.
+  virtual void stop(std::chrono::milliseconds grace) = 0;
+};
+
+// "a=b&c=d" with percent and plus decoded, in order. kInvalidArgument for a broken escape.
+using FormValues = std::vector<std::pair<std::string, std::string>>;
+Result<FormValues> parse_form(std::string_view encoded);
+
+}  // namespace varve::http

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// The PromQL engine: expression text, a storage to read from, and a time or a range of steps in; a
+// result out. Semantics: Prometheus 3.14.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "promql/features.h"
+#include "varve/query.h"
+#include "varve/result.h"
+
+namespace varve::base {
+class Clock;
+class ThreadPool;
+class MemoryAccount;
+}  // namespace varve::base
+namespace varve::storage {
+class Queryable;
+}
+
+namespace varve::promql {
+
+struct EngineOptions {
+  std::chrono::milliseconds lookback_delta = std::chrono::minutes(5);
+  std::chrono::milliseconds timeout = std::chrono::minutes(2);
+  std::uint64_t samples_max = 50'000'000;
+  // The step of subqueries that name none, and the interval rules are evaluated at.
+  std::chrono::milliseconds default_subquery_step = std::chrono::minutes(1);
+  Features features;
+};
+
+struct QueryParams {
+  std::chrono::milliseconds lookback_delta{0};  // 0: the engine's
+  std::chrono::milliseconds timeout{0};         // 0: the engine's; a longer one is cut to it
+  // Polled between tasks; true cancels the query (kCanceled). May be empty.
+  std::function<bool()> canceled;
+};
+
+// Thread-safe. Evaluates on the calling thread and on `pool`.
+class Engine {
+ public:
+  // The references must outlive the engine; pool may be null (then everything runs on the caller).
+  Engine(EngineOptions options, const base::Clock& clock, base::ThreadPool* pool,
+         base::MemoryAccount* memory);
+  ~Engine();
+
+  // Errors: kInvalidArgument (parse and type errors, Prometheus's text with position), kExecution,
+  // kTimeout, kCanceled, kLimitExceeded (samples; the text names the flag), kUnimplemented.
+  Result<QueryResult> instant(const storage::Queryable& storage, std::string_view expression,
+                              Timestamp time_ms, const QueryParams& params = {}) const;
+  // Steps start_ms, start_ms + step_ms, … up to and including end_ms if a step falls on it.
+  // Preconditions: step_ms > 0, start_ms <= end_ms.
+  Result<QueryResult> range(const storage::Queryable& storage, std::string_view expression,
+                            Timestamp start_ms, Timestamp end_ms, std::int64_t step_ms,
+                            const QueryParams& params = {}) const;
+
+  const EngineOptions& options() const { return options_; }
+
+ private:
+  EngineOptions options_;
+  const base::Clock& clock_;
+  base::ThreadPool* pool_;
+  base::MemoryAccount* memory_;
+};
+
+}  // namespace varve::promql

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+// How queries read: the one header through which PromQL and the API see storage. A Querier pins a
+// consistent state; a Selection is the series that some matchers picked, by dense ordinals, whose
+// labels are columns and whose samples are decoded a whole series at a time.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "model/matcher.h"
+#include "varve/labels.h"
+#include "varve/result.h"
+#include "varve/sample.h"
+
+namespace varve::storage {
+
+// The samples of one series in a time range, oldest first. Floats and histograms are apart and
+// share no timestamp. Stale markers are in it: leaving them out is the evaluator's business.
+// Meant to be reused: read() clears and refills, keeping capacity.
+struct SeriesSamples {
+  std::vector<Timestamp> float_times;
+  std::vector<double> float_values;
+  std::vector<Timestamp> histogram_times;
+  std::vector<HistogramPtr> histograms;
+  // Non-zero and equal for two reads of one Selection: their float_times are equal. Lets window
+  // bounds be computed once for all series of a scrape. 0: not known.
+  std::uint64_t times_id = 0;
+
+  void clear() {
+    float_times.clear();
+    float_values.clear();
+    histogram_times.clear();
+    histograms.clear();
+    times_id = 0;
+  }
+};
+
+// The newest sample of a series inside a window.
+struct LastSample {
+  enum class Kind : std::uint8_t { kNone, kFloat, kHistogram };
+  Timestamp timestamp_ms = 0;
+  double value = 0;
+  HistogramPtr histogram;
+  Kind kind = Kind::kNone;
+};
+
+// A label of all series of a Selection: ids[i] names the value of series i. Equal ids mean equal
+// values; 0 means the label is absent. values[id] is the string, values[0] is "".
+struct LabelColumn {
+  std::vector<std::uint32_t> ids;
+  std::vector<std::string_view> values;  // live as long as the Selection
+};
+
+// Immutable; all methods may be called from several threads at once. Ordinals are [0, size()), in
+// no particular order. Must not outlive its Querier.
+class Selection {
+ public:
+  virtual ~Selection() = default;
+  virtual std::size_t size() const = 0;
+
+  virtual Labels labels(std::size_t series) const = 0;
+  virtual LabelColumn label_column(std::string_view name) const = 0;
+
+  // All samples of a series in `range` (both ends included, within the range select() was given).
+  // kCorruption: these samples cannot be read; the rest of the selection still can.
+  virtual Status read(std::size_t series, TimeRange range, SeriesSamples& out) const = 0;
+
+  // For each of the given series the newest sample in `range`; out.size() == series.size(). Much
+  // cheaper than read() where the head holds the newest sample.
+  virtual Status read_last(std::span<const std::uint32_t> series, TimeRange range,
+                           std::span<LastSample> out) const = 0;
+};
+
+// What a query means to do with a selection; storage may use it to read less, and may ignore it.
+struct SelectHints {
+  std::int64_t step_ms = 0;   // 0: instant
+  std::int64_t range_ms = 0;  // of a range selector, else 0
+  std::string_view function;  // the innermost function or aggregation around the selector
+  std::size_t series_max = 0;  // kLimitExceeded if more series match; 0: no limit
+};
+
+struct ExemplarPoint {
+  Labels labels;
+  double value = 0;
+  Timestamp timestamp_ms = 0;
+};
+
+struct SeriesExemplars {
+  Labels series;
+  std::vector<ExemplarPoint> exemplars;
+};
+
+// Not thread-safe itself; its Selections are. Pins what it reads until destroyed.
+class Querier {
+ public:
+  virtual ~Querier() = default;
+
+  // Series with at least one sample in `range` possible that satisfy all matchers. At least one
+  // matcher must not match the empty string, else kInvalidArgument.
+  virtual Result<std::unique_ptr<Selection>> select(std::span<const model::Matcher> matchers,
+                                                    TimeRange range,
+                                                    const SelectHints& hints = {}) = 0;
+
+  // Sorted, unique. Without matchers all that is known in the range. limit 0: none; `truncated` says
+  // whether it cut something.
+  struct Names {
+    std::vector<std::string> names;
+    bool truncated = false;
+  };
+  virtual Result<Names> label_names(std::span<const model::Matcher> matchers, TimeRange range,
+                                    std::size_t limit = 0) = 0;
+  virtual Result<Names> label_values(std::string_view label,
+                                     std::span<const model::Matcher> matchers, TimeRange range,
+                                     std::size_t limit = 0) = 0;
+};
+
+// Where queriers come from. Thread-safe.
+class Queryable {
+ public:
+  virtual ~Queryable() = default;
+  // `range` is what the query may touch at most.
+  virtual Result<std::unique_ptr<Querier>> querier(TimeRange range) const = 0;
+};
+
+}  // namespace varve::storage

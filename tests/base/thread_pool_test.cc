@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "base/thread_pool.h"
+
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <numeric>
+
+using namespace varve;
+
+TEST_CASE("thread pool: parallel_for runs every index once, also from inside the pool", "[base]") {
+  base::ThreadPool pool("test", 3, 100);
+  std::vector<std::atomic<int>> hits(1000);
+  pool.parallel_for(10, [&](std::size_t outer) {
+    pool.parallel_for(100, [&](std::size_t inner) { ++hits[outer * 100 + inner]; });
+  });
+  CHECK(std::all_of(hits.begin(), hits.end(), [](const auto& n) { return n == 1; }));
+}
+
+TEST_CASE("thread pool: a full queue refuses, the destructor runs what was taken", "[base]") {
+  std::atomic<int> ran{0};
+  std::atomic<bool> hold{true};
+  int taken = 0;
+  {
+    base::ThreadPool pool("test", 1, 2);
+    for (int i = 0; i < 10; ++i) {
+      taken += pool.try_post([&] {
+        while (hold) std::this_thread::yield();
+        ++ran;
+      });
+    }
+    CHECK(taken <= 3);
+    hold = false;
+  }
+  CHECK(ran == taken);
+}
