@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0
+// Text to syntax tree and back. Parsing checks everything that can be known without data: grammar,
+// types, argument counts, matching rules, switched-off features.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "model/matcher.h"
+#include "promql/features.h"
+#include "promql/parse/ast.h"
+#include "varve/result.h"
+
+namespace varve::promql {
+
+// An expression that nests deeper, or is longer, is refused with kInvalidArgument. The depth bounds
+// the recursion of the parser and of everyone who walks the tree.
+inline constexpr std::size_t kExpressionDepthMax = 1000;
+inline constexpr std::size_t kExpressionBytesMax = 1U << 20U;
+
+// Errors are kInvalidArgument with Prometheus's text: "1:5: parse error: unexpected …".
+Result<ExprPtr> parse(std::string_view expression, const Features& features);
+
+// A series selector as in match[]=…: a vector selector without offset or @.
+Result<model::Matchers> parse_selector(std::string_view selector);
+
+// One line, in the form in which Prometheus prints expressions.
+std::string to_string(const Expr& expr);
+// Over several lines, as `promtool promql format` and /api/v1/format_query do.
+std::string pretty(const Expr& expr);
+
+// A duration as Prometheus writes it: "1h30m", "0s".
+std::string format_duration(std::int64_t ms);
+// "1h30m", "0", "500ms" to milliseconds: units y w d h m s ms in this order, each at most once; no
+// sign, fraction or blank. kInvalidArgument otherwise.
+Result<std::int64_t> parse_duration(std::string_view text);
+// A string as Go's strconv.Quote writes it.
+std::string quote(std::string_view text);
+// A float as PromQL prints it: shortest round trip in Go's 'f' form, "+Inf", "-Inf", "NaN".
+std::string format_number(double value);
+
+}  // namespace varve::promql
