@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+// Floats as text, the way Prometheus (Go's strconv) writes and reads them.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace varve::model {
+
+// Result JSON: shortest digits that round-trip, positional, but with an exponent below 1e-6 and
+// from 1e21 ("1e-07", "1e+21"). NaN, +Inf, -Inf.
+std::string format_float(double value);
+void append_float(std::string& out, double value);
+
+// Shortest round-trip digits, always positional (Go's 'f'): count_values, `le` labels in PromQL.
+std::string format_float_positional(double value);
+
+// Go's %g with shortest precision, as annotation texts use it: exponent below 1e-4 and from 1e21.
+std::string format_float_g(double value);
+// Go's %.<digits>g (of two significant digits in one annotation).
+std::string format_float_g(double value, int digits);
+// Go's %f: six decimals.
+std::string format_float_fixed(double value);
+
+// What Go's ParseFloat(s, 64) accepts, without its underscores: decimal and hexadecimal floats (hex
+// digits need a `p` exponent), inf, infinity and nan in any case, with a sign, no spaces. A value
+// beyond the range of double is nullopt (Go: an error); parse_float_or_inf gives ±Inf for it.
+std::optional<double> parse_float(std::string_view text);
+std::optional<double> parse_float_or_inf(std::string_view text);
+
+}  // namespace varve::model
