@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// The content codings of HTTP: gzip and zstd, whole bodies and streams. Decompression is bounded by
+// its output, so that a small body cannot become a large one.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "varve/result.h"
+
+namespace varve::http {
+
+enum class ContentCoding : std::uint8_t { kIdentity, kGzip, kZstd };
+
+// The coding by its name in Content-Encoding ("" and "identity", "gzip", "x-gzip", "zstd", in any
+// case). kInvalidArgument for others: answer 415.
+Result<ContentCoding> content_coding(std::string_view name);
+
+// The coding of Varve's choice (zstd before gzip, if liked equally) among those an Accept-Encoding
+// header allows.
+ContentCoding choose_coding(std::string_view accept_encoding);
+
+// "gzip", "zstd"; "" for identity.
+std::string_view to_string(ContentCoding coding);
+
+// Decompress a whole body into `out`, replacing it. kLimitExceeded as soon as the output passes
+// max_bytes; kInvalidArgument for anything that is not one or more whole members or frames.
+Status gzip_decompress(std::string_view compressed, std::size_t max_bytes, std::string& out);
+Status zstd_decompress(std::string_view compressed, std::size_t max_bytes, std::string& out);
+// By coding; copies for identity.
+Status decompress(ContentCoding coding, std::string_view compressed, std::size_t max_bytes,
+                  std::string& out);
+
+// Compress a whole body into `out`, replacing it, at the speed end of each coding.
+void gzip_compress(std::string_view plain, std::string& out);
+void zstd_compress(std::string_view plain, std::string& out);
+
+// Compresses a body that comes in pieces. For one thread at a time.
+class StreamCompressor {
+ public:
+  virtual ~StreamCompressor() = default;
+  // Null for identity.
+  static std::unique_ptr<StreamCompressor> create(ContentCoding coding);
+  // Appends to `out` what can be sent; the last piece ends the stream. Each piece is flushed, so
+  // that a reader gets what has been written.
+  virtual void write(std::string_view piece, bool last, std::string& out) = 0;
+};
+
+}  // namespace varve::http
