@@ -16,7 +16,8 @@ void append_float(std::string& out, double value);
 // Shortest round-trip digits, always positional (Go's 'f'): count_values, `le` labels in PromQL.
 std::string format_float_positional(double value);
 
-// Go's %g with shortest precision, as annotation texts use it: exponent below 1e-4 and from 1e21.
+// Go's %g and %v: shortest digits, exponent below 1e-4 and from 1e6 ("1e+06"). In annotations and
+// printed histograms.
 std::string format_float_g(double value);
 // Go's %.<digits>g (of two significant digits in one annotation).
 std::string format_float_g(double value, int digits);
@@ -24,7 +25,8 @@ std::string format_float_g(double value, int digits);
 std::string format_float_fixed(double value);
 
 // What Go's ParseFloat(s, 64) accepts, without its underscores: decimal and hexadecimal floats (hex
-// digits need a `p` exponent), inf, infinity and nan in any case, with a sign, no spaces. A value
+// numbers need a `p` exponent), inf and infinity with an optional sign, nan without; case does not
+// matter; no spaces. A value
 // beyond the range of double is nullopt (Go: an error); parse_float_or_inf gives ±Inf for it.
 std::optional<double> parse_float(std::string_view text);
 std::optional<double> parse_float_or_inf(std::string_view text);
