@@ -32,6 +32,9 @@ inline constexpr std::uint64_t kRemoteWrite1KeySpace = 0x52573100;
 // times its size; only a body made of empty messages comes near this.
 inline constexpr std::size_t kBatchMaxBytes = std::size_t{256} << 20;
 
+// The most that the labels of one series may take in the message.
+inline constexpr std::size_t kKeyMaxBytes = std::size_t{1} << 20;
+
 // A key (the label fields of a TimeSeries as they stood in the message) to labels: sorted, labels
 // with an empty value dropped. kInvalidArgument in Prometheus's words, with the labels, for: broken
 // protobuf, no or an empty metric name, an empty label name, a duplicate name, invalid UTF-8.
@@ -43,7 +46,7 @@ class RemoteWriteKeyDecoder final : public storage::KeyDecoder {
 
 // What a decoded request left out. Its neighbours are in the batch.
 struct DecodeReport {
-  std::uint64_t refused_series = 0;      // series that cannot have a metric name
+  std::uint64_t refused_series = 0;      // series whose labels are too short for a metric name or too long
   std::uint64_t refused_histograms = 0;  // histograms that contradict themselves
   std::uint64_t refused_exemplars = 0;   // exemplars with invalid labels
   std::string first_error;               // of the series and histograms; names the series

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "wire/exposition_number.h"
+
+#include <algorithm>
+#include <charconv>
+#include <limits>
+#include <system_error>
+
+#include "varve/sample.h"
+
+namespace varve::wire {
+namespace {
+
+bool equals_in_any_case(std::string_view text, std::string_view lower) {
+  return std::equal(text.begin(), text.end(), lower.begin(), lower.end(),
+                    [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a | 0x20 : a) == b; });
+}
+
+std::optional<double> parse_special(std::string_view text) {
+  if (equals_in_any_case(text, "nan")) return normal_nan();
+  double sign = 1;
+  if (!text.empty() && (text[0] == '+' || text[0] == '-')) {
+    if (text[0] == '-') sign = -1;
+    text.remove_prefix(1);
+  }
+  if (equals_in_any_case(text, "inf") || equals_in_any_case(text, "infinity")) {
+    return sign * std::numeric_limits<double>::infinity();
+  }
+  return std::nullopt;
+}
+
+// Most samples are small integers; 15 digits are exact in a double.
+std::optional<double> parse_small_integer(std::string_view text) {
+  if (text.size() > 15) return std::nullopt;
+  std::int64_t value = 0;
+  for (const char c : text) {
+    if (c < '0' || c > '9') return std::nullopt;
+    value = value * 10 + (c - '0');
+  }
+  return static_cast<double>(value);
+}
+
+// from_chars reports under- and overflow alike. A number that is out of range is small if its
+// exponent says so, or if it has none and begins with a zero.
+bool is_tiny(std::string_view text) {
+  const auto exponent = text.find_first_of("eE");
+  if (exponent != std::string_view::npos && exponent + 1 < text.size()) {
+    return text[exponent + 1] == '-';
+  }
+  return text.starts_with("0") || text.starts_with(".") || text.starts_with("-0") ||
+         text.starts_with("-.");
+}
+
+}  // namespace
+
+std::optional<double> parse_exposition_float(std::string_view text) {
+  if (text.empty()) return std::nullopt;
+  if (const auto small = parse_small_integer(text)) return small;
+  std::string_view number = text;
+  if (number[0] == '+') number.remove_prefix(1);
+  const std::size_t digits_at = number.starts_with('-') && number.size() == text.size() ? 1 : 0;
+  const char first = digits_at < number.size() ? number[digits_at] : '\0';
+  if ((first < '0' || first > '9') && first != '.') return parse_special(text);
+  double value = 0;
+  const char* const end = number.data() + number.size();
+  const auto [stop, problem] = std::from_chars(number.data(), end, value);
+  if (stop != end || problem == std::errc::invalid_argument) return std::nullopt;
+  if (problem == std::errc::result_out_of_range) {
+    if (!is_tiny(number)) return std::nullopt;
+    return number.starts_with('-') ? -0.0 : 0.0;
+  }
+  return value;
+}
+
+std::optional<std::int64_t> parse_exposition_int(std::string_view text) {
+  if (text.starts_with('+')) {
+    text.remove_prefix(1);
+    if (text.starts_with('-')) return std::nullopt;
+  }
+  std::int64_t value = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stop, problem] = std::from_chars(text.data(), end, value);
+  if (text.empty() || stop != end || problem != std::errc()) return std::nullopt;
+  return value;
+}
+
+}  // namespace varve::wire
