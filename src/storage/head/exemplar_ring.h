@@ -32,7 +32,8 @@ class ExemplarRing {
     kAdded,      // must be logged
     kDuplicate,  // equal to the newest of the series; ignored without a word
   };
-  // kOutOfOrder: not newer than the newest of its series; kInvalidArgument: labels too long.
+  // kOutOfOrder: before the newest of its series in the order of time, value, labels;
+  // kInvalidArgument: labels too long. The texts are Prometheus's.
   Result<Added> add(SeriesId series, const ExemplarSample& exemplar);
 
   // For each of `series` the exemplars in `range`, oldest first; out.size() == series.size().
