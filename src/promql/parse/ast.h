@@ -64,6 +64,8 @@ class Expr {
   ValueType type() const { return type_; }
 
   Position position;
+  // Levels of the tree from here down, this one included; at most kExpressionDepthMax (parser.h).
+  std::uint32_t height = 1;
 
  protected:
   Expr(ExprKind kind, ValueType type) : type_(type), kind_(kind) {}
@@ -164,14 +166,14 @@ enum class RangeExtension : std::uint8_t { kNone, kAnchored, kSmoothed };
 struct VectorSelector final : Expr {
   static constexpr ExprKind kKind = ExprKind::kVectorSelector;
   VectorSelector() : Expr(kKind, ValueType::kVector) {}
-  std::string name;          // as written before the braces or quoted in them; also among `matchers`
-  model::Matchers matchers;  // the one of the name, if there is one, is last
+  std::string name;  // as written before the braces, "" if there is none
+  // With the one for `name`, if that is set, last. A name quoted in the braces is a matcher only.
+  model::Matchers matchers;
   Duration offset;           // positive looks into the past
   AtModifier at;
   RangeExtension extension = RangeExtension::kNone;
-  // Whether samples must not be looked for at all: the parser leaves it false; the second argument
-  // of info() is a selector of labels, which may match the empty set.
-  bool bypass_empty_matcher_check = false;
+  // Set for the second argument of info(), which may match the empty label set.
+  bool may_match_empty = false;
 };
 
 // ---- nodes with operands -------------------------------------------------------------------------

@@ -30,14 +30,6 @@ std::string to_string(const Expr& expr);
 // Over several lines, as `promtool promql format` and /api/v1/format_query do.
 std::string pretty(const Expr& expr);
 
-// A duration as Prometheus writes it: "1h30m", "0s".
-std::string format_duration(std::int64_t ms);
-// "1h30m", "0", "500ms" to milliseconds: units y w d h m s ms in this order, each at most once; no
-// sign, fraction or blank. kInvalidArgument otherwise.
-Result<std::int64_t> parse_duration(std::string_view text);
 // A string as Go's strconv.Quote writes it.
 std::string quote(std::string_view text);
-// A float as PromQL prints it: shortest round trip in Go's 'f' form, "+Inf", "-Inf", "NaN".
-std::string format_number(double value);
-
 }  // namespace varve::promql
