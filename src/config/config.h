@@ -28,6 +28,7 @@ namespace varve::config {
 // stand for, so that a few lines cannot unfold into gigabytes.
 inline constexpr std::size_t kFileMaxBytes = std::size_t{32} << 20;
 inline constexpr std::size_t kNodesMax = 4'000'000;
+inline constexpr std::size_t kExpandedBytesMax = std::size_t{256} << 20;
 inline constexpr std::size_t kDepthMax = 100;
 
 struct GlobalConfig {

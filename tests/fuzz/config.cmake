@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+varve_fuzz(config SOURCES config_fuzz.cc DEPS varve::config)
