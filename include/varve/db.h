@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+// Varve as a library: a time-series database in a directory, inside your program.
+//
+//   auto db = varve::Database::open("metrics");
+//   if (!db.ok()) return fail(db.error().message());
+//   (*db)->append({{{{"__name__", "temperature"}, {"room", "lab"}}, {{now_ms, 21.5}}, {}}});
+//   auto result = (*db)->query("max_over_time(temperature[1h])", now_ms);
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "varve/labels.h"
+#include "varve/query.h"
+#include "varve/result.h"
+#include "varve/sample.h"
+
+namespace varve {
+
+// When append() returns.
+enum class Durability : std::uint8_t {
+  kSync,      // after fdatasync: what was accepted survives a power cut
+  kInterval,  // at once; synced every 100 ms
+  kNone,      // at once; survives the end of the process, not a power cut
+};
+
+struct DatabaseOptions {
+  Durability durability = Durability::kSync;
+  std::chrono::milliseconds retention = std::chrono::hours(24 * 15);  // 0: for ever
+  // Samples older than the newest of their series are accepted up to this age; 0: refused.
+  std::chrono::milliseconds out_of_order_window{0};
+  std::chrono::milliseconds query_timeout = std::chrono::minutes(2);
+  std::uint64_t query_samples_max = 50'000'000;
+  std::chrono::milliseconds lookback_delta = std::chrono::minutes(5);
+  // Threads that queries may use beside the caller's.
+  std::size_t query_threads = 1;
+  // PromQL's experimental functions and aggregators.
+  bool experimental_functions = false;
+  // Gets the log lines of level warn and above; nothing is written if it is null.
+  void (*log)(std::string_view line) = nullptr;
+};
+
+// Samples of one series, oldest first.
+struct SeriesData {
+  Labels labels;  // must have a metric name, `__name__`
+  std::vector<Sample> samples;
+  std::vector<std::pair<Timestamp, Histogram>> histograms;
+};
+
+// What became of an append. A refused sample does not touch its neighbours.
+struct AppendReport {
+  std::uint64_t accepted = 0;  // floats and histograms; repeating a stored sample counts
+  std::uint64_t refused = 0;
+  std::string first_refusal;  // names the series and the reason; "" if none
+};
+
+// One process may have a directory open at a time; within it, all methods are thread-safe.
+class Database {
+ public:
+  // Creates the directory if it is missing; else recovers what is in it. Errors: kUnavailable (in
+  // use by another process), kCorruption, kIo.
+  static Result<std::unique_ptr<Database>> open(const std::string& directory,
+                                                const DatabaseOptions& options = {});
+  virtual ~Database() = default;  // as a crash: nothing that was acknowledged is lost
+
+  // Returns when the batch is as durable as the options say. kUnavailable: the log cannot be
+  // written (the disk is full or failing); nothing more is accepted until the database is reopened.
+  virtual Result<AppendReport> append(std::span<const SeriesData> series) = 0;
+  Result<AppendReport> append(std::initializer_list<SeriesData> series) {
+    return append(std::span<const SeriesData>(series.begin(), series.size()));
+  }
+
+  // Evaluates PromQL at one time. Errors: kInvalidArgument (with line:column), kExecution,
+  // kTimeout, kLimitExceeded.
+  virtual Result<QueryResult> query(std::string_view expression, Timestamp time_ms) = 0;
+  // At start_ms, start_ms + step_ms, …, up to end_ms (included). kInvalidArgument also for step_ms
+  // <= 0 and end_ms < start_ms.
+  virtual Result<QueryResult> query_range(std::string_view expression, Timestamp start_ms,
+                                          Timestamp end_ms, std::int64_t step_ms) = 0;
+
+  // Syncs everything and releases the directory; the first error that occurred. Idempotent.
+  virtual Status close() = 0;
+};
+
+}  // namespace varve

@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/call.h"
+
+#include <fmt/format.h>
+
+#include <charconv>
+#include <cmath>
+#include <cstdlib>
+#include <ctime>
+
+#include "api/json.h"
+#include "base/log.h"
+#include "base/try.h"
+#include "model/duration.h"
+#include "model/number.h"
+#include "promql/parse/parser.h"
+
+namespace varve::api {
+namespace {
+
+// Prometheus's bounds of what its API takes as a time; anything beyond is cut to them.
+constexpr Timestamp kTimeMinMs = -62'135'596'800'000;
+constexpr Timestamp kTimeMaxMs = 253'402'300'799'999;
+// Beyond this a double of seconds no longer fits milliseconds in 64 bits.
+constexpr double kSecondsMax = 9.2e15;
+
+std::optional<int> take_digits(std::string_view& rest, std::size_t count) {
+  if (rest.size() < count) return std::nullopt;
+  int value = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (rest[i] < '0' || rest[i] > '9') return std::nullopt;
+    value = value * 10 + (rest[i] - '0');
+  }
+  rest.remove_prefix(count);
+  return value;
+}
+
+bool take(std::string_view& rest, char c) {
+  if (rest.empty() || rest[0] != c) return false;
+  rest.remove_prefix(1);
+  return true;
+}
+
+// RFC 3339 with optional fraction; milliseconds, the rest of the fraction cut.
+std::optional<Timestamp> parse_rfc3339(std::string_view text) {
+  const auto year = take_digits(text, 4);
+  if (!year || !take(text, '-')) return std::nullopt;
+  const auto month = take_digits(text, 2);
+  if (!month || !take(text, '-')) return std::nullopt;
+  const auto day = take_digits(text, 2);
+  if (!day || !(take(text, 'T') || take(text, 't'))) return std::nullopt;
+  const auto hour = take_digits(text, 2);
+  if (!hour || !take(text, ':')) return std::nullopt;
+  const auto minute = take_digits(text, 2);
+  if (!minute || !take(text, ':')) return std::nullopt;
+  const auto second = take_digits(text, 2);
+  if (!second || *month < 1 || *month > 12 || *day < 1 || *day > 31 || *hour > 23 ||
+      *minute > 59 || *second > 59) {
+    return std::nullopt;
+  }
+  std::int64_t millis = 0;
+  if (take(text, '.')) {
+    std::int64_t scale = 100;
+    std::size_t digits = 0;
+    for (; !text.empty() && text[0] >= '0' && text[0] <= '9'; text.remove_prefix(1), ++digits) {
+      millis += (text[0] - '0') * scale;
+      scale /= 10;
+    }
+    if (digits == 0) return std::nullopt;
+  }
+  std::int64_t offset_s = 0;
+  if (!take(text, 'Z') && !take(text, 'z')) {
+    const bool west = !text.empty() && text[0] == '-';
+    if (!take(text, '-') && !take(text, '+')) return std::nullopt;
+    const auto offset_hours = take_digits(text, 2);
+    if (!offset_hours || !take(text, ':')) return std::nullopt;
+    const auto offset_minutes = take_digits(text, 2);
+    if (!offset_minutes || *offset_hours > 23 || *offset_minutes > 59) return std::nullopt;
+    offset_s = (*offset_hours * 60 + *offset_minutes) * 60;
+    if (west) offset_s = -offset_s;
+  }
+  if (!text.empty()) return std::nullopt;
+  std::tm parts{};
+  parts.tm_year = *year - 1900;
+  parts.tm_mon = *month - 1;
+  parts.tm_mday = *day;
+  parts.tm_hour = *hour;
+  parts.tm_min = *minute;
+  parts.tm_sec = *second;
+  const std::time_t seconds = ::timegm(&parts);
+  if (parts.tm_mday != *day) return std::nullopt;  // such as February 30
+  return (static_cast<std::int64_t>(seconds) - offset_s) * 1000 + millis;
+}
+
+Result<Timestamp> parse_time(std::string_view text) {
+  if (const auto seconds = model::parse_float(text); seconds.has_value()) {
+    if (std::isfinite(*seconds) && std::fabs(*seconds) < kSecondsMax) {
+      const double whole = std::trunc(*seconds);
+      const double fraction = std::round((*seconds - whole) * 1000);
+      return static_cast<Timestamp>(whole) * 1000 + static_cast<Timestamp>(fraction);
+    }
+    if (std::isfinite(*seconds)) return *seconds > 0 ? kTimeMaxMs : kTimeMinMs;
+  } else if (const auto time = parse_rfc3339(text)) {
+    return *time;
+  }
+  return Error(ErrorCode::kInvalidArgument,
+               fmt::format("cannot parse \"{}\" to a valid timestamp", text));
+}
+
+}  // namespace
+
+ApiError to_api_error(const Error& error) {
+  switch (error.code()) {
+    case ErrorCode::kInvalidArgument:
+    case ErrorCode::kOutOfOrder:
+    case ErrorCode::kTooOld:
+    case ErrorCode::kDuplicate: return {ErrorType::kBadData, error.message()};
+    case ErrorCode::kNotFound: return {ErrorType::kNotFound, error.message()};
+    case ErrorCode::kExecution:
+    case ErrorCode::kLimitExceeded:
+    case ErrorCode::kUnimplemented: return {ErrorType::kExecution, error.message()};
+    case ErrorCode::kTimeout: return {ErrorType::kTimeout, error.message()};
+    case ErrorCode::kCanceled: return {ErrorType::kCanceled, error.message()};
+    case ErrorCode::kUnavailable: return {ErrorType::kUnavailable, error.message()};
+    case ErrorCode::kAlreadyExists:
+    case ErrorCode::kCorruption:
+    case ErrorCode::kIo:
+    case ErrorCode::kInternal: break;
+  }
+  return {ErrorType::kInternal, error.message()};
+}
+
+int http_status(ErrorType type) {
+  switch (type) {
+    case ErrorType::kBadData: return 400;
+    case ErrorType::kExecution: return 422;
+    case ErrorType::kCanceled: return 499;
+    case ErrorType::kTimeout: return 503;
+    case ErrorType::kUnavailable: return 503;
+    case ErrorType::kInternal: return 500;
+    case ErrorType::kNotFound: return 404;
+    case ErrorType::kNotAcceptable: return 406;
+  }
+  return 500;
+}
+
+std::string_view to_string(ErrorType type) {
+  switch (type) {
+    case ErrorType::kBadData: return "bad_data";
+    case ErrorType::kExecution: return "execution";
+    case ErrorType::kCanceled: return "canceled";
+    case ErrorType::kTimeout: return "timeout";
+    case ErrorType::kUnavailable: return "unavailable";
+    case ErrorType::kInternal: return "internal";
+    case ErrorType::kNotFound: return "not_found";
+    case ErrorType::kNotAcceptable: return "not_acceptable";
+  }
+  return "internal";
+}
+
+Status Call::parse_parameters() {
+  const http::Request& http_request = request();
+  if (http_request.method == "POST" &&
+      http_request.header("Content-Type").starts_with("application/x-www-form-urlencoded")) {
+    VARVE_TRY_ASSIGN(values_, http::parse_form(http_request.body));
+  }
+  VARVE_TRY_ASSIGN(http::FormValues from_url, http::parse_form(http_request.query));
+  for (auto& value : from_url) values_.push_back(std::move(value));
+  return {};
+}
+
+std::string_view Call::parameter(std::string_view name) const {
+  for (const auto& [key, value] : values_) {
+    if (key == name) return value;
+  }
+  return {};
+}
+
+bool Call::has_parameter(std::string_view name) const { return !parameter(name).empty(); }
+
+std::vector<std::string_view> Call::parameters(std::string_view name) const {
+  std::vector<std::string_view> found;
+  for (const auto& [key, value] : values_) {
+    if (key == name) found.push_back(value);
+  }
+  return found;
+}
+
+Result<Timestamp> Call::time_parameter(std::string_view name,
+                                       std::optional<Timestamp> fallback) const {
+  const std::string_view text = parameter(name);
+  if (text.empty() && fallback) return *fallback;
+  auto time = parse_time(text);
+  if (!time.ok()) {
+    return std::move(time).error().with(fmt::format("invalid parameter \"{}\"", name));
+  }
+  return time;
+}
+
+Result<std::int64_t> Call::duration_parameter(std::string_view name) const {
+  const std::string_view text = parameter(name);
+  const auto invalid = [&](std::string_view why) {
+    return Error(ErrorCode::kInvalidArgument,
+                 fmt::format("invalid parameter \"{}\": {}", name, why));
+  };
+  if (const auto seconds = model::parse_float(text); seconds.has_value()) {
+    const double millis = *seconds * 1000;
+    if (!(std::fabs(millis) <= 9.2e15)) {
+      return invalid(fmt::format("cannot parse \"{}\" to a valid duration. It overflows int64", text));
+    }
+    return static_cast<std::int64_t>(millis);
+  }
+  if (const auto millis = model::parse_duration(text); millis.ok()) return *millis;
+  return invalid(fmt::format("cannot parse \"{}\" to a valid duration", text));
+}
+
+Result<std::size_t> Call::limit_parameter() const {
+  const std::string_view text = parameter("limit");
+  if (text.empty()) return std::size_t{0};
+  std::size_t value = 0;
+  const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (status != std::errc() || end != text.data() + text.size()) {
+    if (text.starts_with('-')) {
+      return Error(ErrorCode::kInvalidArgument,
+                   "invalid parameter \"limit\": limit must be non-negative");
+    }
+    return Error(ErrorCode::kInvalidArgument,
+                 fmt::format("invalid parameter \"limit\": cannot parse \"{}\" to a whole number",
+                             text));
+  }
+  return value;
+}
+
+Result<TimeRange> Call::range_parameters() const {
+  VARVE_TRY_ASSIGN(const Timestamp start, time_parameter("start", kTimeMinMs));
+  VARVE_TRY_ASSIGN(const Timestamp end, time_parameter("end", kTimeMaxMs));
+  if (end < start) {
+    return Error(ErrorCode::kInvalidArgument, "end timestamp must not be before start timestamp");
+  }
+  return TimeRange{start, end};
+}
+
+Result<std::vector<model::Matchers>> Call::match_parameters() const {
+  std::vector<model::Matchers> sets;
+  for (const std::string_view selector : parameters("match[]")) {
+    auto matchers = promql::parse_selector(selector);
+    if (!matchers.ok()) {
+      return std::move(matchers).error().with("invalid parameter \"match[]\"");
+    }
+    bool selects = false;
+    for (const model::Matcher& matcher : *matchers) selects |= !matcher.matches_empty();
+    if (!selects) {
+      return Error(ErrorCode::kInvalidArgument,
+                   "invalid parameter \"match[]\": match[] must contain at least one non-empty "
+                   "matcher");
+    }
+    sets.push_back(std::move(*matchers));
+  }
+  return sets;
+}
+
+void Call::fail(ErrorType type, std::string message) const {
+  http::Response response;
+  response.status = http_status(type);
+  response.headers.emplace_back("Content-Type", "application/json");
+  if (type == ErrorType::kUnavailable) response.headers.emplace_back("Retry-After", "5");
+  response.body = fmt::format("{{\"status\":\"error\",\"errorType\":\"{}\",\"error\":",
+                              to_string(type));
+  append_json_string(response.body, message);
+  response.body += '}';
+  exchange->send(std::move(response));
+}
+
+void Call::fail(const Error& error) const {
+  ApiError api_error = to_api_error(error);
+  if (api_error.type == ErrorType::kInternal) {
+    services.log->error("request failed", {{"path", request().path}, {"err", api_error.message}});
+  }
+  fail(api_error.type, std::move(api_error.message));
+}
+
+void append_annotations(std::string& out, const Annotations& annotations) {
+  if (!annotations.warnings.empty()) {
+    out += ",\"warnings\":";
+    append_json_strings(out, annotations.warnings);
+  }
+  if (!annotations.infos.empty()) {
+    out += ",\"infos\":";
+    append_json_strings(out, annotations.infos);
+  }
+}
+
+void Call::succeed(std::string data_json, const Annotations& annotations) const {
+  http::Response response;
+  response.headers.emplace_back("Content-Type", "application/json");
+  response.body = "{\"status\":\"success\",\"data\":";
+  response.body += data_json;
+  append_annotations(response.body, annotations);
+  response.body += '}';
+  exchange->send(std::move(response));
+}
+
+void Call::text(int status, std::string body) const {
+  http::Response response;
+  response.status = status;
+  response.headers.emplace_back("Content-Type", "text/plain; charset=utf-8");
+  response.body = std::move(body);
+  exchange->send(std::move(response));
+}
+
+}  // namespace varve::api

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/json.h"
+
+#include <charconv>
+
+#include "base/log.h"
+#include "model/histogram.h"
+#include "model/number.h"
+
+namespace varve::api {
+namespace {
+
+constexpr char kHex[] = "0123456789abcdef";
+
+void append_int(std::string& out, std::int64_t value) {
+  char digits[20];
+  const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
+  out.append(digits, end);
+}
+
+}  // namespace
+
+void append_json_string(std::string& out, std::string_view text) {
+  out += '"';
+  std::size_t plain = 0;
+  const auto flush = [&](std::size_t end) {
+    out.append(text.substr(plain, end - plain));
+    plain = end + 1;
+  };
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    if (byte == '"' || byte == '\\') {
+      flush(i);
+      out += '\\';
+      out += text[i];
+    } else if (byte < 0x20 || byte == '<' || byte == '>' || byte == '&') {
+      flush(i);
+      if (byte == '\n') {
+        out += "\\n";
+      } else if (byte == '\r') {
+        out += "\\r";
+      } else if (byte == '\t') {
+        out += "\\t";
+      } else {
+        out += "\\u00";
+        out += kHex[byte >> 4];
+        out += kHex[byte & 15];
+      }
+    }
+  }
+  flush(text.size());
+  out += '"';
+}
+
+void append_json_strings(std::string& out, std::span<const std::string> texts) {
+  out += '[';
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    if (i > 0) out += ',';
+    append_json_string(out, texts[i]);
+  }
+  out += ']';
+}
+
+void append_json_labels(std::string& out, const Labels& labels) {
+  out += '{';
+  bool first = true;
+  for (const LabelView& label : labels) {
+    if (!first) out += ',';
+    first = false;
+    append_json_string(out, label.name);
+    out += ':';
+    append_json_string(out, label.value);
+  }
+  out += '}';
+}
+
+void append_json_time(std::string& out, Timestamp time_ms) {
+  auto magnitude = static_cast<std::uint64_t>(time_ms);
+  if (time_ms < 0) {
+    out += '-';
+    magnitude = 0 - magnitude;
+  }
+  append_int(out, static_cast<std::int64_t>(magnitude / 1000));
+  if (const auto millis = static_cast<unsigned>(magnitude % 1000); millis != 0) {
+    out += '.';
+    out += static_cast<char>('0' + millis / 100);
+    out += static_cast<char>('0' + millis / 10 % 10);
+    out += static_cast<char>('0' + millis % 10);
+  }
+}
+
+void append_json_value(std::string& out, double value) {
+  out += '"';
+  model::append_float(out, value);
+  out += '"';
+}
+
+void append_json_sample(std::string& out, const Sample& sample) {
+  out += '[';
+  append_json_time(out, sample.timestamp_ms);
+  out += ',';
+  append_json_value(out, sample.value);
+  out += ']';
+}
+
+void append_json_histogram(std::string& out, const Histogram& histogram) {
+  out += "{\"count\":";
+  append_json_value(out, histogram.count);
+  out += ",\"sum\":";
+  append_json_value(out, histogram.sum);
+  bool first = true;
+  for (const model::HistogramBucket& bucket : model::all_buckets(histogram)) {
+    if (bucket.count == 0) continue;
+    out += first ? ",\"buckets\":[[" : ",[";
+    first = false;
+    // 0: (lower, upper]; 1: [lower, upper); 2: both ends out; 3: both in.
+    const int rule = bucket.lower_inclusive ? (bucket.upper_inclusive ? 3 : 1)
+                                            : (bucket.upper_inclusive ? 0 : 2);
+    append_int(out, rule);
+    for (const double number : {bucket.lower, bucket.upper, bucket.count}) {
+      out += ',';
+      append_json_value(out, number);
+    }
+    out += ']';
+  }
+  out += first ? "}" : "]}";
+}
+
+void append_json_rfc3339(std::string& out, Timestamp time_ms) {
+  if (time_ms == 0) {
+    out += "\"0001-01-01T00:00:00Z\"";
+    return;
+  }
+  out += '"';
+  out += base::format_utc(time_ms);
+  out += '"';
+}
+
+}  // namespace varve::api

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/result_json.h"
+
+#include <fmt/format.h>
+
+#include "api/call.h"
+#include "api/json.h"
+
+namespace varve::api {
+namespace {
+
+constexpr std::size_t kPieceBytes = 64 << 10;
+
+// Walks a result and remembers where it stopped between pieces.
+class ResultWriter {
+ public:
+  ResultWriter(QueryResult result, StatsDetail stats) : result_(std::move(result)), stats_(stats) {}
+
+  bool next(std::string& out) {
+    const std::size_t goal = out.size() + kPieceBytes;
+    if (!begun_) {
+      begun_ = true;
+      out += "{\"status\":\"success\",\"data\":{\"resultType\":";
+      if (!write_head(out)) return finish(out);
+    }
+    while (out.size() < goal) {
+      const bool more = std::holds_alternative<Matrix>(result_.value) ? write_series(out, goal)
+                                                                      : write_vector_sample(out);
+      if (!more) {
+        out += ']';
+        return finish(out);
+      }
+    }
+    return true;
+  }
+
+ private:
+  // True if a list follows.
+  bool write_head(std::string& out) {
+    if (const auto* scalar = std::get_if<ScalarValue>(&result_.value)) {
+      out += "\"scalar\",\"result\":";
+      append_json_sample(out, {scalar->timestamp_ms, scalar->value});
+      return false;
+    }
+    if (const auto* string = std::get_if<StringValue>(&result_.value)) {
+      out += "\"string\",\"result\":[";
+      append_json_time(out, string->timestamp_ms);
+      out += ',';
+      append_json_string(out, string->value);
+      out += ']';
+      return false;
+    }
+    out += std::holds_alternative<Matrix>(result_.value) ? "\"matrix\"" : "\"vector\"";
+    out += ",\"result\":[";
+    return true;
+  }
+
+  bool write_vector_sample(std::string& out) {
+    const Vector& vector = std::get<Vector>(result_.value);
+    if (series_ == vector.size()) return false;
+    const VectorSample& sample = vector[series_];
+    out += series_ > 0 ? ",{\"metric\":" : "{\"metric\":";
+    append_json_labels(out, sample.labels);
+    if (sample.histogram) {
+      out += ",\"histogram\":";
+      write_histogram(out, {sample.timestamp_ms, sample.histogram});
+    } else {
+      out += ",\"value\":";
+      append_json_sample(out, {sample.timestamp_ms, sample.value});
+    }
+    out += '}';
+    ++series_;
+    return true;
+  }
+
+  // Writes up to `goal` bytes of the series at hand; false when there is none left.
+  bool write_series(std::string& out, std::size_t goal) {
+    const Matrix& matrix = std::get<Matrix>(result_.value);
+    if (series_ == matrix.size()) return false;
+    const Series& series = matrix[series_];
+    if (!series_begun_) {
+      series_begun_ = true;
+      out += series_ > 0 ? ",{\"metric\":" : "{\"metric\":";
+      append_json_labels(out, series.labels);
+      if (!series.floats.empty()) out += ",\"values\":[";
+    }
+    for (; point_ < series.floats.size(); ++point_) {
+      if (out.size() >= goal) return true;
+      if (point_ > 0) out += ',';
+      append_json_sample(out, series.floats[point_]);
+    }
+    if (!floats_closed_) {
+      floats_closed_ = true;
+      if (!series.floats.empty()) out += ']';
+      if (!series.histograms.empty()) out += ",\"histograms\":[";
+    }
+    for (; histogram_ < series.histograms.size(); ++histogram_) {
+      if (out.size() >= goal) return true;
+      if (histogram_ > 0) out += ',';
+      write_histogram(out, series.histograms[histogram_]);
+    }
+    if (!series.histograms.empty()) out += ']';
+    out += '}';
+    ++series_;
+    point_ = histogram_ = 0;
+    series_begun_ = floats_closed_ = false;
+    return true;
+  }
+
+  static void write_histogram(std::string& out, const HistogramPoint& point) {
+    out += '[';
+    append_json_time(out, point.timestamp_ms);
+    out += ',';
+    append_json_histogram(out, *point.histogram);
+    out += ']';
+  }
+
+  bool finish(std::string& out) {
+    if (stats_ != StatsDetail::kNone) {
+      const QueryStats& stats = result_.stats;
+      out += fmt::format(
+          ",\"stats\":{{\"timings\":{{\"evalTotalTime\":{},\"resultSortTime\":0,"
+          "\"queryPreparationTime\":{},\"innerEvalTime\":{},\"execQueueTime\":{},"
+          "\"execTotalTime\":{}}},\"samples\":{{\"totalQueryableSamples\":{},"
+          "\"peakSamples\":{}}},\"series\":{}}}",
+          stats.parse_s + stats.eval_s, stats.parse_s, stats.eval_s, stats.queue_s,
+          stats.queue_s + stats.parse_s + stats.eval_s, stats.samples_total, stats.samples_peak,
+          stats.series_count);
+    }
+    out += '}';
+    append_annotations(out, result_.annotations);
+    out += '}';
+    return false;
+  }
+
+  QueryResult result_;
+  StatsDetail stats_;
+  bool begun_ = false;
+  // Where write_series() stopped inside the series at hand.
+  bool series_begun_ = false;
+  bool floats_closed_ = false;
+  std::size_t series_ = 0;
+  std::size_t point_ = 0;
+  std::size_t histogram_ = 0;
+};
+
+}  // namespace
+
+http::Response query_response(QueryResult result, StatsDetail stats) {
+  http::Response response;
+  response.headers.emplace_back("Content-Type", "application/json");
+  auto writer = std::make_shared<ResultWriter>(std::move(result), stats);
+  // Most answers fit one piece: those go out with a Content-Length, without chunked framing.
+  if (writer->next(response.body)) {
+    response.next_piece = [writer, first = std::move(response.body),
+                           sent = false](std::string& piece) mutable {
+      if (!sent) {
+        sent = true;
+        piece += first;
+        first = {};
+        return true;
+      }
+      return writer->next(piece);
+    };
+    response.body.clear();
+  }
+  return response;
+}
+
+}  // namespace varve::api

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+// A query's result as streamed JSON: one piece of about 64 KiB at a time, so that the text of a
+// large answer is never in memory as a whole.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "http/server.h"
+#include "varve/query.h"
+
+namespace varve::api {
+
+// How much of QueryStats goes into the answer.
+enum class StatsDetail : std::uint8_t { kNone, kBasic };
+
+// The complete response ({"status":"success","data":{"resultType":…}}); owns the result.
+http::Response query_response(QueryResult result, StatsDetail stats);
+
+}  // namespace varve::api

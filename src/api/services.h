@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the endpoints work with, gathered by `server` and handed to all of them.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "http/server.h"
+#include "varve/result.h"
+#include "varve/sample.h"
+
+namespace varve::base {
+class Clock;
+class Logger;
+class MetricsRegistry;
+class ThreadPool;
+}  // namespace varve::base
+namespace varve::promql {
+class Engine;
+}
+
+namespace varve::api {
+
+struct BuildInfo {
+  std::string version;
+  std::string revision;
+  std::string branch;
+  std::string build_user;
+  std::string build_date;
+  std::string compiler;
+};
+
+struct Limits {
+  std::size_t write_body_max_bytes = std::size_t{32} << 20;          // as sent
+  std::size_t write_uncompressed_max_bytes = std::size_t{128} << 20;  // after snappy
+  std::size_t form_body_max_bytes = std::size_t{10} << 20;           // POST forms, as Go's net/http
+  std::size_t queries_queued_max = 1000;  // more waiting queries answer 503
+};
+
+struct Options {
+  std::string route_prefix;  // "" or "/prefix"
+  std::string external_url;
+  std::string cors_origin = ".*";
+  std::string page_title = "Varve Time Series Database";
+  bool enable_lifecycle = false;
+  bool enable_admin = false;
+  bool enable_remote_write = true;
+  Limits limits;
+};
+
+// Borrowed; outlives the Api.
+struct Services {
+  promql::Engine* engine = nullptr;
+  base::ThreadPool* queries = nullptr;
+  const base::Clock* clock = nullptr;
+  base::Logger* log = nullptr;
+  base::MetricsRegistry* metrics = nullptr;
+  BuildInfo build;
+  std::vector<std::pair<std::string, std::string>> flags;  // all values as text
+  std::function<std::string()> config_yaml;                // the loaded configuration, secrets hidden
+  std::function<Status()> reload;                          // blocks until done
+  std::function<void()> quit;
+  struct Runtime {
+    Timestamp start_time_ms = 0;
+    std::string working_directory;
+    std::string storage_retention;
+  } runtime;
+  std::function<bool()> last_reload_ok;
+  std::function<Timestamp()> last_reload_time_ms;
+};
+
+}  // namespace varve::api

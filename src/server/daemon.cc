@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "server/daemon.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <memory>
+#include <mutex>
+#include <thread>
+
+#include "api/api.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory_account.h"
+#include "base/metrics.h"
+#include "base/thread_pool.h"
+#include "base/try.h"
+#include "config/config.h"
+#include "fs/real_fs.h"
+#include "http/client.h"
+#include "http/server.h"
+#include "model/duration.h"
+#include "promql/engine.h"
+#include "scrape/manager.h"
+#include "server/build_info.h"
+#include "server/process_metrics.h"
+#include "storage/db.h"
+
+namespace varve::server {
+namespace {
+
+// How long requests under way may still take after SIGTERM.
+constexpr std::chrono::seconds kStopGrace{10};
+// Bodies of scrapes are parsed beside ingest and queries; more threads than cores gain nothing.
+constexpr std::size_t kScrapeQueueMax = 10'000;
+
+std::string environment(const std::string& name) {
+  const char* value = std::getenv(name.c_str());
+  return value == nullptr ? std::string() : std::string(value);
+}
+
+std::string host_name() {
+  char name[256] = {};
+  ::gethostname(name, sizeof name - 1);
+  return name;
+}
+
+// The loaded configuration, swapped by reloads.
+class ConfigHolder {
+ public:
+  ConfigHolder(base::MetricsRegistry& metrics, const base::Clock& clock)
+      : clock_(clock),
+        successful_(metrics.gauge("prometheus_config_last_reload_successful",
+                                  "Whether the last configuration reload attempt was successful.")),
+        success_time_(metrics.gauge("prometheus_config_last_reload_success_timestamp_seconds",
+                                    "Timestamp of the last successful configuration reload.")) {}
+
+  void loaded(config::Config config) {
+    const std::lock_guard lock(mutex_);
+    config_ = std::move(config);
+    loaded_ms_ = clock_.now_ms();
+    ok_ = true;
+    successful_.set(1);
+    success_time_.set(static_cast<double>(loaded_ms_) / 1000);
+  }
+  void failed() {
+    const std::lock_guard lock(mutex_);
+    ok_ = false;
+    successful_.set(0);
+  }
+  std::string yaml() const {
+    const std::lock_guard lock(mutex_);
+    return config::to_yaml(config_);
+  }
+  bool ok() const {
+    const std::lock_guard lock(mutex_);
+    return ok_;
+  }
+  Timestamp loaded_ms() const {
+    const std::lock_guard lock(mutex_);
+    return loaded_ms_;
+  }
+
+ private:
+  const base::Clock& clock_;
+  base::Gauge& successful_;
+  base::Gauge& success_time_;
+  mutable std::mutex mutex_;  // guards what follows
+  config::Config config_;
+  bool ok_ = false;
+  Timestamp loaded_ms_ = 0;
+};
+
+storage::Options storage_options(const Flags& flags, const config::StorageConfig& config) {
+  storage::Options options;
+  options.path = flags.storage_path;
+  options.sync = flags.sync;
+  options.sync_interval = flags.sync_interval;
+  options.retention = config.retention_time.value_or(flags.retention_time);
+  options.retention_bytes = config.retention_bytes.value_or(flags.retention_bytes);
+  options.lock_directory = flags.lock_directory;
+  if (config.out_of_order_time_window) options.out_of_order_window = *config.out_of_order_time_window;
+  if (config.exemplars_max && *config.exemplars_max >= 0) {
+    options.exemplars_max = static_cast<std::size_t>(*config.exemplars_max);
+  }
+  options.recovery_threads = std::max(1U, std::thread::hardware_concurrency());
+  return options;
+}
+
+promql::EngineOptions engine_options(const Flags& flags, const config::Config& config) {
+  promql::EngineOptions options;
+  options.lookback_delta = flags.lookback_delta;
+  options.timeout = flags.query_timeout;
+  options.samples_max = flags.query_samples_max;
+  options.default_subquery_step = config.global.evaluation_interval;
+  options.features = flags.features;
+  return options;
+}
+
+// Signals are taken by the main thread alone; every other thread is born with them blocked.
+sigset_t block_signals() {
+  ::signal(SIGPIPE, SIG_IGN);
+  sigset_t set;
+  ::sigemptyset(&set);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) ::sigaddset(&set, number);
+  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  return set;
+}
+
+class Daemon {
+ public:
+  Daemon(const Flags& flags, const base::Clock& clock, base::Logger& log)
+      : flags_(flags),
+        clock_(clock),
+        log_(log),
+        config_holder_(metrics_, clock),
+        signals_(block_signals()) {}
+
+  int run() {
+    log_.info("Starting Varve", {{"version", build_info().version},
+                                 {"revision", build_info().revision}});
+    for (const std::string& warning : flags_.warnings) log_.warn(warning);
+    auto loaded = config::load_file(files_, flags_.config_file, environment);
+    if (!loaded.ok()) {
+      log_.error("Error loading config", {{"file", flags_.config_file},
+                                          {"err", loaded.error().message()}});
+      return kExitUsage;
+    }
+    const Status status = start(std::move(*loaded));
+    if (!status.ok()) {
+      log_.error("Error starting Varve", {{"err", status.error().message()}});
+      stop();
+      return kExitFailure;
+    }
+    wait_for_signals();
+    return stop();
+  }
+
+ private:
+  Status start(config::Config config) {
+    register_process_metrics(metrics_, files_, clock_);
+    const api::BuildInfo build = build_info();
+    metrics_
+        .gauge("prometheus_build_info", "What this binary was built from.",
+               {{"branch", build.branch}, {"goversion", build.compiler},
+                {"revision", build.revision}, {"version", build.version}})
+        .set(1);
+    const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
+    const std::size_t query_threads =
+        std::clamp<std::size_t>(flags_.query_concurrency_max, 1, std::max<std::size_t>(cores, 2));
+    query_pool_ = std::make_unique<base::ThreadPool>("query", query_threads,
+                                                     api::Limits().queries_queued_max);
+    engine_ = std::make_unique<promql::Engine>(engine_options(flags_, config), clock_,
+                                               query_pool_.get(), &query_memory_);
+    metrics_.callback(base::MetricsRegistry::CallbackKind::kGauge, "varve_memory_bytes",
+                      "Bytes reserved, by owner.",
+                      [this] { return static_cast<double>(query_memory_.bytes()); },
+                      {{"owner", "query"}});
+    api_ = std::make_unique<api::Api>(api_options(), services(config));
+
+    http::ServerOptions server_options;
+    server_options.listen_addresses = flags_.listen_addresses;
+    server_options.threads = cores;
+    server_options.connections_max = flags_.connections_max;
+    server_options.read_timeout = flags_.read_timeout;
+    server_options.body_max_bytes = api::Limits().write_body_max_bytes;
+    VARVE_TRY_ASSIGN(server_, http::Server::start(
+                                  server_options,
+                                  [this](http::ExchangePtr exchange) {
+                                    api_->handle(std::move(exchange));
+                                  },
+                                  log_, metrics_));
+    for (const std::string& address : flags_.listen_addresses) {
+      log_.info("Listening on", {{"address", address}, {"component", "web"}});
+    }
+
+    VARVE_TRY_ASSIGN(db_, storage::Db::open(storage_options(flags_, config.storage), files_, clock_,
+                                            log_, metrics_));
+    const auto& recovery = db_->recovery();
+    log_.info("Storage opened",
+              {{"component", "tsdb"}, {"path", flags_.storage_path},
+               {"series", recovery.series}, {"samples_replayed", recovery.samples},
+               {"segments", recovery.segments}, {"frames_lost", recovery.frames_lost},
+               {"seconds", recovery.seconds}});
+
+    VARVE_TRY_ASSIGN(client_, http::Client::create());
+    scrape_pool_ = std::make_unique<base::ThreadPool>("scrape", cores, kScrapeQueueMax);
+    scrape::ManagerOptions scrape_options;
+    scrape_options.external_host = host_name();
+    scrape_options.own_port = std::to_string(server_->ports().front());
+    scrape_options.extra_scrape_metrics = flags_.extra_scrape_metrics;
+    scrape_ = scrape::Manager::create(
+        scrape_options, {*client_, *db_, *scrape_pool_, files_, clock_, log_, metrics_});
+    apply(std::move(config));
+    scrape_->start();
+    api_->ready(*db_, *scrape_);
+    log_.info("Server is ready to receive web requests.");
+    return {};
+  }
+
+  api::Options api_options() const {
+    api::Options options;
+    options.route_prefix = flags_.route_prefix;
+    options.external_url = flags_.external_url;
+    options.cors_origin = flags_.cors_origin;
+    options.page_title = flags_.page_title;
+    options.enable_lifecycle = flags_.enable_lifecycle;
+    options.enable_admin = flags_.enable_admin;
+    options.enable_remote_write = flags_.enable_remote_write;
+    return options;
+  }
+
+  api::Services services(const config::Config& config) {
+    api::Services services;
+    services.engine = engine_.get();
+    services.queries = query_pool_.get();
+    services.clock = &clock_;
+    services.log = &log_;
+    services.metrics = &metrics_;
+    services.build = build_info();
+    services.flags = flags_.all;
+    services.config_yaml = [this] { return config_holder_.yaml(); };
+    services.reload = [this] { return reload(); };
+    services.quit = [] { ::kill(::getpid(), SIGTERM); };
+    services.last_reload_ok = [this] { return config_holder_.ok(); };
+    services.last_reload_time_ms = [this] { return config_holder_.loaded_ms(); };
+    services.runtime.start_time_ms = clock_.now_ms();
+    if (char* directory = ::getcwd(nullptr, 0); directory != nullptr) {
+      services.runtime.working_directory = directory;
+      ::free(directory);
+    }
+    const storage::Options storage = storage_options(flags_, config.storage);
+    services.runtime.storage_retention = model::format_duration(storage.retention.count());
+    if (storage.retention_bytes > 0) {
+      services.runtime.storage_retention += fmt::format(" or {}B", storage.retention_bytes);
+    }
+    return services;
+  }
+
+  void apply(config::Config config) {
+    for (const std::string& warning : config.warnings) log_.warn(warning);
+    scrape_->apply(config.scrape_configs);
+    config_holder_.loaded(std::move(config));
+    log_.info("Completed loading of configuration file", {{"filename", flags_.config_file}});
+  }
+
+  // All or nothing: a configuration that does not load leaves the old one running.
+  Status reload() {
+    const std::lock_guard lock(reload_mutex_);
+    if (!scrape_) return Error(ErrorCode::kUnavailable, "still starting");
+    log_.info("Loading configuration file", {{"filename", flags_.config_file}});
+    auto loaded = config::load_file(files_, flags_.config_file, environment);
+    if (!loaded.ok()) {
+      config_holder_.failed();
+      log_.error("Error reloading config", {{"err", loaded.error().message()}});
+      return loaded.error();
+    }
+    apply(std::move(*loaded));
+    return {};
+  }
+
+  void wait_for_signals() {
+    const auto every = flags_.config_auto_reload_interval;
+    timespec period{};
+    period.tv_sec = every.count() / 1000;
+    period.tv_nsec = every.count() % 1000 * 1'000'000;
+    std::string content = config_content();
+    for (;;) {
+      const int number = flags_.config_auto_reload ? ::sigtimedwait(&signals_, nullptr, &period)
+                                                   : ::sigwaitinfo(&signals_, nullptr);
+      if (number == SIGHUP) {
+        static_cast<void>(reload());  // it has logged its error
+      } else if (number == SIGTERM || number == SIGINT) {
+        log_.warn("Received an OS signal, exiting gracefully...",
+                  {{"signal", number == SIGTERM ? "terminated" : "interrupt"}});
+        return;
+      } else if (std::string now = config_content(); flags_.config_auto_reload && now != content) {
+        content = std::move(now);
+        static_cast<void>(reload());
+      }
+    }
+  }
+
+  std::string config_content() {
+    if (!flags_.config_auto_reload) return {};
+    auto content = files_.read_file(flags_.config_file, config::kFileMaxBytes);
+    return content.ok() ? std::move(*content) : std::string();
+  }
+
+  // In reverse order of start(); whatever was not built is skipped.
+  int stop() {
+    if (api_) api_->stopping();
+    if (scrape_) scrape_->stop();
+    if (server_) server_->stop(kStopGrace);
+    scrape_pool_.reset();
+    query_pool_.reset();
+    int exit = kExitOk;
+    if (db_) {
+      if (const Status closed = db_->close(); !closed.ok()) {
+        log_.error("Error closing storage", {{"err", closed.error().message()}});
+        exit = kExitFailure;
+      }
+    }
+    server_.reset();
+    api_.reset();
+    scrape_.reset();
+    client_.reset();
+    engine_.reset();
+    db_.reset();
+    log_.info("See you next time!");
+    return exit;
+  }
+
+  const Flags& flags_;
+  const base::Clock& clock_;
+  base::Logger& log_;
+  fs::RealFs files_;
+  base::MetricsRegistry metrics_;
+  base::MemoryAccount query_memory_{"query"};
+  ConfigHolder config_holder_;
+  const sigset_t signals_;
+  std::mutex reload_mutex_;  // one reload at a time
+  std::unique_ptr<base::ThreadPool> query_pool_;
+  std::unique_ptr<promql::Engine> engine_;
+  std::unique_ptr<api::Api> api_;
+  std::unique_ptr<http::Server> server_;
+  std::unique_ptr<storage::Db> db_;
+  std::unique_ptr<http::Client> client_;
+  std::unique_ptr<base::ThreadPool> scrape_pool_;
+  std::unique_ptr<scrape::Manager> scrape_;
+};
+
+}  // namespace
+
+int run_daemon(const Flags& flags) {
+  const base::SystemClock clock;
+  base::Logger log(flags.log_level, flags.log_format, clock);
+  return Daemon(flags, clock, log).run();
+}
+
+}  // namespace varve::server

@@ -1,0 +1,18 @@
+# SPDX-License-Identifier: Apache-2.0
+set(scratch "${BUILD}/tests/embed/scratch")
+file(REMOVE_RECURSE "${scratch}")
+function(run)
+  execute_process(COMMAND ${ARGN} RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
+  if(NOT status EQUAL 0)
+    message(FATAL_ERROR "${ARGN}: ${status}\n${output}")
+  endif()
+  set(output "${output}" PARENT_SCOPE)
+endfunction()
+run("${CMAKE_COMMAND}" --install "${BUILD}" --prefix "${scratch}/prefix")
+run("${CMAKE_COMMAND}" -S "${SOURCE}/consumer" -B "${scratch}/build" -G Ninja
+    "-DCMAKE_PREFIX_PATH=${scratch}/prefix")
+run("${CMAKE_COMMAND}" --build "${scratch}/build")
+run("${scratch}/build/consumer" "${scratch}/data")
+if(NOT output MATCHES "= 119")
+  message(FATAL_ERROR "unexpected output: ${output}")
+endif()

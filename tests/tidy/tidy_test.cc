@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+// The map of src/README.md, checked: who may include whom, what every file must begin with, and
+// that every source is built.
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <regex>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+namespace {
+
+namespace stdfs = std::filesystem;
+
+const stdfs::path kSource = VARVE_SOURCE_DIR;
+
+// The floors: a room may include rooms of lower floors, and itself. Inner rooms of storage and
+// promql have floors of their own, counted within the room.
+const std::map<std::string, int> kFloors{
+    {"base", 0},   {"fs", 1},     {"model", 2}, {"storage", 3}, {"promql", 4},
+    {"wire", 4},   {"http", 4},   {"scrape", 5}, {"rules", 5},  {"remote", 5},
+    {"config", 6}, {"embed", 6},  {"api", 7},   {"web", 7},     {"server", 8}};
+const std::map<std::string, int> kInnerFloors{
+    {"storage/codec", 0}, {"storage/index", 0},    {"storage/wal", 0}, {"storage/head", 1},
+    {"storage/block", 1}, {"promql/parse", 0},     {"promql/eval", 1}, {"promql/functions", 1},
+    {"promql/test_language", 3}};
+constexpr int kRoomItself = 2;  // files directly in storage/ or promql/ join their inner rooms
+
+std::string read(const stdfs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+bool is_source(const stdfs::path& path) {
+  return path.extension() == ".cc" || path.extension() == ".h";
+}
+
+std::vector<stdfs::path> sources_below(const std::string& folder) {
+  std::vector<stdfs::path> found;
+  for (const auto& entry : stdfs::recursive_directory_iterator(kSource / folder)) {
+    if (entry.is_regular_file() && is_source(entry.path())) found.push_back(entry.path());
+  }
+  return found;
+}
+
+std::vector<std::string> includes_of(const std::string& text) {
+  static const std::regex kInclude("(^|\n)#include \"([^\"]+)\"");
+  std::vector<std::string> found;
+  for (std::sregex_iterator at(text.begin(), text.end(), kInclude), end; at != end; ++at) {
+    found.push_back((*at)[2]);
+  }
+  return found;
+}
+
+std::string first_parts(const std::string& path, int count) {
+  std::size_t end = 0;
+  for (int i = 0; i < count; ++i) {
+    const std::size_t slash = path.find('/', end);
+    if (slash == std::string::npos) return path.substr(0, end == 0 ? 0 : end - 1);
+    end = slash + 1;
+  }
+  return path.substr(0, end - 1);
+}
+
+int inner_floor(const std::string& path) {
+  const auto at = kInnerFloors.find(first_parts(path, 2));
+  return at == kInnerFloors.end() ? kRoomItself : at->second;
+}
+
+}  // namespace
+
+TEST_CASE("tidy: includes only point down the floors, and only at front doors", "[tidy]") {
+  for (const stdfs::path& path : sources_below("src")) {
+    const std::string name = stdfs::relative(path, kSource / "src").string();
+    const std::string room = first_parts(name, 1);
+    CAPTURE(name);
+    REQUIRE(kFloors.contains(room));
+    for (const std::string& include : includes_of(read(path))) {
+      CAPTURE(include);
+      const std::string target = first_parts(include, 1);
+      if (target == "varve") continue;
+      REQUIRE(kFloors.contains(target));
+      if (target != room) {
+        CHECK(kFloors.at(target) < kFloors.at(room));
+        const bool front_door = std::count(include.begin(), include.end(), '/') == 1;
+        CHECK(front_door);
+        continue;
+      }
+      const std::string from = first_parts(name, 2);
+      const std::string to = first_parts(include, 2);
+      const bool to_contract = to == target;  // a front door of the room's own
+      if (from != to && !to_contract && kInnerFloors.contains(to)) {
+        CHECK(inner_floor(include) < inner_floor(name));
+      }
+    }
+  }
+}
+
+TEST_CASE("tidy: the public headers include the standard library and themselves", "[tidy]") {
+  for (const stdfs::path& path : sources_below("include")) {
+    CAPTURE(path.string());
+    for (const std::string& include : includes_of(read(path))) {
+      CAPTURE(include);
+      CHECK(include.starts_with("varve/"));
+    }
+  }
+}
+
+TEST_CASE("tidy: only http's sources see Asio and Beast, no header shows them", "[tidy]") {
+  for (const stdfs::path& path : sources_below("src")) {
+    CAPTURE(path.string());
+    const bool shows = read(path).find("#include <boost/") != std::string::npos;
+    const bool allowed = path.extension() == ".cc" && path.parent_path() == kSource / "src" / "http";
+    CHECK((!shows || allowed));
+  }
+}
+
+TEST_CASE("tidy: every source begins with its licence", "[tidy]") {
+  for (const std::string folder : {"src", "include", "tests", "bench"}) {
+    for (const stdfs::path& path : sources_below(folder)) {
+      CAPTURE(path.string());
+      CHECK(read(path).starts_with("// SPDX-License-Identifier: Apache-2.0\n"));
+      if (path.extension() == ".h") CHECK(read(path).find("#pragma once") != std::string::npos);
+    }
+  }
+}
+
+TEST_CASE("tidy: every source file is built by some target", "[tidy]") {
+  const std::string commands = read(stdfs::path(VARVE_BINARY_DIR) / "compile_commands.json");
+  REQUIRE_FALSE(commands.empty());
+  for (const std::string folder : {"src", "tests"}) {
+    for (const stdfs::path& path : sources_below(folder)) {
+      if (path.extension() != ".cc") continue;
+      if (path.string().find("/consumer/") != std::string::npos) continue;  // a project of its own
+      CAPTURE(path.string());
+      CHECK(commands.find('"' + path.string() + '"') != std::string::npos);
+    }
+  }
+}
+
+TEST_CASE("tidy: the top level holds what was agreed", "[tidy]") {
+  const std::set<std::string> agreed{"CMakeLists.txt", "README.md", "LICENSE", "src",     "include",
+                                     "tools",          "bench",     "tests",   "configs", "build",
+                                     "data"};
+  for (const auto& entry : stdfs::directory_iterator(kSource)) {
+    const std::string name = entry.path().filename().string();
+    CAPTURE(name);
+    CHECK((name.starts_with('.') || agreed.contains(name)));
+  }
+}
