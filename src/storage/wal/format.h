@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -13,6 +14,7 @@ namespace varve::storage::wal {
 // "VWL1", little-endian. The last byte is the format's version.
 inline constexpr std::uint32_t kFrameMagic = 0x314c5756;
 inline constexpr std::size_t kFrameHeaderBytes = 40;
+inline constexpr std::size_t kFrameChecksumAt = 32;  // covers the bytes before it, and the payload
 inline constexpr std::size_t kSectionHeaderBytes = 8;
 inline constexpr std::size_t kFramePayloadMax = std::size_t{1} << 30;
 
@@ -42,6 +44,8 @@ struct FrameHeader {
   std::uint64_t seq = 0;
   std::uint64_t checksum = 0;
 };
+// XXH3-64 of the frame up to its checksum and behind it. The first part begins with the header.
+std::uint64_t checksum_of(std::span<const std::string_view> parts);
 // Fills kFrameHeaderBytes bytes. The checksum covers the bytes before it and the payload.
 void encode_frame_header(const FrameHeader& header, char* out);
 // nullopt if the magic is another one or there are too few bytes; nothing else is checked.

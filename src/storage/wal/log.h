@@ -53,6 +53,7 @@ class FrameBuilder {
 
  private:
   friend class Log;
+  void reset();
   struct Run {
     std::uint32_t shard = 0;
     ByteBuffer bytes;
@@ -135,11 +136,15 @@ class Log {
   Log(LogOptions options, const FramePosition& start, base::Logger& logger);
 
   void run();
-  bool step(bool closing);
+  void turn(bool closing);
+  void finish();
+  bool commit_pending();
   Status write_pending();
   Status sync();
   void publish(std::uint64_t seq);
   void set_error(const Error& error, bool final);
+  void clear_stall();
+  void fail_waiters(const Error& error);
 
   const LogOptions options_;
   base::Logger& logger_;
@@ -150,10 +155,12 @@ class Log {
   // Of the log's thread only.
   std::unique_ptr<SegmentWriter> segment_;
   FramePosition filling_;         // where what is staged now will go
-  std::uint64_t first_unwritten_ = 0;
+  std::uint64_t first_unwritten_;  // frames from here on, if empty, are covered by the next one
+  std::uint64_t last_frame_bytes_ = 0;
   FrameBuilder builder_;
   std::optional<FramePosition> pending_;  // gathered in builder_, not written yet
   bool unsynced_ = false;
+  bool failed_ = false;  // error_ is for good
   std::chrono::steady_clock::time_point last_sync_{};
 
   std::atomic<bool> healthy_{true};
@@ -163,9 +170,9 @@ class Log {
   std::condition_variable wake_;
   std::vector<Waiter> waiters_;
   std::optional<Error> error_;
-  bool failed_ = false;   // error_ is for good
   bool closing_ = false;  // collect once more, then end
   bool killed_ = false;   // end now
+  bool closed_ = false;   // the thread has written its last
   std::thread thread_;
 };
 

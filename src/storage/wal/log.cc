@@ -1,0 +1,380 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage/wal/log.h"
+
+#include <fmt/format.h>
+#include <xxhash.h>
+
+#include <algorithm>
+#include <array>
+#include <future>
+
+#include "base/check.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/thread_pool.h"
+#include "base/try.h"
+#include "storage/wal/bytes.h"
+#include "storage/wal/format.h"
+#include "storage/wal/segment.h"
+
+namespace varve::storage::wal {
+namespace {
+
+constexpr std::chrono::milliseconds kStallRetry{500};
+// A burst may leave a shard's buffer large; only ones up to this are kept for reuse.
+constexpr std::size_t kKeptBufferBytes = 1 << 20;
+constexpr std::size_t kKeptBuffers = 128;
+
+}  // namespace
+
+struct Log::Metrics {
+  base::HistogramMetric& sync_seconds;
+  base::HistogramMetric& frame_bytes;
+  base::Counter& frames;
+  base::Counter& written_bytes;
+  base::Counter& writes_failed;
+  base::Counter& truncations;
+  base::Gauge& segment_current;
+
+  explicit Metrics(base::MetricsRegistry& registry)
+      : sync_seconds(registry.histogram("prometheus_tsdb_wal_fsync_duration_seconds",
+                                        "Duration of write log fsync.",
+                                        {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01,
+                                         0.025, 0.05, 0.1, 0.5, 1, 5})),
+        frame_bytes(registry.histogram(
+            "varve_wal_frame_bytes", "Bytes of the frames written, one per group commit.",
+            {1 << 10, 1 << 12, 1 << 14, 1 << 16, 1 << 18, 1 << 20, 1 << 22, 1 << 24})),
+        frames(registry.counter("varve_wal_frames_total", "Frames written, one per group commit.")),
+        written_bytes(registry.counter("varve_wal_written_bytes_total", "Bytes written to the log.")),
+        writes_failed(registry.counter("prometheus_tsdb_wal_writes_failed_total",
+                                       "Total number of write log writes that failed.")),
+        truncations(registry.counter("prometheus_tsdb_wal_truncations_total",
+                                     "Total number of write log truncations attempted.")),
+        segment_current(registry.gauge("prometheus_tsdb_wal_segment_current",
+                                       "Write log segment index that TSDB is currently writing "
+                                       "to.")) {}
+};
+
+ByteBuffer FrameBuilder::fresh_buffer() {
+  if (spare_.empty()) return {};
+  ByteBuffer buffer = std::move(spare_.back());
+  spare_.pop_back();
+  buffer.clear();
+  return buffer;
+}
+
+void FrameBuilder::add_run(std::uint32_t shard, ByteBuffer staged) {
+  if (staged.empty()) {
+    spare_.push_back(std::move(staged));
+    return;
+  }
+  runs_.push_back({shard, std::move(staged)});
+}
+
+void FrameBuilder::add_series(ByteBuffer staged) { series_ = std::move(staged); }
+
+void FrameBuilder::reset() {
+  const auto keep = [this](ByteBuffer& buffer) {
+    if (buffer.capacity() <= kKeptBufferBytes && spare_.size() < kKeptBuffers) {
+      spare_.push_back(std::move(buffer));
+    }
+  };
+  for (Run& run : runs_) keep(run.bytes);
+  runs_.clear();
+  keep(series_);
+  series_ = ByteBuffer();
+}
+
+Log::Log(LogOptions options, const FramePosition& start, base::Logger& logger)
+    : options_(std::move(options)),
+      logger_(logger),
+      filling_(start),
+      first_unwritten_(start.seq),
+      durable_seq_(start.seq - 1) {}
+
+Result<std::unique_ptr<Log>> Log::open(LogOptions options, const FramePosition& start,
+                                       fs::FileSystem& files, base::Logger& logger,
+                                       base::MetricsRegistry& metrics) {
+  std::unique_ptr<Log> log(new Log(std::move(options), start, logger));
+  log->metrics_ = std::make_unique<Metrics>(metrics);
+  VARVE_TRY_ASSIGN(log->pool_,
+                   SegmentPool::open(files, log->options_.directory, log->options_.segment_bytes,
+                                     log->options_.prepare_ahead));
+  VARVE_TRY_ASSIGN(log->segment_, log->pool_->begin(start.segment));
+  log->metrics_->segment_current.set(start.segment);
+  return log;
+}
+
+Log::~Log() {
+  {
+    const std::lock_guard lock(mutex_);
+    killed_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+  fail_waiters(Error(ErrorCode::kUnavailable, "the log is closed"));
+}
+
+void Log::start(FrameSource& source) {
+  VARVE_CHECK(source_ == nullptr);
+  source_ = &source;
+  thread_ = std::thread([this] { run(); });
+}
+
+void Log::notify() {
+  if (notified_.exchange(true, std::memory_order_acq_rel)) return;
+  // Taking the mutex closes the gap between the thread's last look and its sleep.
+  { const std::lock_guard lock(mutex_); }
+  wake_.notify_one();
+}
+
+Status Log::status() const {
+  const std::lock_guard lock(mutex_);
+  if (error_) return *error_;
+  return {};
+}
+
+void Log::when_durable(std::uint64_t seq, std::function<void(Status)> done) {
+  Status answer;
+  if (durable_seq() < seq) {
+    const std::lock_guard lock(mutex_);
+    if (error_) {
+      answer = *error_;
+    } else if (closed_) {
+      answer = Error(ErrorCode::kUnavailable, "the log is closed");
+    } else if (durable_seq() < seq) {
+      if (waiters_.size() < kWaitersMax) {
+        waiters_.push_back({seq, std::move(done)});
+        return;
+      }
+      answer = Error(ErrorCode::kLimitExceeded,
+                     fmt::format("more than {} appends wait for the log", kWaitersMax));
+    }
+  }
+  done(std::move(answer));
+}
+
+Status Log::wait_durable(std::uint64_t seq) {
+  std::promise<Status> promise;
+  auto future = promise.get_future();
+  when_durable(seq, [&promise](Status status) { promise.set_value(std::move(status)); });
+  return future.get();
+}
+
+Status Log::retire(std::uint32_t before_segment, const std::vector<std::uint32_t>& corrupt) {
+  metrics_->truncations.add();
+  return pool_->retire(before_segment, corrupt);
+}
+
+std::uint64_t Log::size_bytes() const { return pool_->size_bytes(); }
+
+Status Log::close() {
+  {
+    const std::lock_guard lock(mutex_);
+    closing_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+  fail_waiters(Error(ErrorCode::kUnavailable, "the log is closed"));
+  return status();
+}
+
+// The log's thread ----------------------------------------------------------------------------
+
+void Log::run() {
+  base::name_this_thread("varve-log");
+  for (;;) {
+    bool closing = false;
+    {
+      std::unique_lock lock(mutex_);
+      const auto due = [this] { return notified_.load() || closing_ || killed_; };
+      if (pending_ && !failed_) {
+        wake_.wait_for(lock, kStallRetry, [this] { return closing_ || killed_; });
+      } else if (unsynced_ && options_.sync == SyncMode::kInterval && !failed_) {
+        wake_.wait_until(lock, last_sync_ + options_.sync_interval, due);
+      } else if (failed_) {
+        wake_.wait(lock, [this] { return closing_ || killed_; });
+      } else {
+        wake_.wait(lock, due);
+      }
+      if (killed_) return;
+      closing = closing_;
+    }
+    if (!failed_) turn(closing);
+    if (!closing) continue;
+    finish();
+    return;
+  }
+}
+
+// One group commit, and the timer's sync.
+void Log::turn(bool closing) {
+  if (pending_ && !commit_pending()) return;
+  do {
+    notified_.store(false, std::memory_order_release);
+    const std::uint64_t used = filling_.segment == segment_->id() ? segment_->offset() : 0;
+    // The frame being gathered is not written yet; that it is about as long as the last one is
+    // good enough, a segment can grow.
+    const bool full = used + last_frame_bytes_ >= options_.segment_bytes / 4 * 3;
+    const FramePosition next{filling_.seq + 1, filling_.segment + (full ? 1 : 0)};
+    source_->collect(next, builder_);
+    pending_ = filling_;
+    filling_ = next;
+    if (!commit_pending()) return;
+    // Closing: appends have stopped, but one may have staged behind this collect's back.
+  } while (closing && notified_.load());
+  if (unsynced_ && options_.sync == SyncMode::kInterval &&
+      std::chrono::steady_clock::now() >= last_sync_ + options_.sync_interval) {
+    if (const Status synced = sync(); !synced.ok()) set_error(synced.error(), true);
+  }
+}
+
+void Log::finish() {
+  if (!failed_ && !pending_) {
+    Status done = unsynced_ || options_.sync == SyncMode::kOff ? sync() : Status();
+    // What was preallocated for a segment that will not be continued is given back.
+    if (done.ok()) done = segment_->trim();
+    if (!done.ok()) set_error(done.error(), true);
+  }
+  const std::lock_guard lock(mutex_);
+  closed_ = true;
+}
+
+// Whether the pending frame got through; if not, the error is set.
+bool Log::commit_pending() {
+  if (builder_.runs_.empty() && builder_.series_.empty()) {
+    const FramePosition done = *pending_;
+    pending_.reset();
+    publish(done.seq);  // nobody staged for it; the next frame written covers its number
+    return true;
+  }
+  Status written = write_pending();
+  if (!written.ok()) {
+    metrics_->writes_failed.add();
+    set_error(written.error(), written.error().code() != ErrorCode::kLimitExceeded);
+    return false;
+  }
+  unsynced_ = true;
+  if (options_.sync == SyncMode::kAlways) {
+    if (Status synced = sync(); !synced.ok()) {
+      metrics_->writes_failed.add();
+      set_error(synced.error(), true);
+      return false;
+    }
+  }
+  const FramePosition done = *pending_;
+  pending_.reset();
+  first_unwritten_ = done.seq + 1;
+  builder_.reset();
+  clear_stall();
+  publish(done.seq);
+  return true;
+}
+
+Status Log::write_pending() {
+  if (segment_->id() != pending_->segment) {
+    if (unsynced_ && options_.sync != SyncMode::kOff) {
+      if (Status synced = sync(); !synced.ok()) {
+        // Whatever the reason, a sync is not tried again.
+        return Error(ErrorCode::kIo, synced.error().message());
+      }
+    }
+    VARVE_TRY_ASSIGN(segment_, pool_->begin(pending_->segment));
+    metrics_->segment_current.set(pending_->segment);
+  }
+  std::vector<std::string_view> parts;
+  std::vector<std::array<char, kSectionHeaderBytes>> headers(builder_.runs_.size() + 1);
+  std::array<char, kFrameHeaderBytes> frame{};
+  parts.reserve(headers.size() * 2 + 1);
+  parts.emplace_back(frame.data(), frame.size());
+  std::size_t payload_bytes = 0;
+  const auto add_section = [&](SectionKind kind, std::uint32_t shard, const ByteBuffer& bytes) {
+    auto& header = headers[parts.size() / 2];
+    header[0] = static_cast<char>(kind);
+    put(header.data() + 2, static_cast<std::uint16_t>(shard));
+    put(header.data() + 4, static_cast<std::uint32_t>(bytes.size()));
+    parts.emplace_back(header.data(), header.size());
+    parts.push_back(bytes.view());
+    payload_bytes += header.size() + bytes.size();
+  };
+  if (!builder_.series_.empty()) add_section(SectionKind::kSeries, 0, builder_.series_);
+  for (const FrameBuilder::Run& run : builder_.runs_) {
+    VARVE_CHECK(run.shard <= 0xffff);
+    add_section(SectionKind::kRun, run.shard, run.bytes);
+  }
+  VARVE_CHECK(payload_bytes <= kFramePayloadMax);  // sources keep kStagedBytesMax
+
+  FrameHeader header{static_cast<std::uint32_t>(payload_bytes), pending_->segment, first_unwritten_,
+                     pending_->seq, 0};
+  encode_frame_header(header, frame.data());
+  header.checksum = checksum_of(parts);
+  encode_frame_header(header, frame.data());
+  VARVE_TRY(segment_->write(parts));
+  last_frame_bytes_ = kFrameHeaderBytes + payload_bytes;
+  metrics_->frames.add();
+  metrics_->frame_bytes.observe(static_cast<double>(last_frame_bytes_));
+  metrics_->written_bytes.add(static_cast<double>(last_frame_bytes_));
+  return {};
+}
+
+Status Log::sync() {
+  const auto begin = std::chrono::steady_clock::now();
+  VARVE_TRY(segment_->sync());
+  last_sync_ = std::chrono::steady_clock::now();
+  metrics_->sync_seconds.observe(std::chrono::duration<double>(last_sync_ - begin).count());
+  unsynced_ = false;
+  return {};
+}
+
+void Log::publish(std::uint64_t seq) {
+  std::vector<Waiter> ready;
+  {
+    const std::lock_guard lock(mutex_);
+    durable_seq_.store(seq, std::memory_order_release);
+    const auto first_ready = std::partition(waiters_.begin(), waiters_.end(),
+                                            [seq](const Waiter& waiter) { return waiter.seq > seq; });
+    ready.assign(std::make_move_iterator(first_ready), std::make_move_iterator(waiters_.end()));
+    waiters_.erase(first_ready, waiters_.end());
+  }
+  for (Waiter& waiter : ready) waiter.done({});
+}
+
+void Log::set_error(const Error& error, bool final) {
+  Error unavailable(ErrorCode::kUnavailable,
+                    fmt::format("log {}: {}", final ? "failed" : "stalled", error.message()));
+  bool news = false;
+  {
+    const std::lock_guard lock(mutex_);
+    news = !error_ || final;
+    error_ = unavailable;
+    failed_ = final;
+    healthy_.store(false, std::memory_order_release);
+  }
+  if (news) {
+    logger_.error(final ? "Write-ahead log failed; writes are refused until a restart"
+                        : "Write-ahead log stalled for lack of space; writes are refused meanwhile",
+                  {{"err", error.message()}});
+  }
+  fail_waiters(unavailable);
+}
+
+void Log::clear_stall() {
+  if (healthy()) return;
+  {
+    const std::lock_guard lock(mutex_);
+    error_.reset();
+    healthy_.store(true, std::memory_order_release);
+  }
+  logger_.info("Write-ahead log goes on");
+}
+
+void Log::fail_waiters(const Error& error) {
+  std::vector<Waiter> failed;
+  {
+    const std::lock_guard lock(mutex_);
+    failed.swap(waiters_);
+  }
+  for (Waiter& waiter : failed) waiter.done(error);
+}
+
+}  // namespace varve::storage::wal
