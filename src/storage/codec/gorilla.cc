@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+// The XOR chunk. The stream is written in whole words whose bytes are the chunk's bytes.
+#include "storage/codec/gorilla.h"
+
+#include <array>
+#include <cstring>
+
+#include "base/check.h"
+#include "storage/codec/bits.h"
+#include "storage/codec/xor_value.h"
+
+namespace varve::storage::codec {
+namespace {
+
+template <typename Sink>
+void put_uvarint(Sink& sink, std::uint64_t value) {
+  for (; value >= 0x80; value >>= 7) sink.put((value & 0x7f) | 0x80, 8);
+  sink.put(value, 8);
+}
+
+std::uint64_t zigzag(std::int64_t value) {
+  return static_cast<std::uint64_t>(value) << 1 ^ static_cast<std::uint64_t>(value >> 63);
+}
+
+// Ranges of n bits are -(2^(n-1) - 1) .. 2^(n-1).
+bool fits(std::int64_t value, unsigned bits) {
+  return -(std::int64_t{1} << (bits - 1)) < value && value <= std::int64_t{1} << (bits - 1);
+}
+
+template <typename Sink>
+void put_delta_of_delta(Sink& sink, std::int64_t value) {
+  const auto raw = static_cast<std::uint64_t>(value);
+  if (value == 0) {
+    sink.put(0, 1);
+  } else if (fits(value, 14)) {
+    sink.put(0b10ULL << 14 | (raw & low_bits(14)), 16);
+  } else if (fits(value, 17)) {
+    sink.put(0b110ULL << 17 | (raw & low_bits(17)), 20);
+  } else if (fits(value, 20)) {
+    sink.put(0b1110ULL << 20 | (raw & low_bits(20)), 24);
+  } else {
+    sink.put(0b1111, 4);
+    sink.put(raw, 64);
+  }
+}
+
+template <typename Source>
+std::uint64_t take_delta_of_delta(Source& source) {
+  if (source.take(1) == 0) return 0;
+  unsigned bits = 14;
+  if (source.take(1) != 0) {
+    bits = 17;
+    if (source.take(1) != 0) {
+      if (source.take(1) != 0) return source.take(64);
+      bits = 20;
+    }
+  }
+  const std::uint64_t raw = source.take(bits);
+  return raw > std::uint64_t{1} << (bits - 1) ? raw - (std::uint64_t{1} << bits) : raw;
+}
+
+template <typename Source>
+bool take_uvarint(Source& source, std::uint64_t& value) {
+  value = 0;
+  for (unsigned shift = 0; shift < 64; shift += 7) {
+    const std::uint64_t byte = source.take(8);
+    value |= (byte & 0x7f) << shift;
+    if (byte < 0x80) return true;
+  }
+  return false;
+}
+
+// Arithmetic on times is unsigned, so that hostile deltas wrap instead of overflowing.
+template <typename Source>
+bool decode(Source& source, std::size_t count, Timestamp* times, double* values) {
+  if (count == 0) return true;
+  std::uint64_t raw = 0;
+  if (!take_uvarint(source, raw)) return false;
+  std::uint64_t time = (raw >> 1) ^ (~(raw & 1) + 1);
+  std::uint64_t bits = source.take(64);
+  times[0] = static_cast<Timestamp>(time);
+  std::memcpy(&values[0], &bits, 8);
+  std::uint64_t delta = 0;
+  std::uint8_t leading = 0xff;
+  std::uint8_t trailing = 0;
+  for (std::size_t i = 1; i < count; ++i) {
+    if (i == 1) {
+      if (!take_uvarint(source, delta)) return false;
+    } else {
+      delta += take_delta_of_delta(source);
+    }
+    time += delta;
+    std::uint64_t xored = 0;
+    if (!take_xor(source, xored, leading, trailing)) return false;
+    bits ^= xored;
+    times[i] = static_cast<Timestamp>(time);
+    std::memcpy(&values[i], &bits, 8);
+  }
+  return true;
+}
+
+}  // namespace
+
+void gorilla_append(GorillaState& state, std::uint64_t* words, Timestamp t, double value) {
+  VARVE_DCHECK(gorilla_accepts(state, t));
+  auto* const begin = reinterpret_cast<std::uint8_t*>(words + state.word_count);
+  BitSink sink(begin, state.bits, state.bit_count);
+  const auto bits = std::bit_cast<std::uint64_t>(value);
+  if (state.count == 0) {
+    put_uvarint(sink, zigzag(t));
+    sink.put(bits, 64);
+  } else {
+    // Fits by gorilla_accepts().
+    const auto delta = static_cast<std::uint32_t>(static_cast<std::uint64_t>(t) -
+                                                  static_cast<std::uint64_t>(state.last_time));
+    if (state.count == 1) {
+      put_uvarint(sink, delta);
+    } else {
+      put_delta_of_delta(sink, std::int64_t{delta} - std::int64_t{state.last_delta});
+    }
+    put_xor(sink, bits ^ std::bit_cast<std::uint64_t>(state.last_value), state.leading,
+            state.trailing);
+    state.last_delta = delta;
+  }
+  state.last_time = t;
+  state.last_value = value;
+  state.bits = sink.pending();
+  state.bit_count = static_cast<std::uint8_t>(sink.pending_count());
+  state.word_count =
+      static_cast<std::uint16_t>(state.word_count + static_cast<std::size_t>(sink.at() - begin) / 8);
+  ++state.count;
+}
+
+void gorilla_decode(const GorillaState& state, const std::uint64_t* words, Timestamp* times,
+                    double* values) {
+  // The words and the pending bits, side by side. Chunks of the head's usual size fit the stack.
+  constexpr std::size_t kStackWords = 320;
+  std::array<std::uint64_t, kStackWords + 1> near;
+  std::vector<std::uint64_t> far;
+  std::uint64_t* stream = near.data();
+  const std::size_t count = state.word_count;
+  if (count > kStackWords) {
+    far.resize(count + 1);
+    stream = far.data();
+  }
+  if (count > 0) std::memcpy(stream, words, count * 8);
+  stream[count] =
+      state.bit_count == 0 ? 0 : __builtin_bswap64(state.bits << (64U - state.bit_count));
+  BitSource source({reinterpret_cast<const std::uint8_t*>(stream), (count + 1) * 8});
+  const bool whole = decode(source, state.count, times, values);
+  VARVE_CHECK(whole);
+}
+
+void gorilla_to_xor_chunk(const GorillaState& state, const std::uint64_t* words,
+                          std::vector<std::uint8_t>& out) {
+  const std::size_t begin = out.size();
+  out.resize(begin + gorilla_size_bytes(state));
+  std::uint8_t* at = out.data() + begin;
+  *at++ = static_cast<std::uint8_t>(state.count >> 8);
+  *at++ = static_cast<std::uint8_t>(state.count);
+  if (state.word_count > 0) std::memcpy(at, words, state.word_count * std::size_t{8});
+  BitSink(at + state.word_count * std::size_t{8}, state.bits, state.bit_count).finish();
+}
+
+Status decode_xor_chunk(std::span<const std::uint8_t> bytes, std::vector<Timestamp>& times,
+                        std::vector<double>& values) {
+  if (bytes.size() < 2) return Error(ErrorCode::kCorruption, "XOR chunk: no sample count");
+  const std::size_t count = static_cast<std::size_t>(bytes[0]) << 8 | bytes[1];
+  // A sample has two bits at least, so a lying count cannot make us reserve much.
+  if (count > (bytes.size() - 2) * 4) {
+    return Error(ErrorCode::kCorruption, "XOR chunk: more samples than bits");
+  }
+  const std::size_t begin = times.size();
+  VARVE_CHECK(values.size() == begin);
+  times.resize(begin + count);
+  values.resize(begin + count);
+  BitSource source(bytes.subspan(2));
+  if (!decode(source, count, times.data() + begin, values.data() + begin) || source.overrun()) {
+    times.resize(begin);
+    values.resize(begin);
+    return Error(ErrorCode::kCorruption, "XOR chunk: the bits end before the samples do");
+  }
+  return {};
+}
+
+}  // namespace varve::storage::codec
