@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+// The endpoints over a real storage in memory: what a client of Prometheus sees.
+#include "api/api.h"
+
+#include <catch2/catch.hpp>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "api/fake_exchange.h"
+#include "api/write_body.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory_account.h"
+#include "base/metrics.h"
+#include "base/thread_pool.h"
+#include "fs/fault_fs.h"
+#include "http/client.h"
+#include "promql/engine.h"
+#include "scrape/manager.h"
+#include "storage/db.h"
+#include "wire/compression.h"
+
+using namespace varve;
+using nlohmann::json;
+using test::time_series;
+
+namespace {
+
+constexpr Timestamp kNow = 1'700'000'000'000;
+
+struct Harness {
+  explicit Harness(api::Options api_options = {}) : options(std::move(api_options)) {
+    storage::Options storage_options;
+    storage_options.path = "data";
+    storage_options.retention = std::chrono::milliseconds(0);
+    auto opened = storage::Db::open(storage_options, files, clock, log, metrics);
+    REQUIRE(opened.ok());
+    db = std::move(*opened);
+    auto created = http::Client::create();
+    REQUIRE(created.ok());
+    client = std::move(*created);
+    manager = scrape::Manager::create({}, {*client, *db, pool, files, clock, log, metrics});
+    api::Services services;
+    services.engine = &engine;
+    services.queries = &pool;
+    services.clock = &clock;
+    services.log = &log;
+    services.metrics = &metrics;
+    services.flags = {{"web.enable-admin-api", "false"}};
+    services.config_yaml = [] { return std::string("global: {}\n"); };
+    services.reload = [this] { return reload_result; };
+    services.quit = [this] { ++quits; };
+    services.last_reload_ok = [] { return true; };
+    services.last_reload_time_ms = [] { return kNow; };
+    api = std::make_unique<api::Api>(options, services);
+  }
+
+  http::Response ask(std::string method, std::string path, std::string query = {},
+                     std::string body = {}, std::string content_type = {},
+                     std::string encoding = {}) {
+    const auto exchange = std::make_shared<test::FakeExchange>(
+        std::move(method), std::move(path), std::move(query), std::move(body));
+    auto& headers = exchange->mutable_request().headers;
+    if (!content_type.empty()) headers.emplace_back("Content-Type", content_type);
+    if (!encoding.empty()) headers.emplace_back("Content-Encoding", encoding);
+    headers.emplace_back("Origin", "http://grafana");
+    api->handle(exchange);
+    return exchange->response();
+  }
+  http::Response write(const std::string& request) {
+    std::string body;
+    wire::snappy_compress(request, body);
+    return ask("POST", "/api/v1/write", "", body, "application/x-protobuf", "snappy");
+  }
+  json get(const std::string& path, const std::string& query, int status = 200) {
+    const http::Response response = ask("GET", path, query);
+    CAPTURE(path, query, response.body);
+    CHECK(response.status == status);
+    return json::parse(response.body);
+  }
+
+  base::FakeClock clock{kNow};
+  base::Logger log{base::LogLevel::kError, base::LogFormat::kLogfmt, clock,
+                   [](std::string_view) {}};
+  base::MetricsRegistry metrics;
+  base::MemoryAccount memory{"query"};
+  fs::FaultFs files;
+  base::ThreadPool pool{"query", 2, 100};
+  promql::Engine engine{{}, clock, &pool, &memory};
+  api::Options options;
+  Status reload_result;
+  int quits = 0;
+  std::unique_ptr<storage::Db> db;
+  std::unique_ptr<http::Client> client;
+  std::unique_ptr<scrape::Manager> manager;
+  std::unique_ptr<api::Api> api;
+};
+
+}  // namespace
+
+TEST_CASE("api: before recovery is done only what needs no storage answers", "[api]") {
+  Harness harness;
+  CHECK(harness.ask("GET", "/-/healthy").status == 200);
+  CHECK(harness.ask("GET", "/-/ready").status == 503);
+  const http::Response query = harness.ask("GET", "/api/v1/query", "query=1");
+  CHECK(query.status == 503);
+  CHECK(json::parse(query.body)["errorType"] == "unavailable");
+  CHECK(harness.write(time_series({{"__name__", "a"}}, {{kNow, 1}})).status == 503);
+  harness.api->ready(*harness.db, *harness.manager);
+  CHECK(harness.ask("GET", "/-/ready").status == 200);
+  CHECK(harness.write(time_series({{"__name__", "a"}}, {{kNow, 1}})).status == 204);
+}
+
+TEST_CASE("api: what was written is there, under every endpoint that lists it", "[api]") {
+  Harness harness;
+  harness.api->ready(*harness.db, *harness.manager);
+  std::string request;
+  for (const std::string job : {"x", "y"}) {
+    request += time_series({{"__name__", "up"}, {"job", job}},
+                           {{kNow - 30'000, 1}, {kNow - 15'000, 2}, {kNow, 3}});
+  }
+  REQUIRE(harness.write(request).status == 204);
+  const json vector = harness.get("/api/v1/query", "query=sum(up)");
+  CHECK(vector["data"]["result"][0]["value"] == json::array({1'700'000'000, "6"}));
+  const json matrix = harness.get("/api/v1/query_range",
+                                  "query=up%7Bjob=%22x%22%7D&start=1699999970&end=1700000000&step=15");
+  CHECK(matrix["data"]["result"][0]["values"] ==
+        json::parse(R"([[1699999970,"1"],[1699999985,"2"],[1700000000,"3"]])"));
+  CHECK(harness.get("/api/v1/series", "match[]=up")["data"].size() == 2);
+  CHECK(harness.get("/api/v1/series", "match[]=up&limit=1")["warnings"].size() == 1);
+  CHECK(harness.get("/api/v1/labels", "")["data"] == json::array({"__name__", "job"}));
+  CHECK(harness.get("/api/v1/label/job/values", "")["data"] == json::array({"x", "y"}));
+  CHECK(harness.get("/api/v1/label/job/values", "match[]=up%7Bjob=%22y%22%7D")["data"] ==
+        json::array({"y"}));
+  CHECK(harness.get("/api/v1/status/tsdb", "")["data"]["headStats"]["numSeries"] == 2);
+  const http::Response form =
+      harness.ask("POST", "/api/v1/query", "", "query=count(up)&time=1700000000",
+                  "application/x-www-form-urlencoded");
+  CHECK(json::parse(form.body)["data"]["result"][0]["value"][1] == "2");
+}
+
+TEST_CASE("api: bad parameters get Prometheus's status and type", "[api]") {
+  Harness harness;
+  harness.api->ready(*harness.db, *harness.manager);
+  struct Case {
+    std::string path, query, type, text;
+    int status;
+  };
+  const std::vector<Case> cases{
+      {"/api/v1/query", "query=sum(", "bad_data", "invalid parameter \"query\": ", 400},
+      {"/api/v1/query", "query=up&time=x", "bad_data", "invalid parameter \"time\": cannot parse", 400},
+      {"/api/v1/query", "query=up&timeout=x", "bad_data", "invalid parameter \"timeout\"", 400},
+      {"/api/v1/query_range", "query=up&start=0&end=1", "bad_data", "invalid parameter \"step\"", 400},
+      {"/api/v1/query_range", "query=up&start=0&end=1&step=0", "bad_data",
+       "zero or negative query resolution", 400},
+      {"/api/v1/query_range", "query=up&start=2&end=1&step=1", "bad_data",
+       "end timestamp must not be before start time", 400},
+      {"/api/v1/query_range", "query=up&start=0&end=100000&step=1", "bad_data",
+       "exceeded maximum resolution of 11,000 points", 400},
+      {"/api/v1/series", "", "bad_data", "no match[] parameter provided", 400},
+      {"/api/v1/series", "match[]=%7B%7D", "bad_data", "must contain at least one non-empty matcher", 400},
+      {"/api/v1/labels", "start=x", "bad_data", "invalid parameter \"start\"", 400},
+      {"/api/v1/labels", "limit=-1", "bad_data", "limit", 400}};
+  for (const Case& each : cases) {
+    CAPTURE(each.path, each.query);
+    const json answer = harness.get(each.path, each.query, each.status);
+    CHECK(answer["status"] == "error");
+    CHECK(answer["errorType"] == each.type);
+    CHECK_THAT(answer["error"].get<std::string>(), Catch::Contains(each.text));
+  }
+}
+
+TEST_CASE("api: a write with bad neighbours keeps the good ones and says what was wrong", "[api]") {
+  Harness harness;
+  harness.api->ready(*harness.db, *harness.manager);
+  REQUIRE(harness.write(time_series({{"__name__", "a"}}, {{kNow, 1}})).status == 204);
+  const http::Response response = harness.write(time_series({{"__name__", "a"}}, {{kNow - 1000, 5}}) +
+                                                time_series({{"__name__", "b"}}, {{kNow, 2}}));
+  CHECK(response.status == 400);
+  CHECK_THAT(response.body, Catch::Contains("out of order"));
+  CHECK(harness.get("/api/v1/query", "query=b")["data"]["result"].size() == 1);
+  CHECK(harness.ask("POST", "/api/v1/write", "", "garbage", "application/x-protobuf", "snappy").status ==
+        400);
+  CHECK(harness.ask("POST", "/api/v1/write", "", "x", "application/x-protobuf", "zstd").status == 415);
+  CHECK(harness.ask("POST", "/api/v1/write", "", "x", "text/plain", "snappy").status == 415);
+  CHECK(harness.ask("GET", "/api/v1/write").status == 405);
+}
+
+TEST_CASE("api: lifecycle is off unless asked for, reload reports its error", "[api]") {
+  Harness harness;
+  CHECK(harness.ask("POST", "/-/reload").status == 403);
+  CHECK(harness.ask("POST", "/-/quit").status == 403);
+  api::Options options;
+  options.enable_lifecycle = true;
+  Harness open(options);
+  CHECK(open.ask("POST", "/-/reload").status == 200);
+  CHECK(open.ask("GET", "/-/reload").status == 405);
+  open.reload_result = Error(ErrorCode::kInvalidArgument, "varve.yml:3:1: bad");
+  const http::Response failed = open.ask("POST", "/-/reload");
+  CHECK(failed.status == 500);
+  CHECK_THAT(failed.body, Catch::Contains("varve.yml:3:1: bad"));
+  CHECK(open.ask("PUT", "/-/quit").status == 200);
+  CHECK(open.quits == 1);
+}
+
+TEST_CASE("api: cross-origin headers, unknown paths, prefixes", "[api]") {
+  Harness harness;
+  const http::Response response = harness.ask("OPTIONS", "/api/v1/query");
+  CHECK(response.status == 204);
+  const auto allowed = std::find_if(response.headers.begin(), response.headers.end(), [](const auto& h) {
+    return h.first == "Access-Control-Allow-Origin";
+  });
+  REQUIRE(allowed != response.headers.end());
+  CHECK(allowed->second == "*");
+  CHECK(harness.ask("GET", "/nowhere").status == 404);
+  api::Options options;
+  options.route_prefix = "/metrics-db";
+  options.cors_origin = "https?://allowed";
+  Harness prefixed(options);
+  CHECK(prefixed.ask("GET", "/-/healthy").status == 404);
+  CHECK(prefixed.ask("GET", "/").status == 302);
+  const http::Response healthy = prefixed.ask("GET", "/metrics-db/-/healthy");
+  CHECK(healthy.status == 200);
+  CHECK(std::none_of(healthy.headers.begin(), healthy.headers.end(),
+                     [](const auto& h) { return h.first == "Access-Control-Allow-Origin"; }));
+}

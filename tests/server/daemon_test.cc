@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: Apache-2.0
+// The daemon as its users meet it: a process with a command line, signals and an exit status.
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <future>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <thread>
+
+#include "api/write_body.h"
+#include "base/clock.h"
+#include "http/client.h"
+#include "wire/compression.h"
+
+using namespace varve;
+using nlohmann::json;
+
+namespace {
+
+namespace stdfs = std::filesystem;
+constexpr std::chrono::seconds kPatience{30};
+
+int free_port() {
+  const int socket = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  REQUIRE(::bind(socket, reinterpret_cast<sockaddr*>(&address), size) == 0);
+  REQUIRE(::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size) == 0);
+  ::close(socket);
+  return ntohs(address.sin_port);
+}
+
+// A scratch folder with a configuration, and the daemons started in it.
+class Site {
+ public:
+  Site() : folder_(stdfs::temp_directory_path() / ("varve-daemon-test-" + std::to_string(::getpid()) +
+                                                   "-" + std::to_string(++count_))) {
+    stdfs::remove_all(folder_);
+    stdfs::create_directories(folder_);
+    configure("global: {scrape_interval: 1h}\n");
+    auto created = http::Client::create();
+    REQUIRE(created.ok());
+    client_ = std::move(*created);
+  }
+  ~Site() {
+    if (pid_ > 0) kill(SIGKILL);
+    stdfs::remove_all(folder_);
+  }
+
+  void configure(const std::string& yaml) {
+    std::ofstream(folder_ / "varve.yml") << yaml;
+  }
+
+  void start(std::vector<std::string> extra = {}) {
+    port_ = free_port();
+    spawn(extra);
+    const auto deadline = std::chrono::steady_clock::now() + kPatience;
+    while (get("/-/ready").status != 200) {
+      REQUIRE(std::chrono::steady_clock::now() < deadline);
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+  }
+  // Starts and waits for the end; for starts that must fail.
+  int run(std::vector<std::string> extra = {}) {
+    if (port_ == 0) port_ = free_port();
+    const pid_t other = pid_;
+    spawn(extra);
+    const int status = wait();
+    pid_ = other;
+    return status;
+  }
+  int kill(int number) {
+    ::kill(pid_, number);
+    return number == SIGHUP ? 0 : wait();
+  }
+  pid_t pid() const { return pid_; }
+  std::string log() const {
+    std::ostringstream text;
+    text << std::ifstream(folder_ / "log").rdbuf();
+    return text.str();
+  }
+
+  http::ClientResponse fetch(http::ClientRequest request) {
+    request.url = "http://127.0.0.1:" + std::to_string(port_) + request.url;
+    std::promise<http::ClientResponse> answer;
+    client_->fetch(std::move(request), [&](Result<http::ClientResponse> response) {
+      answer.set_value(response.ok() ? std::move(*response) : http::ClientResponse{});
+    });
+    return answer.get_future().get();
+  }
+  http::ClientResponse get(const std::string& path) {
+    http::ClientRequest request;
+    request.url = path;
+    return fetch(std::move(request));
+  }
+  http::ClientResponse post(const std::string& path, std::string body = {}) {
+    http::ClientRequest request;
+    request.method = "POST";
+    request.url = path;
+    request.body = std::move(body);
+    return fetch(std::move(request));
+  }
+  std::string value(const std::string& expression) {
+    const auto answer = json::parse(get("/api/v1/query?query=" + expression).body);
+    const auto& result = answer["data"]["result"];
+    return result.empty() ? "" : result[0]["value"][1].get<std::string>();
+  }
+  // Waits until the expression has this value.
+  bool becomes(const std::string& expression, const std::string& wanted) {
+    const auto deadline = std::chrono::steady_clock::now() + kPatience;
+    while (value(expression) != wanted) {
+      if (std::chrono::steady_clock::now() > deadline) return false;
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+    return true;
+  }
+  int port() const { return port_; }
+
+ private:
+  void spawn(const std::vector<std::string>& extra) {
+    std::vector<std::string> arguments{VARVE_BINARY,
+                                       "--config.file=" + (folder_ / "varve.yml").string(),
+                                       "--storage.tsdb.path=" + (folder_ / "data").string(),
+                                       "--web.listen-address=127.0.0.1:" + std::to_string(port_)};
+    arguments.insert(arguments.end(), extra.begin(), extra.end());
+    const std::string log_path = (folder_ / "log").string();
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      const int out = ::open(log_path.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
+      ::dup2(out, STDERR_FILENO);
+      ::dup2(out, STDOUT_FILENO);
+      std::vector<char*> argv;
+      for (std::string& argument : arguments) argv.push_back(argument.data());
+      argv.push_back(nullptr);
+      ::execv(argv[0], argv.data());
+      ::_exit(127);
+    }
+  }
+  int wait() {
+    int status = 0;
+    ::waitpid(pid_, &status, 0);
+    pid_ = -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  }
+
+  inline static int count_ = 0;
+  stdfs::path folder_;
+  std::unique_ptr<http::Client> client_;
+  pid_t pid_ = -1;
+  int port_ = 0;
+};
+
+std::string self_scrape(int port) {
+  return "global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n  - job_name: self\n"
+         "    static_configs: [{targets: ['127.0.0.1:" + std::to_string(port) + "']}]\n";
+}
+
+}  // namespace
+
+TEST_CASE("daemon: scrapes itself, stops in order, and has everything after a restart", "[server]") {
+  Site site;
+  site.start({"--web.enable-lifecycle"});
+  site.configure(self_scrape(site.port()));
+  REQUIRE(site.post("/-/reload").status == 200);
+  REQUIRE(site.becomes("up", "1"));
+  REQUIRE(site.becomes("count(prometheus_tsdb_head_series)", "1"));
+  const auto targets = json::parse(site.get("/api/v1/targets").body);
+  CHECK(targets["data"]["activeTargets"][0]["health"] == "up");
+  CHECK(site.kill(SIGTERM) == 0);
+  site.configure("global: {scrape_interval: 1h}\n");
+  site.start();
+  CHECK(site.value("count(last_over_time(up[1h]))") == "1");
+  CHECK(site.kill(SIGINT) == 0);
+}
+
+TEST_CASE("daemon: a write that was acknowledged survives kill -9 right after", "[server]") {
+  Site site;
+  site.start();
+  const Timestamp now = base::SystemClock().now_ms();
+  http::ClientRequest request;
+  request.method = "POST";
+  request.url = "/api/v1/write";
+  request.headers = {{"Content-Type", "application/x-protobuf"}, {"Content-Encoding", "snappy"}};
+  wire::snappy_compress(test::time_series({{"__name__", "kept"}}, {{now, 42}}), request.body);
+  REQUIRE(site.fetch(request).status == 204);
+  CHECK(site.kill(SIGKILL) == 128 + SIGKILL);
+  site.start();
+  CHECK(site.value("kept") == "42");
+}
+
+TEST_CASE("daemon: a bad configuration at start ends with status 2 and names the place", "[server]") {
+  Site site;
+  site.configure("global:\n  scrape_intervall: 5s\n");
+  CHECK(site.run() == 2);
+  CHECK_THAT(site.log(), Catch::Contains(":2:3: field scrape_intervall not known"));
+  CHECK_THAT(site.log(), Catch::Contains("did you mean scrape_interval?"));
+  CHECK(site.run({"--nonsense"}) == 2);
+}
+
+TEST_CASE("daemon: a bad new configuration leaves the old one running", "[server]") {
+  Site site;
+  site.start({"--web.enable-lifecycle"});
+  const std::string before = site.get("/api/v1/status/config").body;
+  site.configure("scrape_configs: [{job_name: a, metrics_pth: /}]\n");
+  const auto answer = site.post("/-/reload");
+  CHECK(answer.status == 500);
+  CHECK_THAT(answer.body, Catch::Contains("metrics_pth"));
+  CHECK(site.get("/api/v1/status/config").body == before);
+  CHECK_THAT(site.get("/metrics").body,
+             Catch::Contains("prometheus_config_last_reload_successful 0\n"));
+  site.configure("global: {scrape_interval: 7s, scrape_timeout: 7s}\n");
+  site.kill(SIGHUP);
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (site.get("/api/v1/status/config").body == before) {
+    REQUIRE(std::chrono::steady_clock::now() < deadline);
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  CHECK_THAT(site.get("/metrics").body,
+             Catch::Contains("prometheus_config_last_reload_successful 1\n"));
+  CHECK(site.kill(SIGTERM) == 0);
+}
+
+TEST_CASE("daemon: a second process on the same directory is kept out, by name", "[server]") {
+  Site site;
+  site.start();
+  const std::string holder = std::to_string(site.pid());
+  CHECK(site.run({"--web.listen-address=127.0.0.1:0"}) == 1);
+  CHECK_THAT(site.log(), Catch::Contains(holder));
+}
