@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage/head/head.h"
+
+#include <algorithm>
+
+#include "base/try.h"
+
+namespace varve::storage::head {
+
+Head::Head(std::unique_ptr<HeadMemory> memory, std::size_t exemplars_max)
+    : memory_(std::move(memory)),
+      keys_(memory_->keys),
+      index_(memory_->index),
+      exemplars_(exemplars_max) {}
+
+Head::~Head() = default;
+
+Result<std::unique_ptr<Head>> Head::create(fs::FileSystem& files, const std::string& directory,
+                                           std::size_t exemplars_max) {
+  auto memory = std::make_unique<HeadMemory>();
+  std::unique_ptr<Head> head(new Head(std::move(memory), exemplars_max));
+  constexpr std::size_t kSeriesBytesMax = (std::size_t{1} << 32) * sizeof(HotSeries);
+  VARVE_TRY_ASSIGN(head->series_memory_,
+                   ReservedMemory::create(kSeriesBytesMax, head->memory_->series));
+  head->series_ = reinterpret_cast<HotSeries*>(head->series_memory_.data());
+  VARVE_TRY_ASSIGN(head->blocks_, BlockMemory::create(head->memory_->chunks));
+  VARVE_TRY_ASSIGN(head->spill_, SpillStore::create(files, directory, head->memory_->spill));
+  VARVE_TRY_ASSIGN(head->columns_, TimeColumns::create(*head->spill_, head->memory_->columns));
+  for (auto& shard : head->shards_) {
+    shard = std::make_unique<Shard>(*head->blocks_, *head->spill_, *head->columns_,
+                                    head->memory_->side);
+  }
+  return head;
+}
+
+Status Head::reserve_series(SeriesId last) {
+  return series_memory_.grow((std::size_t{static_cast<std::uint32_t>(last)} + 1) *
+                             sizeof(HotSeries));
+}
+
+Result<SeriesId> Head::prepare_series() {
+  if (next_id_ == 0) return Error(ErrorCode::kLimitExceeded, "all 2^32 series ids are used up");
+  const auto id = static_cast<SeriesId>(next_id_);
+  Status reserved = reserve_series(id);
+  if (!reserved.ok()) return std::move(reserved).error().with("series memory");
+  return id;
+}
+
+void Head::mark_known(SeriesId id) {
+  // The memory is zero, which an empty GorillaState is not quite.
+  HotSeries fresh;
+  fresh.set(HotSeries::kKnown);
+  series(id) = fresh;
+}
+
+void Head::publish_series(SeriesId id, const Labels& labels, const KeyHash& labels_hash) {
+  mark_known(id);
+  index_.add(id, labels);
+  keys_.insert(labels_hash, id);
+  next_id_ = static_cast<std::uint32_t>(id) + 1;
+  created_.fetch_add(1, std::memory_order_relaxed);
+}
+
+void Head::restore_series(SeriesId id, const Labels& labels) {
+  index_.add(id, labels);
+  const KeyHash hash = keys_.hash_labels(labels.bytes());
+  // Two ids with equal labels cannot be written; if a log has them all the same, the first is found.
+  if (keys_.find(hash) == SeriesId::kNone) keys_.insert(hash, id);
+  next_id_ = static_cast<std::uint32_t>(id) + 1;
+  created_.fetch_add(1, std::memory_order_relaxed);
+}
+
+bool Head::add_alias(const KeyHash& hash, SeriesId id) {
+  if (keys_.find(hash) != SeriesId::kNone) return true;
+  if (keys_.size() > kAliasesBase + kAliasesPerSeriesMax * index_.series_count()) return false;
+  keys_.insert(hash, id);
+  return true;
+}
+
+void Head::widen_times(Timestamp min_ms, Timestamp max_ms) {
+  Timestamp min = min_time_.load(std::memory_order_relaxed);
+  while (min_ms < min && !min_time_.compare_exchange_weak(min, min_ms, std::memory_order_relaxed)) {
+  }
+  Timestamp max = max_time_.load(std::memory_order_relaxed);
+  while (max_ms > max && !max_time_.compare_exchange_weak(max, max_ms, std::memory_order_relaxed)) {
+  }
+}
+
+void Head::expire(Timestamp time_ms) {
+  const std::uint64_t bound = static_cast<std::uint32_t>(index_.bound());
+  if (spill_->oldest_file_newest_ms() < time_ms) {
+    // Sixteen neighbours share a shard: one lock for them, so that writers wait little.
+    constexpr std::uint32_t kNeighbours = 16;
+    for (std::uint64_t first = 0; first <= bound; first += kNeighbours) {
+      Shard& owner = shard(static_cast<SeriesId>(first));
+      const std::lock_guard lock(owner.mutex);
+      for (std::uint64_t id = first; id < first + kNeighbours && id <= bound; ++id) {
+        if (series_[id].is(HotSeries::kKnown)) {
+          owner.expire(series_[id], static_cast<SeriesId>(id), time_ms);
+        }
+      }
+    }
+    spill_->drop_before(time_ms);
+  }
+  Timestamp min = min_time_.load(std::memory_order_relaxed);
+  if (min < time_ms && time_ms <= max_time_ms()) {
+    min_time_.compare_exchange_strong(min, time_ms, std::memory_order_relaxed);
+  }
+}
+
+ShardCounts Head::counts() const {
+  ShardCounts total;
+  for (const auto& shard : shards_) {
+    const std::lock_guard lock(shard->mutex);
+    total.chunks_closed += shard->counts().chunks_closed;
+    total.chunks_open += shard->counts().chunks_open;
+  }
+  return total;
+}
+
+}  // namespace varve::storage::head

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+// The head: all recent samples, in memory and in the spill store. It owns the series (names, index,
+// hot records) and the shards that hold their samples. It takes no decision about logging, and reads
+// and writes through it are composed in storage/{write_path,read_path,recovery}.cc.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "base/memory_account.h"
+#include "fs/file_system.h"
+#include "storage/head/exemplar_ring.h"
+#include "storage/head/key_table.h"
+#include "storage/head/metadata_store.h"
+#include "storage/head/reserved_memory.h"
+#include "storage/head/series.h"
+#include "storage/head/shard.h"
+#include "storage/head/spill_store.h"
+#include "storage/head/time_columns.h"
+#include "storage/index/head_index.h"
+#include "varve/labels.h"
+#include "varve/result.h"
+
+namespace varve::storage::head {
+
+// The accounts of the head's parts, by owner (D7).
+struct HeadMemory {
+  base::MemoryAccount series{"head_series"};
+  base::MemoryAccount chunks{"head_chunks"};
+  base::MemoryAccount keys{"head_keys"};
+  base::MemoryAccount index{"head_index"};
+  base::MemoryAccount columns{"head_time_columns"};
+  base::MemoryAccount spill{"head_spill_buffer"};
+  base::MemoryAccount side{"head_histograms"};  // open histogram chunks and out-of-order samples
+};
+
+// Thread-safe where it says so. Lock order: create_mutex, a shard's mutex, then what the parts
+// name.
+class Head {
+ public:
+  // `directory` is wiped: it only holds spill files (spill_store.h).
+  static Result<std::unique_ptr<Head>> create(fs::FileSystem& files, const std::string& directory,
+                                              std::size_t exemplars_max);
+  ~Head();
+
+  // Series. -------------------------------------------------------------------------------------
+  // Thread-safe. Whether the id names a series.
+  bool known(SeriesId id) const { return id != SeriesId::kNone && id <= index().bound(); }
+  // Precondition: known(id). Fields are guarded by shard(id).mutex.
+  HotSeries& series(SeriesId id) const { return series_[static_cast<std::uint32_t>(id)]; }
+  Shard& shard(SeriesId id) const { return *shards_[shard_of(id)]; }
+  Shard& shard_at(unsigned number) const { return *shards_[number]; }
+
+  const KeyTable& keys() const { return keys_; }
+  const index::HeadIndex& index() const { return index_; }
+
+  std::mutex create_mutex;  // guards the three methods that follow
+
+  // The id the next created series gets. kLimitExceeded when ids or memory are used up.
+  Result<SeriesId> prepare_series();
+  // Makes the prepared id a series: from here on readers and writers find it.
+  void publish_series(SeriesId id, const Labels& labels, const KeyHash& labels_hash);
+  // Another name of the series. False if there are too many aliases to remember one more.
+  bool add_alias(const KeyHash& hash, SeriesId id);
+
+  // For replay, by one thread and in this order: makes room for ids up to and including `last`,
+  // lets samples of an id in, makes it findable (while other threads may add samples already).
+  Status reserve_series(SeriesId last);
+  void mark_known(SeriesId id);
+  void restore_series(SeriesId id, const Labels& labels);
+
+  // Samples. ------------------------------------------------------------------------------------
+  SpillStore& spill() const { return *spill_; }
+  TimeColumns& columns() const { return *columns_; }
+  ExemplarRing& exemplars() { return exemplars_; }
+  const ExemplarRing& exemplars() const { return exemplars_; }
+  MetadataStore& metadata() { return metadata_; }
+  const MetadataStore& metadata() const { return metadata_; }
+
+  // The bounds of all in-order samples: max below min if there is none. Thread-safe.
+  Timestamp min_time_ms() const { return min_time_.load(std::memory_order_relaxed); }
+  Timestamp max_time_ms() const { return max_time_.load(std::memory_order_relaxed); }
+  void widen_times(Timestamp min_ms, Timestamp max_ms);
+  // Nothing before this is given back any more. Thread-safe.
+  void expire(Timestamp time_ms);
+
+  ShardCounts counts() const;
+  std::uint64_t series_created() const { return created_.load(std::memory_order_relaxed); }
+  HeadMemory& memory() const { return *memory_; }
+
+ private:
+  // Keys a client invents for one series are kept up to this many per series, plus a base.
+  static constexpr std::size_t kAliasesPerSeriesMax = 8;
+  static constexpr std::size_t kAliasesBase = 1'000'000;
+
+  Head(std::unique_ptr<HeadMemory> memory, std::size_t exemplars_max);
+
+  std::unique_ptr<HeadMemory> memory_;
+  KeyTable keys_;
+  index::HeadIndex index_;
+  ReservedMemory series_memory_;
+  HotSeries* series_ = nullptr;
+  std::uint32_t next_id_ = 1;
+  std::atomic<std::uint64_t> created_{0};
+
+  std::unique_ptr<BlockMemory> blocks_;
+  std::unique_ptr<SpillStore> spill_;
+  std::unique_ptr<TimeColumns> columns_;
+  std::array<std::unique_ptr<Shard>, kShards> shards_;
+  ExemplarRing exemplars_;
+  MetadataStore metadata_;
+  std::atomic<Timestamp> min_time_{TimeRange::all().max_ms};
+  std::atomic<Timestamp> max_time_{TimeRange::all().min_ms};
+};
+
+}  // namespace varve::storage::head

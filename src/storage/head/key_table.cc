@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage/head/key_table.h"
+
+#include <sys/mman.h>
+#include <xxhash.h>
+
+#include <cstring>
+#include <new>
+#include <random>
+
+#include "base/check.h"
+
+namespace varve::storage::head {
+
+struct KeySlot {
+  std::atomic<std::uint64_t> low;
+  std::atomic<std::uint32_t> high;
+  std::atomic<std::uint32_t> id;
+};
+static_assert(sizeof(KeySlot) == 16);
+
+// Memory comes from mmap: zeroed without touching it, in huge pages, given back at once.
+struct KeySlots {
+  explicit KeySlots(std::size_t slot_count) : mask(slot_count - 1), bytes(slot_count * sizeof(KeySlot)) {
+    void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    VARVE_CHECK(memory != MAP_FAILED);  // as for operator new: no memory, no database
+    ::madvise(memory, bytes, MADV_HUGEPAGE);
+    slots = static_cast<KeySlot*>(memory);
+  }
+  ~KeySlots() { ::munmap(slots, bytes); }
+  KeySlots(const KeySlots&) = delete;
+  KeySlots& operator=(const KeySlots&) = delete;
+
+  void put(std::uint64_t low, std::uint32_t high, std::uint32_t id) {
+    std::size_t at = low & mask;
+    while (slots[at].id.load(std::memory_order_relaxed) != 0) at = (at + 1) & mask;
+    slots[at].low.store(low, std::memory_order_relaxed);
+    slots[at].high.store(high, std::memory_order_relaxed);
+    slots[at].id.store(id, std::memory_order_release);
+  }
+
+  KeySlot* slots;
+  std::size_t mask;
+  std::size_t bytes;
+};
+
+namespace {
+constexpr std::size_t kFirstSlots = 4096;
+// Three quarters full at most: a hit then looks at 2.5 slots on average, mostly in one cache line.
+constexpr std::size_t full(std::size_t slot_count) { return slot_count / 4 * 3; }
+
+KeyHash hash(std::string_view bytes, const std::uint8_t* secret) {
+  const XXH128_hash_t h = XXH3_128bits_withSecret(bytes.data(), bytes.size(), secret, 192);
+  return {h.low64, h.high64};
+}
+}  // namespace
+
+KeyTable::KeyTable(base::MemoryAccount& account) : account_(account) {
+  std::random_device random;
+  for (std::size_t i = 0; i < sizeof(secret_); i += 4) {
+    const std::uint32_t word = random();
+    std::memcpy(secret_ + i, &word, sizeof(word));
+  }
+  slots_.store(new KeySlots(kFirstSlots), std::memory_order_seq_cst);
+  account_.charge(static_cast<std::int64_t>(kFirstSlots * sizeof(KeySlot)));
+}
+
+KeyTable::~KeyTable() {
+  KeySlots* slots = slots_.load(std::memory_order_acquire);
+  account_.release(static_cast<std::int64_t>(slots->bytes));
+  delete slots;
+}
+
+KeyHash KeyTable::hash_labels(std::string_view bytes) const { return hash(bytes, secret_); }
+
+KeyHash KeyTable::hash_key(std::string_view key, std::uint64_t key_space) const {
+  // Moves the keys of each space away from those of the others and from canonical labels (which are
+  // moved by 0), by a distance that depends on the space alone.
+  constexpr std::uint64_t kLabelsAreNoSpace = 0x9e3779b97f4a7c15ULL;
+  KeyHash h = hash(key, secret_);
+  const std::uint64_t distance = XXH64(&key_space, sizeof(key_space), kLabelsAreNoSpace) | 1;
+  h.low ^= distance;
+  h.high += distance;
+  return h;
+}
+
+void KeyTable::Reader::prefetch(const KeyHash& hash) const {
+  __builtin_prefetch(&slots_->slots[hash.low & slots_->mask]);
+}
+
+SeriesId KeyTable::Reader::find(const KeyHash& hash) const {
+  const auto high = static_cast<std::uint32_t>(hash.high);
+  for (std::size_t at = hash.low & slots_->mask;; at = (at + 1) & slots_->mask) {
+    const KeySlot& slot = slots_->slots[at];
+    const std::uint32_t id = slot.id.load(std::memory_order_acquire);
+    if (id == 0) return SeriesId::kNone;
+    if (slot.low.load(std::memory_order_relaxed) == hash.low &&
+        slot.high.load(std::memory_order_relaxed) == high) {
+      return static_cast<SeriesId>(id);
+    }
+  }
+}
+
+void KeyTable::insert(const KeyHash& hash, SeriesId id) {
+  KeySlots* slots = slots_.load(std::memory_order_relaxed);
+  if (size_ >= full(slots->mask + 1)) {
+    rebuild((slots->mask + 1) * 2);
+    slots = slots_.load(std::memory_order_relaxed);
+  }
+  slots->put(hash.low, static_cast<std::uint32_t>(hash.high), static_cast<std::uint32_t>(id));
+  ++size_;
+}
+
+void KeyTable::rebuild(std::size_t slot_count) {
+  KeySlots* old = slots_.load(std::memory_order_relaxed);
+  auto* grown = new KeySlots(slot_count);
+  account_.charge(static_cast<std::int64_t>(grown->bytes));
+  for (std::size_t i = 0; i <= old->mask; ++i) {
+    const std::uint32_t id = old->slots[i].id.load(std::memory_order_relaxed);
+    if (id == 0) continue;
+    grown->put(old->slots[i].low.load(std::memory_order_relaxed),
+               old->slots[i].high.load(std::memory_order_relaxed), id);
+  }
+  slots_.store(grown, std::memory_order_seq_cst);
+  quiescence_.wait();
+  account_.release(static_cast<std::int64_t>(old->bytes));
+  delete old;
+}
+
+}  // namespace varve::storage::head

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the head keeps of every series at hand: one cache line. Labels are the index's business; the
+// id is the position in the array of these.
+#pragma once
+
+#include <cstdint>
+
+#include "storage/codec/gorilla.h"
+#include "storage/head/block_arena.h"
+#include "storage/head/spill_store.h"
+#include "storage/head/time_columns.h"
+#include "varve/sample.h"
+
+namespace varve::storage::head {
+
+// Chunks do not cross these boundaries, so that a block of this length never splits one.
+inline constexpr std::int64_t kChunkRangeMs = 2 * 60 * 60 * 1000;
+// An open chunk is closed at this many samples or words, whichever comes first. 120 samples are half
+// an hour at 15 s, what Prometheus aims at too; 1 KiB is the largest block of the arena.
+inline constexpr std::uint16_t kChunkSamplesMax = 120;
+inline constexpr std::uint16_t kChunkWordsMax = 1024 / sizeof(std::uint64_t);
+
+// The first millisecond after the chunk range that t lies in. Saturates at the end of time.
+constexpr Timestamp chunk_range_end(Timestamp t) {
+  Timestamp start = t - t % kChunkRangeMs;
+  if (t < 0 && start != t) {
+    if (t < TimeRange::all().min_ms + kChunkRangeMs) return start;  // the first, cut range
+    start -= kChunkRangeMs;
+  }
+  return start > TimeRange::all().max_ms - kChunkRangeMs ? TimeRange::all().max_ms
+                                                         : start + kChunkRangeMs;
+}
+
+// Guarded by the shard's mutex. Invariants:
+// 1. gorilla is the open float chunk, its words in the block `words` of class `words_class`
+//    (0 if there is none). gorilla.count == 0: no float chunk is open.
+// 2. gorilla.last_time is the time of the newest in-order sample of either kind, and
+//    gorilla.last_value the newest in-order float, also while no chunk is open.
+// 3. `chunks` lists the closed chunks, ascending in time (chunk_list.h).
+struct HotSeries {
+  enum Flag : std::uint8_t {
+    kKnown = 1,          // the id is a series
+    kHasSamples = 2,     // gorilla.last_time means something
+    kLastHistogram = 4,  // the newest sample is a histogram
+    kHasFloat = 8,       // gorilla.last_value means something
+    kOutOfOrder = 16,    // the shard's side store has samples of this series
+    kHistograms = 32,    // the shard has a histogram appender for this series
+  };
+
+  codec::GorillaState gorilla;
+  BlockRef words = 0;
+  BlockRef chunks = 0;
+  Timestamp range_end = 0;             // of the open chunk of either kind
+  std::uint32_t first_offset_ms = 0;   // the open chunk's first sample lies this far before range_end
+  BlockClass words_class = 0;
+  std::uint8_t value_exponent = 0;     // codec::ValueHint
+  std::uint16_t unused = 0;
+
+  bool is(Flag flag) const { return (gorilla.owner_byte & flag) != 0; }
+  void set(Flag flag) { gorilla.owner_byte = static_cast<std::uint8_t>(gorilla.owner_byte | flag); }
+  void unset(Flag flag) {
+    gorilla.owner_byte = static_cast<std::uint8_t>(gorilla.owner_byte & ~flag);
+  }
+  // The log segment that the newest float of this series was written to.
+  std::uint32_t& log_segment() { return gorilla.owner_word; }
+  Timestamp last_time() const { return gorilla.last_time; }
+  Timestamp first_time() const { return range_end - first_offset_ms; }
+};
+static_assert(sizeof(HotSeries) == 64);
+
+// A closed chunk: where its values are and which times they have.
+struct ChunkRef {
+  enum Tag : unsigned { kFloats = 1, kHistograms = 2 };  // of place
+  SpillPlace place;
+  TimeColumnId column = 0;
+  std::uint32_t checksum = 0;
+};
+static_assert(sizeof(ChunkRef) == 16);
+
+}  // namespace varve::storage::head

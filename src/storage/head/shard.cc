@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage/head/shard.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/check.h"
+#include "storage/codec/dense.h"
+#include "storage/codec/times.h"
+
+namespace varve::storage::head {
+namespace {
+
+// A histogram chunk is closed at this size, so that with one more histogram of the largest kind it
+// stays below SpillPlace::kLengthMax.
+constexpr std::size_t kHistogramChunkBytesMax = 16 * 1024;
+
+std::uint64_t bits(double value) { return std::bit_cast<std::uint64_t>(value); }
+
+bool same_bits(const std::vector<double>& a, const std::vector<double>& b) {
+  return a.size() == b.size() &&
+         (a.empty() || std::memcmp(a.data(), b.data(), a.size() * sizeof(double)) == 0);
+}
+
+std::string_view as_view(const std::uint8_t* bytes, std::size_t size) {
+  return {reinterpret_cast<const char*>(bytes), size};
+}
+
+// Inserts into a list that ascends in time. `same` compares an entry at the same time.
+template <typename Entry, typename Same>
+Appended insert_sorted(std::vector<Entry>& entries, Entry entry, const Same& same) {
+  const auto at = std::lower_bound(
+      entries.begin(), entries.end(), entry.timestamp_ms,
+      [](const Entry& e, Timestamp t) { return e.timestamp_ms < t; });
+  if (at != entries.end() && at->timestamp_ms == entry.timestamp_ms) {
+    return same(*at, entry) ? Appended::kSame : Appended::kDuplicate;
+  }
+  entries.insert(at, std::move(entry));
+  return Appended::kOutOfOrder;
+}
+
+}  // namespace
+
+bool same_histogram(const Histogram& a, const Histogram& b) {
+  return a.schema == b.schema && a.integer == b.integer &&
+         bits(a.zero_threshold) == bits(b.zero_threshold) &&
+         bits(a.zero_count) == bits(b.zero_count) && bits(a.count) == bits(b.count) &&
+         bits(a.sum) == bits(b.sum) && a.positive_spans == b.positive_spans &&
+         a.negative_spans == b.negative_spans && same_bits(a.positive_counts, b.positive_counts) &&
+         same_bits(a.negative_counts, b.negative_counts) &&
+         same_bits(a.custom_bounds, b.custom_bounds);
+}
+
+void SeriesSnapshot::clear() {
+  open = {};
+  words.clear();
+  open_histograms.clear();
+  chunks.clear();
+  late_floats.clear();
+  late_histograms.clear();
+}
+
+Shard::Shard(BlockMemory& memory, SpillStore& spill, TimeColumns& columns,
+             base::MemoryAccount& side_account)
+    : arena_(memory), spill_(spill), columns_(columns), side_account_(side_account) {}
+
+Shard::~Shard() {
+  for (const auto& [id, histograms] : histograms_) side_account_.release(histograms->charged);
+  for (const auto& [id, late] : late_) {
+    side_account_.release(static_cast<std::int64_t>(late.floats.size() * sizeof(Sample)));
+  }
+}
+
+Appended Shard::append_old_float(HotSeries& series, SeriesId id, Timestamp t, double value,
+                                 const OutOfOrderRule& rule) {
+  if (t == series.last_time()) {
+    const bool same = !series.is(HotSeries::kLastHistogram) &&
+                      bits(series.gorilla.last_value) == bits(value);
+    return same ? Appended::kSame : Appended::kDuplicate;
+  }
+  if (!rule.open) return Appended::kRefusedOrder;
+  if (t < rule.oldest_ms) return Appended::kTooOld;
+  return insert_late(series, id, Sample{t, value});
+}
+
+Appended Shard::insert_late(HotSeries& series, SeriesId id, const Sample& sample) {
+  LateSeries& late = late_[static_cast<std::uint32_t>(id)];
+  series.set(HotSeries::kOutOfOrder);
+  const Appended result = insert_sorted(late.floats, sample, [](const Sample& a, const Sample& b) {
+    return bits(a.value) == bits(b.value);
+  });
+  if (result == Appended::kOutOfOrder) side_account_.charge(sizeof(Sample));
+  return result;
+}
+
+Appended Shard::insert_late(HotSeries& series, SeriesId id, HistogramPoint point) {
+  LateSeries& late = late_[static_cast<std::uint32_t>(id)];
+  series.set(HotSeries::kOutOfOrder);
+  return insert_sorted(late.histograms, std::move(point),
+                       [](const HistogramPoint& a, const HistogramPoint& b) {
+                         return same_histogram(*a.histogram, *b.histogram);
+                       });
+}
+
+void Shard::grow_words(HotSeries& series) {
+  const std::size_t needed =
+      (series.gorilla.word_count + codec::kGorillaAppendWordsMax) * sizeof(std::uint64_t);
+  const BlockClass block_class = BlockArena::class_of(needed);
+  const BlockRef block = arena_.allocate(block_class);
+  if (series.words != 0) {
+    std::memcpy(arena_.at(block), arena_.at(series.words),
+                series.gorilla.word_count * sizeof(std::uint64_t));
+    arena_.release(series.words, series.words_class);
+  }
+  series.words = block;
+  series.words_class = block_class;
+}
+
+void Shard::begin_chunk(HotSeries& series, SeriesId id, Timestamp t) {
+  if (series.gorilla.count > 0) close_floats(series);
+  if (series.is(HotSeries::kLastHistogram)) {
+    HistogramSeries& histograms = *histograms_.at(static_cast<std::uint32_t>(id));
+    if (histograms.appender.size() > 0) close_histograms(series, histograms);
+    series.unset(HotSeries::kLastHistogram);
+  }
+  series.range_end = chunk_range_end(t);
+  series.first_offset_ms = static_cast<std::uint32_t>(series.range_end - t);
+  series.set(HotSeries::kHasSamples);
+  series.set(HotSeries::kHasFloat);
+  ++counts_.chunks_open;
+}
+
+void Shard::push(HotSeries& series, std::string_view bytes, ChunkRef::Tag tag, TimeColumnId column,
+                 Timestamp newest_ms) {
+  ChunkRef chunk;
+  chunk.place = spill_.append(bytes, tag, newest_ms);
+  chunk.column = column;
+  chunk.checksum = spill_checksum(bytes);
+  series.chunks = push_chunk(arena_, series.chunks, chunk);
+  ++counts_.chunks_closed;
+  --counts_.chunks_open;
+}
+
+void Shard::close_floats(HotSeries& series) {
+  static_assert(kChunkSamplesMax <= codec::kDenseSamplesMax && kChunkSamplesMax <= codec::kTimesMax);
+  codec::GorillaState& open = series.gorilla;
+  Timestamp times[codec::kTimesMax];
+  double values[codec::kDenseSamplesMax];
+  codec::gorilla_decode(open, words(series), times, values);
+
+  const std::span<const Timestamp> column(times, open.count);
+  if (!std::equal(column.begin(), column.end(), last_times_.begin(), last_times_.end())) {
+    last_column_ = columns_.intern(column);
+    last_times_.assign(column.begin(), column.end());
+  }
+  std::uint8_t bytes[codec::kDenseValuesBytesMax];
+  codec::ValueHint hint{series.value_exponent};
+  const std::size_t size = codec::encode_values(std::span(values, open.count), hint, bytes);
+  series.value_exponent = hint.exponent;
+  push(series, as_view(bytes, size), ChunkRef::kFloats, last_column_, times[open.count - 1]);
+
+  arena_.release(series.words, series.words_class);
+  series.words = 0;
+  codec::GorillaState next;
+  next.last_time = open.last_time;
+  next.last_value = open.last_value;
+  next.owner_byte = open.owner_byte;
+  next.owner_word = open.owner_word;
+  open = next;
+}
+
+Appended Shard::append_histogram(HotSeries& series, SeriesId id, Timestamp t,
+                                 const Histogram& histogram, const OutOfOrderRule& rule) {
+  if (series.is(HotSeries::kHasSamples) && t <= series.last_time()) {
+    if (t == series.last_time()) {
+      const HistogramPtr last = last_histogram(id);
+      const bool same = series.is(HotSeries::kLastHistogram) && last != nullptr &&
+                        same_histogram(*last, histogram);
+      return same ? Appended::kSame : Appended::kDuplicate;
+    }
+    if (!rule.open) return Appended::kRefusedOrder;
+    if (t < rule.oldest_ms) return Appended::kTooOld;
+    return insert_late(series, id, {t, std::make_shared<const Histogram>(histogram)});
+  }
+  if (series.gorilla.count > 0) close_floats(series);
+  auto& slot = histograms_[static_cast<std::uint32_t>(id)];
+  if (!slot) slot = std::make_unique<HistogramSeries>();
+  HistogramSeries& histograms = *slot;
+  if (histograms.appender.size() > 0 &&
+      (t >= series.range_end || histograms.appender.size() >= kChunkSamplesMax ||
+       histograms.appender.bytes().size() >= kHistogramChunkBytesMax)) {
+    close_histograms(series, histograms);
+  }
+  if (histograms.appender.size() == 0) {
+    series.range_end = chunk_range_end(t);
+    histograms.first_ms = t;
+    ++counts_.chunks_open;
+  }
+  histograms.appender.append(t, histogram);
+  recharge(histograms);
+  series.gorilla.last_time = t;
+  series.set(HotSeries::kHasSamples);
+  series.set(HotSeries::kLastHistogram);
+  series.set(HotSeries::kHistograms);
+  return Appended::kAppended;
+}
+
+void Shard::close_histograms(HotSeries& series, HistogramSeries& histograms) {
+  const auto count = static_cast<std::uint32_t>(histograms.appender.size());
+  const TimeRange range{histograms.first_ms, histograms.appender.last_time()};
+  const std::vector<std::uint8_t> bytes = histograms.appender.finish();
+  push(series, as_view(bytes.data(), bytes.size()), ChunkRef::kHistograms,
+       columns_.add_bounds(range, count), range.max_ms);
+  recharge(histograms);
+}
+
+void Shard::recharge(HistogramSeries& histograms) {
+  const auto held = static_cast<std::int64_t>(histograms.appender.memory_bytes());
+  side_account_.charge(held - histograms.charged);
+  histograms.charged = held;
+}
+
+HistogramPtr Shard::last_histogram(SeriesId id) const {
+  const auto found = histograms_.find(static_cast<std::uint32_t>(id));
+  return found == histograms_.end() ? nullptr : found->second->appender.last();
+}
+
+Timestamp Shard::oldest_ms(const HotSeries& series) const {
+  if (!series.is(HotSeries::kHasSamples)) return TimeRange::all().max_ms;
+  // With closed or late samples the answer would cost a walk; the bound is used to leave out series
+  // that began behind a range, which have neither.
+  if (series.chunks != 0 || series.is(HotSeries::kOutOfOrder) || series.is(HotSeries::kHistograms)) {
+    return TimeRange::all().min_ms;
+  }
+  return series.gorilla.count > 0 ? series.first_time() : series.last_time();
+}
+
+void Shard::snapshot(const HotSeries& series, SeriesId id, TimeRange range,
+                     SeriesSnapshot& out) const {
+  out.clear();
+  if (!series.is(HotSeries::kHasSamples)) return;
+  if (series.is(HotSeries::kOutOfOrder)) {
+    const LateSeries& late = late_.at(static_cast<std::uint32_t>(id));
+    for (const Sample& s : late.floats) {
+      if (range.contains(s.timestamp_ms)) out.late_floats.push_back(s);
+    }
+    for (const HistogramPoint& p : late.histograms) {
+      if (range.contains(p.timestamp_ms)) out.late_histograms.push_back(p);
+    }
+  }
+  if (series.last_time() < range.min_ms) return;
+  if (series.gorilla.count > 0 && series.first_time() <= range.max_ms) {
+    out.open = series.gorilla;
+    out.open_first_ms = series.first_time();
+    const std::uint64_t* from = words(series);
+    out.words.assign(from, from + series.gorilla.word_count);
+  }
+  if (series.is(HotSeries::kHistograms)) {
+    const HistogramSeries& histograms = *histograms_.at(static_cast<std::uint32_t>(id));
+    if (histograms.appender.size() > 0 && histograms.first_ms <= range.max_ms) {
+      const auto bytes = histograms.appender.bytes();
+      out.open_histograms.assign(bytes.begin(), bytes.end());
+    }
+  }
+  for_each_chunk(arena_, series.chunks, [&](const ChunkRef& chunk) {
+    const TimeRange& times = columns_[chunk.column].range;
+    if (times.max_ms < range.min_ms) return false;
+    if (times.min_ms <= range.max_ms) out.chunks.push_back(chunk);
+    return true;
+  });
+}
+
+void Shard::expire(HotSeries& series, SeriesId id, Timestamp time_ms) {
+  if (series.is(HotSeries::kOutOfOrder)) {
+    LateSeries& late = late_.at(static_cast<std::uint32_t>(id));
+    const std::size_t before = late.floats.size();
+    std::erase_if(late.floats, [time_ms](const Sample& s) { return s.timestamp_ms < time_ms; });
+    std::erase_if(late.histograms,
+                  [time_ms](const HistogramPoint& p) { return p.timestamp_ms < time_ms; });
+    side_account_.release(static_cast<std::int64_t>((before - late.floats.size()) * sizeof(Sample)));
+    if (late.floats.empty() && late.histograms.empty()) {
+      late_.erase(static_cast<std::uint32_t>(id));
+      series.unset(HotSeries::kOutOfOrder);
+    }
+  }
+  std::vector<ChunkRef> kept;
+  bool drops = false;
+  for_each_chunk(arena_, series.chunks, [&](const ChunkRef& chunk) {
+    if (columns_[chunk.column].range.max_ms < time_ms) {
+      drops = true;
+      return false;
+    }
+    kept.push_back(chunk);
+    return true;
+  });
+  if (!drops) return;
+  std::uint64_t held = 0;
+  for_each_chunk(arena_, series.chunks, [&held](const ChunkRef&) { return ++held > 0; });
+  counts_.chunks_closed -= held - kept.size();
+  release_chunks(arena_, series.chunks);
+  series.chunks = 0;
+  for (std::size_t i = kept.size(); i-- > 0;) {
+    series.chunks = push_chunk(arena_, series.chunks, kept[i]);
+  }
+}
+
+}  // namespace varve::storage::head
