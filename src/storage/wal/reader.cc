@@ -59,6 +59,15 @@ std::optional<FrameHeader> check_frame(std::string_view bytes, std::uint32_t seg
   return std::nullopt;
 }
 
+// How much of `bytes` a frame of this segment takes that was begun but is not whole.
+std::uint64_t begun_bytes(std::string_view bytes, std::uint32_t segment) {
+  if (bytes.size() < sizeof kFrameMagic || get<std::uint32_t>(bytes.data()) != kFrameMagic) return 0;
+  const auto header = decode_frame_header(bytes);
+  if (!header) return bytes.size();  // the file ends within the header
+  if (header->segment != segment) return 0;
+  return std::min<std::uint64_t>(kFrameHeaderBytes + header->payload_bytes, bytes.size());
+}
+
 // Looks behind a bad frame for a good one: proof that the bad one is damage, not a torn tail.
 std::uint64_t find_later(std::string_view bytes, std::uint32_t segment, std::uint64_t after_seq) {
   const std::uint32_t magic = kFrameMagic;
@@ -109,11 +118,7 @@ void scan_segment(SegmentScan& scan, fs::FileSystem& files, std::uint32_t shards
     const std::string_view rest = bytes.substr(scan.end);
     const auto header = check_frame(rest, scan.id, scan.end_reason);
     if (!header) {
-      const auto torn = decode_frame_header(rest);
-      if (torn && torn->segment == scan.id) {
-        scan.torn_bytes = std::min<std::uint64_t>(kFrameHeaderBytes + torn->payload_bytes,
-                                                  rest.size());
-      }
+      scan.torn_bytes = begun_bytes(rest, scan.id);
       break;
     }
     if (last_seq != 0 && header->first_seq != last_seq + 1) {

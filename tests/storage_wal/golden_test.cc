@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+// Pins the bytes of a segment. If this fails, either the format changed by accident, or it needs a
+// new version (format.h) and a second golden file beside the old one, which must stay readable.
+#include <fstream>
+#include <iterator>
+
+#include "log_rig.h"
+#include "storage/wal/format.h"
+
+using namespace varve;
+using namespace varve::storage;
+using namespace varve::storage::wal;
+
+namespace {
+
+std::string golden_bytes(const std::string& path) {
+  std::ifstream golden(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(golden), std::istreambuf_iterator<char>()};
+}
+
+// One frame with every kind of record.
+class GoldenSource final : public FrameSource {
+ public:
+  void collect(const FramePosition&, FrameBuilder& out) override {
+    if (done_) return;
+    done_ = true;
+    RunEncoder run;
+    const auto bits = [](double value) { return std::bit_cast<std::uint64_t>(value); };
+    run.add_float(SeriesId{1}, 1'700'000'000'000, bits(100.0), 0, true);
+    run.add_float(SeriesId{2}, 1'700'000'000'000, bits(2.5), bits(2.5), false);
+    run.add_float(SeriesId{7}, 1'700'000'000'000, bits(101.25), bits(100.25), false);
+    run.add_float(SeriesId{7}, 1'700'000'015'000, kStaleNanBits, bits(101.25), false);
+    run.add_float(SeriesId{1'000'000}, 1'700'000'000'000, bits(-1.0), bits(1e300), false);
+    HistogramSample histogram;
+    histogram.timestamp_ms = 1'700'000'000'000;
+    histogram.histogram.schema = 2;
+    histogram.histogram.integer = true;
+    histogram.histogram.count = 7;
+    histogram.histogram.zero_count = 1;
+    histogram.histogram.sum = 12.5;
+    histogram.histogram.zero_threshold = 0.001;
+    histogram.histogram.positive_spans = {{-1, 2}, {3, 1}};
+    histogram.histogram.positive_counts = {3, 1, 2};
+    run.add_histogram(SeriesId{3}, histogram);
+    histogram.histogram.integer = false;
+    histogram.histogram.positive_counts = {0.5, 1, 2};
+    run.add_histogram(SeriesId{3}, histogram);
+    run.add_exemplar(SeriesId{2}, {Labels{{"trace_id", "abc"}}, 0.25, 1'700'000'000'001});
+    run.add_tombstone(SeriesId{2}, {5, 1'600'000'000'000});
+    out.add_run(5, run.take({}));
+    SeriesEncoder series;
+    series.add_series(SeriesId{1}, Labels{{"__name__", "up"}, {"job", "varve"}}.bytes());
+    series.add_metadata({"up", "gauge", "Whether the target is up.", "bool"});
+    out.add_series(series.take({}));
+  }
+
+ private:
+  bool done_ = false;
+};
+
+}  // namespace
+
+TEST_CASE("wal golden: a segment's bytes do not change", "[storage][wal]") {
+  fs::FaultFs files;
+  REQUIRE(files.create_directories("wal").ok());
+  base::FakeClock clock;
+  base::Logger logger(base::LogLevel::kError, base::LogFormat::kLogfmt, clock,
+                      [](std::string_view) {});
+  base::MetricsRegistry metrics;
+  LogOptions options;
+  options.directory = "wal";
+  options.segment_bytes = 4096;
+  options.prepare_ahead = false;
+  auto log = Log::open(options, {41, 3}, files, logger, metrics).value();
+  GoldenSource source;
+  log->start(source);
+  log->notify();
+  REQUIRE(log->close().ok());  // cuts the segment to its frames
+  const std::string written = files.read_file("wal/00000003.wal", 1 << 20).value();
+
+  const std::string path = std::string(VARVE_GOLDEN_DIR) + "/segment-v1.wal";
+  const std::string expected = golden_bytes(path);
+  if (written != expected) {
+    std::ofstream("segment-v1.wal.got", std::ios::binary) << written;
+    FAIL("the bytes differ from " << path << "; see segment-v1.wal.got in the working directory");
+  }
+}
+
+TEST_CASE("wal golden: version 1 stays readable", "[storage][wal]") {
+  fs::FaultFs files;
+  REQUIRE(files.create_directories("wal").ok());
+  REQUIRE(files.write_file_atomically("wal/00000003.wal",
+                                      golden_bytes(std::string(VARVE_GOLDEN_DIR) +
+                                                   "/segment-v1.wal"))
+              .ok());
+  const auto recovered = recover("wal", files, {.after_seq = 40});
+  REQUIRE(recovered.ok());
+  CHECK(recovered->damages.empty());
+  CHECK(recovered->next == FramePosition{42, 4});
+  REQUIRE(recovered->series.size() == 1);
+  SeriesDecoder series;
+  series.open(recovered->series[0].bytes);
+  CHECK(std::get<SeriesRecord>(*series.next().value()).labels ==
+        Labels{{"__name__", "up"}, {"job", "varve"}}.bytes());
+  CHECK(std::get<MetadataEntry>(*series.next().value()).unit == "bool");
+  RunDecoder run;
+  REQUIRE(recovered->runs_by_shard.size() == 6);
+  run.open(recovered->runs_by_shard[5].at(0).bytes);
+  const auto floats = std::get<FloatRun>(*run.next().value());
+  CHECK(std::vector(floats.ids.begin(), floats.ids.end()) ==
+        std::vector<std::uint32_t>{1, 2, 7, 7, 1'000'000});
+  CHECK(floats.times[3] == 1'700'000'015'000);
+  CHECK((floats.bits[3] ^ std::bit_cast<std::uint64_t>(101.25)) == kStaleNanBits);
+  CHECK(std::get<HistogramRecord>(*run.next().value()).sample.histogram.positive_counts ==
+        std::vector<double>{3, 1, 2});
+  CHECK(std::get<HistogramRecord>(*run.next().value()).sample.histogram.positive_counts[0] == 0.5);
+  CHECK(std::get<ExemplarRecord>(*run.next().value()).exemplar.value == 0.25);
+  CHECK(std::get<TombstoneRecord>(*run.next().value()).range.min_ms == 5);
+}
