@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+// From text to result: parse, plan, pin the storage, evaluate, order.
+#include "promql/engine.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/clock.h"
+#include "base/try.h"
+#include "promql/eval/evaluator.h"
+#include "promql/eval/plan.h"
+#include "promql/eval/query_state.h"
+#include "promql/parse/parser.h"
+#include "storage/querier.h"
+
+namespace varve::promql {
+namespace {
+
+double seconds_since(std::chrono::nanoseconds start, const base::Clock& clock) {
+  return std::chrono::duration<double>(clock.monotonic() - start).count();
+}
+
+void sort_by_labels(Matrix& matrix) {
+  std::sort(matrix.begin(), matrix.end(),
+            [](const Series& a, const Series& b) { return a.labels < b.labels; });
+}
+
+// An instant query's vector, in the order the evaluation left it in.
+Vector to_vector(StepMatrix matrix, Timestamp time_ms) {
+  Vector out;
+  out.reserve(matrix.series.size());
+  for (StepSeries& series : matrix.series) {
+    if (series.kinds[0] == PointKind::kNone) continue;
+    VectorSample sample;
+    sample.labels = std::move(series.labels);
+    sample.timestamp_ms = time_ms;
+    if (series.kinds[0] == PointKind::kFloat) {
+      sample.value = series.values[0];
+    } else {
+      sample.histogram = std::move(series.histograms[0]);
+    }
+    out.push_back(std::move(sample));
+  }
+  return out;
+}
+
+Matrix to_matrix(const StepMatrix& matrix, const StepGrid& grid) {
+  Matrix out;
+  out.reserve(matrix.series.size());
+  for (const StepSeries& series : matrix.series) {
+    if (!series.empty()) out.push_back(to_series(series, grid));
+  }
+  sort_by_labels(out);
+  return out;
+}
+
+Result<QueryValue> evaluate_instant(Evaluator& evaluator, const Expr& expr, const StepGrid& grid) {
+  switch (expr.type()) {
+    case ValueType::kString:
+      return QueryValue(StringValue{grid.start_ms, as<StringLiteral>(without_parens(expr)).value});
+    case ValueType::kScalar: {
+      VARVE_TRY_ASSIGN(const ScalarSteps values, evaluator.scalar(expr, grid));
+      return QueryValue(ScalarValue{grid.start_ms, values[0]});
+    }
+    case ValueType::kMatrix: {
+      VARVE_TRY_ASSIGN(Matrix matrix, evaluator.range_vector(expr, grid));
+      sort_by_labels(matrix);
+      return QueryValue(std::move(matrix));
+    }
+    default: {
+      VARVE_TRY_ASSIGN(StepMatrix matrix, evaluator.vector(expr, grid));
+      VARVE_TRY(evaluator.finish_names(matrix));
+      return QueryValue(to_vector(std::move(matrix), grid.start_ms));
+    }
+  }
+}
+
+Result<QueryValue> evaluate_range(Evaluator& evaluator, const Expr& expr, const StepGrid& grid) {
+  StepMatrix matrix;
+  if (expr.type() == ValueType::kScalar) {
+    VARVE_TRY_ASSIGN(ScalarSteps values, evaluator.scalar(expr, grid));
+    StepSeries series(Labels(), grid.count);
+    series.values = std::move(values);
+    std::fill(series.kinds.begin(), series.kinds.end(), PointKind::kFloat);
+    matrix.series.push_back(std::move(series));
+  } else {
+    VARVE_TRY_ASSIGN(matrix, evaluator.vector(expr, grid));
+    VARVE_TRY(evaluator.finish_names(matrix));
+  }
+  return QueryValue(to_matrix(matrix, grid));
+}
+
+struct Environment {
+  const EngineOptions& options;
+  const base::Clock& clock;
+  base::ThreadPool* pool;
+  base::MemoryAccount* memory;
+};
+
+// `grid` has one step for an instant query; `range` says which API was asked, which differs from that
+// for a range query of one step.
+Result<QueryResult> run(const Environment& environment, const storage::Queryable& storage,
+                        std::string_view expression, const StepGrid& grid, bool range,
+                        const QueryParams& params) {
+  const std::chrono::nanoseconds start = environment.clock.monotonic();
+  const EngineOptions& options = environment.options;
+  QueryResult result;
+
+  VARVE_TRY_ASSIGN(const ExprPtr expr, parse(expression, options.features));
+  if (range && expr->type() != ValueType::kVector && expr->type() != ValueType::kScalar) {
+    return Error(ErrorCode::kInvalidArgument,
+                 "invalid expression type \"" + std::string(documented_name(expr->type())) +
+                     "\" for range query, must be Scalar or instant Vector");
+  }
+  QuerySettings settings;
+  settings.features = options.features;
+  settings.lookback_ms =
+      (params.lookback_delta.count() > 0 ? params.lookback_delta : options.lookback_delta).count();
+  settings.default_subquery_step_ms = options.default_subquery_step.count();
+  settings.samples_max = options.samples_max;
+  const auto timeout = params.timeout.count() > 0 ? std::min(params.timeout, options.timeout)
+                                                  : options.timeout;
+  settings.deadline = start + timeout;
+  settings.scope = {grid.start_ms, grid.end_ms(), range ? grid.step_ms : 0};
+  if (grid.count > settings.samples_max) {
+    return Error(ErrorCode::kLimitExceeded,
+                 "query processing would load too many samples into memory in query execution "
+                 "(--query.max-samples=" + std::to_string(settings.samples_max) + ")");
+  }
+  VARVE_TRY_ASSIGN(const Plan plan,
+                   Plan::create(*expr, settings.scope, settings.lookback_ms,
+                                settings.default_subquery_step_ms, expression));
+  result.stats.parse_s = seconds_since(start, environment.clock);
+
+  const std::chrono::nanoseconds eval_start = environment.clock.monotonic();
+  VARVE_TRY_ASSIGN(const auto querier, storage.querier(plan.touched(*expr, grid)));
+  QueryState state(settings, environment.clock, environment.pool, environment.memory,
+                   params.canceled);
+  state.set_querier(querier.get());
+  Evaluator evaluator(plan, state);
+  VARVE_TRY_ASSIGN(result.value, range ? evaluate_range(evaluator, *expr, grid)
+                                       : evaluate_instant(evaluator, *expr, grid));
+  VARVE_TRY(state.poll());
+  result.annotations = state.annotations().render(expression);
+  result.stats.samples_total = state.samples_read();
+  result.stats.samples_peak = state.samples_peak();
+  result.stats.series_count = state.series_count();
+  result.stats.eval_s = seconds_since(eval_start, environment.clock);
+  return result;
+}
+
+}  // namespace
+
+Engine::Engine(EngineOptions options, const base::Clock& clock, base::ThreadPool* pool,
+               base::MemoryAccount* memory)
+    : options_(std::move(options)), clock_(clock), pool_(pool), memory_(memory) {}
+Engine::~Engine() = default;
+
+Result<QueryResult> Engine::instant(const storage::Queryable& storage,
+                                    std::string_view expression, Timestamp time_ms,
+                                    const QueryParams& params) const {
+  return run({options_, clock_, pool_, memory_}, storage, expression, {time_ms, 1, 1}, false,
+             params);
+}
+
+Result<QueryResult> Engine::range(const storage::Queryable& storage, std::string_view expression,
+                                  Timestamp start_ms, Timestamp end_ms, std::int64_t step_ms,
+                                  const QueryParams& params) const {
+  const StepGrid grid{start_ms, step_ms,
+                      static_cast<std::size_t>((end_ms - start_ms) / step_ms) + 1};
+  return run({options_, clock_, pool_, memory_}, storage, expression, grid, true, params);
+}
+
+}  // namespace varve::promql

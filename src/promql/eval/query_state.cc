@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+// Bounds and task splitting of one query.
+#include "promql/eval/query_state.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/memory_account.h"
+#include "base/thread_pool.h"
+#include "base/try.h"
+
+namespace varve::promql {
+namespace {
+// A value and its kind; what a held point costs at least.
+constexpr std::int64_t kPointBytes = 9;
+}  // namespace
+
+QueryState::~QueryState() {
+  if (memory_ != nullptr) {
+    memory_->release(static_cast<std::int64_t>(samples_held_.load()) * kPointBytes);
+  }
+}
+
+Status QueryState::charge(std::uint64_t samples) {
+  const std::uint64_t held = samples_held_.fetch_add(samples) + samples;
+  if (memory_ != nullptr) memory_->charge(static_cast<std::int64_t>(samples) * kPointBytes);
+  std::uint64_t peak = samples_peak_.load(std::memory_order_relaxed);
+  while (held > peak && !samples_peak_.compare_exchange_weak(peak, held)) {
+  }
+  if (held > settings_.samples_max) {
+    return Error(ErrorCode::kLimitExceeded,
+                 "query processing would load too many samples into memory in query execution "
+                 "(--query.max-samples=" +
+                     std::to_string(settings_.samples_max) + ")");
+  }
+  return {};
+}
+
+void QueryState::release(std::uint64_t samples) {
+  samples_held_.fetch_sub(samples);
+  if (memory_ != nullptr) memory_->release(static_cast<std::int64_t>(samples) * kPointBytes);
+}
+
+Status QueryState::poll() {
+  if (clock_.monotonic() >= settings_.deadline) {
+    return Error(ErrorCode::kTimeout, "query timed out in expression evaluation");
+  }
+  if (canceled_) {
+    const std::lock_guard lock(canceled_mutex_);
+    if (canceled_()) {
+      return Error(ErrorCode::kCanceled, "query was canceled in expression evaluation");
+    }
+  }
+  return {};
+}
+
+std::size_t QueryState::task_count(std::size_t items) {
+  return std::clamp<std::size_t>((items + kTaskItems - 1) / kTaskItems, 1, kTasksMax);
+}
+
+Status QueryState::run_tasks(std::size_t items, const TaskBody& body) {
+  if (items == 0) return poll();
+  const std::size_t tasks = task_count(items);
+  if (tasks == 1 || pool_ == nullptr) {
+    for (std::size_t task = 0; task < tasks; ++task) {
+      VARVE_TRY(poll());
+      VARVE_TRY(body(task, items * task / tasks, items * (task + 1) / tasks, annotations_));
+    }
+    return {};
+  }
+  std::vector<AnnotationSink> sinks(tasks);
+  std::vector<Status> outcomes(tasks);
+  std::atomic<bool> failed{false};
+  pool_->parallel_for(tasks, [&](std::size_t task) {
+    if (failed.load(std::memory_order_relaxed)) return;
+    Status status = poll();
+    if (status.ok()) {
+      status = body(task, items * task / tasks, items * (task + 1) / tasks, sinks[task]);
+    }
+    if (!status.ok()) failed.store(true, std::memory_order_relaxed);
+    outcomes[task] = std::move(status);
+  });
+  for (std::size_t task = 0; task < tasks; ++task) {
+    annotations_.merge(sinks[task]);
+    if (!outcomes[task].ok()) return std::move(outcomes[task]);
+  }
+  return {};
+}
+
+}  // namespace varve::promql

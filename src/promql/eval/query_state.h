@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+// What all parts of one running query share: settings, the pinned storage, and its bounds (samples
+// held, time, cancellation).
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <string>
+
+#include "promql/eval/annotations.h"
+#include "promql/features.h"
+#include "promql/parse/ast.h"
+#include "varve/result.h"
+
+namespace varve::base {
+class Clock;
+class MemoryAccount;
+class ThreadPool;
+}  // namespace varve::base
+namespace varve::storage {
+class Querier;
+}
+
+namespace varve::promql {
+
+struct QuerySettings {
+  Features features;
+  std::int64_t lookback_ms = 300'000;
+  std::int64_t default_subquery_step_ms = 60'000;
+  std::uint64_t samples_max = 50'000'000;
+  std::chrono::nanoseconds deadline{0};  // on the clock's monotonic axis
+  DurationScope scope;                   // the query's own start, end and step
+};
+
+// charge(), release(), poll() and count_read() may be called by any task; the rest belongs to the
+// thread that runs the query.
+class QueryState {
+ public:
+  QueryState(QuerySettings settings, const base::Clock& clock, base::ThreadPool* pool,
+             base::MemoryAccount* memory, std::function<bool()> canceled)
+      : settings_(settings), clock_(clock), pool_(pool), memory_(memory),
+        canceled_(std::move(canceled)) {}
+  ~QueryState();
+  QueryState(const QueryState&) = delete;
+  QueryState& operator=(const QueryState&) = delete;
+
+  const QuerySettings& settings() const { return settings_; }
+  const Features& features() const { return settings_.features; }
+  void set_querier(storage::Querier* querier) { querier_ = querier; }
+  storage::Querier& querier() const { return *querier_; }
+  AnnotationSink& annotations() { return annotations_; }
+
+  // Accounts for points now held. kLimitExceeded beyond samples_max.
+  Status charge(std::uint64_t samples);
+  void release(std::uint64_t samples);
+  // kTimeout or kCanceled if the query must end. Called once per task, step batch or node.
+  Status poll();
+
+  void count_read(std::uint64_t samples) {
+    samples_read_.fetch_add(samples, std::memory_order_relaxed);
+  }
+  void count_series(std::uint64_t series) { series_count_ += series; }
+  std::uint64_t samples_read() const { return samples_read_.load(std::memory_order_relaxed); }
+  std::uint64_t samples_peak() const { return samples_peak_.load(std::memory_order_relaxed); }
+  std::uint64_t series_count() const { return series_count_; }
+
+  // Splits [0, items) into tasks of equal size and runs body(task, begin, end, sink) for each, on the
+  // caller and on the pool. The split depends on `items` alone, sinks are merged in task order, and
+  // of several errors the one of the first task is returned: the outcome does not depend on how many
+  // threads ran. Polls before each task; after an error the remaining tasks are skipped.
+  static constexpr std::size_t kTaskItems = 64;  // series: what fits in L2 with its samples
+  static constexpr std::size_t kTasksMax = 64;
+  static std::size_t task_count(std::size_t items);
+  using TaskBody = std::function<Status(std::size_t task, std::size_t begin, std::size_t end,
+                                        AnnotationSink& sink)>;
+  Status run_tasks(std::size_t items, const TaskBody& body);
+
+ private:
+  const QuerySettings settings_;
+  const base::Clock& clock_;
+  base::ThreadPool* pool_;
+  base::MemoryAccount* memory_;
+  storage::Querier* querier_ = nullptr;
+  std::mutex canceled_mutex_;  // guards canceled_: callers need not make it thread-safe
+  std::function<bool()> canceled_;
+  AnnotationSink annotations_;
+  std::atomic<std::uint64_t> samples_held_{0};
+  std::atomic<std::uint64_t> samples_peak_{0};
+  std::atomic<std::uint64_t> samples_read_{0};
+  std::uint64_t series_count_ = 0;
+};
+
+}  // namespace varve::promql

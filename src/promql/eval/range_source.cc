@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: Apache-2.0
+// Functions over range vectors: reads a series once, finds the windows of all steps, and hands them
+// to the function, all at once where it has a kernel for that.
+#include <algorithm>
+#include <bit>
+#include <utility>
+
+#include "base/try.h"
+#include "promql/eval/selector_source.h"
+#include "promql/eval/window_index.h"
+#include "promql/parse/parser.h"
+
+namespace varve::promql {
+namespace {
+
+// Where the samples come from: a selection of storage, or the points of a subquery.
+class RangeInput {
+ public:
+  virtual ~RangeInput() = default;
+  virtual std::size_t size() const = 0;
+  virtual Labels labels(std::size_t series) const = 0;
+  virtual storage::LabelColumn label_column(std::string_view name) const = 0;
+  virtual bool drops_name(std::size_t series) const = 0;
+  virtual bool unique_without_name() const = 0;
+  virtual SeriesRef ref(std::size_t series) const = 0;
+  // Without stale markers.
+  virtual Status read(std::size_t series, TimeRange range, storage::SeriesSamples& out) const = 0;
+};
+
+class SelectionInput final : public RangeInput {
+ public:
+  SelectionInput(std::shared_ptr<storage::Selection> selection, bool one_name)
+      : selection_(std::move(selection)), one_name_(one_name) {}
+  std::size_t size() const override { return selection_->size(); }
+  Labels labels(std::size_t series) const override { return selection_->labels(series); }
+  storage::LabelColumn label_column(std::string_view name) const override {
+    return selection_->label_column(name);
+  }
+  bool drops_name(std::size_t) const override { return false; }
+  bool unique_without_name() const override { return one_name_; }
+  SeriesRef ref(std::size_t series) const override { return {*selection_, series}; }
+  Status read(std::size_t series, TimeRange range, storage::SeriesSamples& out) const override {
+    VARVE_TRY(selection_->read(series, range, out));
+    remove_stale(out);
+    return {};
+  }
+
+ private:
+  std::shared_ptr<storage::Selection> selection_;
+  bool one_name_;
+};
+
+class SubqueryInput final : public RangeInput {
+ public:
+  SubqueryInput(StepMatrix points, const StepGrid& grid) : grid_(grid), points_(std::move(points)) {
+    for (StepSeries& series : points_.series) forget_reset_hints(series);
+  }
+  std::size_t size() const override { return points_.series.size(); }
+  Labels labels(std::size_t series) const override { return points_.series[series].labels; }
+  storage::LabelColumn label_column(std::string_view name) const override {
+    return source_of_matrix_column(name);
+  }
+  bool drops_name(std::size_t series) const override { return points_.series[series].drop_name; }
+  bool unique_without_name() const override { return false; }
+  SeriesRef ref(std::size_t series) const override {
+    return SeriesRef(points_.series[series].labels);
+  }
+
+  Status read(std::size_t series, TimeRange, storage::SeriesSamples& out) const override {
+    out.clear();
+    const StepSeries& points = points_.series[series];
+    for (std::size_t step = 0; step < grid_.count; ++step) {
+      if (points.kinds[step] == PointKind::kFloat) {
+        out.float_times.push_back(grid_.at(step));
+        out.float_values.push_back(points.values[step]);
+      } else if (points.kinds[step] == PointKind::kHistogram) {
+        out.histogram_times.push_back(grid_.at(step));
+        out.histograms.push_back(points.histograms[step]);
+      }
+    }
+    if (out.float_times.size() == grid_.count) out.times_id = 1;  // all steps
+    return {};
+  }
+
+ private:
+  // The hints relate a histogram to the sample before it in storage, which a subquery need not
+  // contain, or contains twice.
+  static void forget_reset_hints(StepSeries& series) {
+    for (HistogramPtr& histogram : series.histograms) {
+      if (histogram == nullptr) continue;
+      const CounterResetHint hint = histogram->counter_reset_hint;
+      if (hint != CounterResetHint::kReset && hint != CounterResetHint::kNotReset) continue;
+      auto copy = std::make_shared<Histogram>(*histogram);
+      copy->counter_reset_hint = CounterResetHint::kUnknown;
+      histogram = std::move(copy);
+    }
+  }
+
+  storage::LabelColumn source_of_matrix_column(std::string_view name) const {
+    storage::LabelColumn column;
+    column.values.emplace_back();
+    for (const StepSeries& series : points_.series) {
+      const std::string_view value = series.labels.get(name);
+      if (!value.empty()) column.values.push_back(value);
+      column.ids.push_back(
+          value.empty() ? 0 : static_cast<std::uint32_t>(column.values.size() - 1));
+    }
+    return column;
+  }
+
+  StepGrid grid_;
+  StepMatrix points_;
+};
+
+bool looks_like_counter(std::string_view name) {
+  return name.empty() || name.ends_with("_total") || name.ends_with("_sum") ||
+         name.ends_with("_count") || name.ends_with("_bucket");
+}
+
+class RangeSource final : public SeriesSource {
+ public:
+  RangeSource(std::unique_ptr<RangeInput> input, const WindowShape& shape, const StepGrid& grid,
+              RangeExtension extension, const FunctionImpl& function, BoundArgs args,
+              QueryState& state)
+      : input_(std::move(input)),
+        windows_(shape),
+        grid_(grid),
+        extension_(extension),
+        function_(function),
+        args_(std::move(args)),
+        state_(state) {
+    if (!function.expects_counter) return;
+    names_ = input_->label_column(kMetricName);
+    for (const std::string_view name : names_.values) {
+      counter_name_.push_back(looks_like_counter(name));
+    }
+  }
+
+  std::size_t size() const override { return input_->size(); }
+  std::size_t steps() const override { return grid_.count; }
+  Labels labels(std::size_t series) const override { return input_->labels(series); }
+  storage::LabelColumn label_column(std::string_view name) const override {
+    return input_->label_column(name);
+  }
+  bool drops_name(std::size_t series) const override {
+    return !function_.keeps_name || input_->drops_name(series);
+  }
+  bool unique_without_name() const override { return input_->unique_without_name(); }
+  Result<std::unique_ptr<SeriesReader>> reader(std::size_t, std::size_t,
+                                               AnnotationSink& sink) const override;
+
+ private:
+  class Reader;
+
+  std::unique_ptr<RangeInput> input_;
+  mutable WindowIndexCache windows_;
+  StepGrid grid_;
+  RangeExtension extension_;
+  const FunctionImpl& function_;
+  mutable BoundArgs args_;  // ArgValue is not const for vector functions; nothing here changes it
+  QueryState& state_;
+  storage::LabelColumn names_;
+  std::vector<bool> counter_name_;  // by value id of names_
+};
+
+class RangeSource::Reader final : public SeriesReader {
+ public:
+  Reader(const RangeSource& source, AnnotationSink& sink)
+      : source_(source),
+        lookup_(source.windows_),
+        args_(source.args_.view()),
+        context_{source.grid_, source.state_.features(), sink,
+                 source.state_.settings().lookback_ms} {}
+  ~Reader() override { source_.state_.count_read(samples_read_); }
+
+  Status read(std::size_t series, StepSeries& out) override {
+    const WindowShape& shape = source_.windows_.shape();
+    VARVE_TRY(source_.input_->read(series, shape.span(), samples_));
+    reset_points(out, shape.count);
+    if (samples_.float_times.empty() && samples_.histogram_times.empty()) return {};
+    const SeriesRef ref = source_.input_->ref(series);
+    const WindowIndex& floats = lookup_.find(samples_.times_id, samples_.float_times);
+    samples_read_ += floats.samples_total;
+    if (floats.widest > source_.state_.settings().samples_max) {
+      return source_.state_.charge(floats.widest);
+    }
+    if (samples_.histogram_times.empty() && source_.function_.series_kernel != nullptr &&
+        source_.extension_ == RangeExtension::kNone) {
+      run_kernel(floats, ref, out);
+    } else {
+      run_windows(floats, ref, out);
+    }
+    remark_on_name(series, out);
+    return {};
+  }
+
+ private:
+  void run_kernel(const WindowIndex& index, const SeriesRef& ref, StepSeries& out) {
+    const WindowShape& shape = source_.windows_.shape();
+    SeriesWindows windows;
+    windows.times = samples_.float_times;
+    windows.values = samples_.float_values;
+    windows.lo = index.lo;
+    windows.hi = index.hi;
+    windows.first_range_end_ms = shape.first_end_ms;
+    windows.range_step_ms = shape.step_ms;
+    windows.range_ms = shape.range_ms;
+    windows.series = &ref;
+    source_.function_.series_kernel(windows, args_, context_, out.values, out.kinds);
+  }
+
+  void run_windows(const WindowIndex& floats, const SeriesRef& ref, StepSeries& out) {
+    const WindowShape& shape = source_.windows_.shape();
+    const WindowIndex histograms = index_windows(samples_.histogram_times, shape);
+    samples_read_ += histograms.samples_total;
+    Window window;
+    window.extension = source_.extension_;
+    window.series = &ref;
+    const auto cut = [](const auto& all, const WindowIndex& index, std::size_t step) {
+      return std::span(all).subspan(index.lo[step], index.hi[step] - index.lo[step]);
+    };
+    for (std::size_t step = 0; step < shape.count; ++step) {
+      window.float_times = cut(samples_.float_times, floats, step);
+      window.histogram_times = cut(samples_.histogram_times, histograms, step);
+      if (window.float_times.empty() && window.histogram_times.empty()) continue;
+      window.float_values = cut(samples_.float_values, floats, step);
+      window.histograms = cut(samples_.histograms, histograms, step);
+      window.range_end_ms = shape.end_ms(step);
+      window.range_start_ms = saturating_subtract(window.range_end_ms, shape.range_ms);
+      window.eval_ms = source_.grid_.at(step);
+      window.step = step;
+      out.set(step, source_.function_.window(window, args_, context_));
+    }
+  }
+
+  void remark_on_name(std::size_t series, const StepSeries& out) {
+    if (!source_.function_.expects_counter) return;
+    const std::uint32_t name = source_.names_.ids[series];
+    if (name == 0 || source_.counter_name_[name]) return;
+    if (std::find(out.kinds.begin(), out.kinds.end(), PointKind::kFloat) == out.kinds.end()) return;
+    context_.annotations.info(
+        "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: " +
+            quote(source_.names_.values[name]),
+        args_.values[0].expr->position);
+  }
+
+  const RangeSource& source_;
+  WindowIndexLookup lookup_;
+  CallArgs args_;
+  EvalContext context_;
+  storage::SeriesSamples samples_;
+  std::uint64_t samples_read_ = 0;
+};
+
+Result<std::unique_ptr<SeriesReader>> RangeSource::reader(std::size_t, std::size_t,
+                                                          AnnotationSink& sink) const {
+  return std::unique_ptr<SeriesReader>(std::make_unique<Reader>(*this, sink));
+}
+
+WindowShape shape_of(const Timing& timing, const StepGrid& grid) {
+  WindowShape shape;
+  shape.first_end_ms = timing.first_reference(grid);
+  shape.step_ms = timing.reference_step(grid);
+  shape.range_ms = timing.range_ms;
+  shape.count = grid.count;
+  return shape;
+}
+
+}  // namespace
+
+void remove_stale(storage::SeriesSamples& samples) {
+  bool any = false;
+  for (const double value : samples.float_values) {
+    any |= std::bit_cast<std::uint64_t>(value) == kStaleNanBits;
+  }
+  if (any) {
+    std::size_t kept = 0;
+    for (std::size_t i = 0; i < samples.float_values.size(); ++i) {
+      if (is_stale(samples.float_values[i])) continue;
+      samples.float_values[kept] = samples.float_values[i];
+      samples.float_times[kept++] = samples.float_times[i];
+    }
+    samples.float_values.resize(kept);
+    samples.float_times.resize(kept);
+    samples.times_id = 0;
+  }
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < samples.histograms.size(); ++i) {
+    if (samples.histograms[i]->is_stale()) continue;
+    if (kept != i) samples.histograms[kept] = std::move(samples.histograms[i]);
+    samples.histogram_times[kept++] = samples.histogram_times[i];
+  }
+  samples.histograms.resize(kept);
+  samples.histogram_times.resize(kept);
+}
+
+SeriesSourcePtr source_of_range_call(std::shared_ptr<storage::Selection> selection,
+                                     const MatrixSelector& selector, const Timing& timing,
+                                     const StepGrid& grid, const FunctionImpl& function,
+                                     bool one_name, BoundArgs args, QueryState& state) {
+  WindowShape shape = shape_of(timing, grid);
+  const RangeExtension extension = selector.selector->extension;
+  if (extension != RangeExtension::kNone) shape.reach_back_ms = state.settings().lookback_ms;
+  if (extension == RangeExtension::kSmoothed) shape.reach_forward_ms = state.settings().lookback_ms;
+  return std::make_unique<RangeSource>(
+      std::make_unique<SelectionInput>(std::move(selection), one_name), shape, grid, extension,
+      function, std::move(args), state);
+}
+
+SeriesSourcePtr source_of_subquery_call(StepMatrix points, const StepGrid& inner_grid,
+                                        const Timing& timing, const StepGrid& grid,
+                                        const FunctionImpl& function, BoundArgs args,
+                                        QueryState& state) {
+  return std::make_unique<RangeSource>(
+      std::make_unique<SubqueryInput>(std::move(points), inner_grid), shape_of(timing, grid), grid,
+      RangeExtension::kNone, function, std::move(args), state);
+}
+
+}  // namespace varve::promql

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// A range vector as the answer of an instant query: raw samples with their own times.
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "base/try.h"
+#include "promql/eval/evaluator.h"
+#include "promql/eval/window_index.h"
+
+namespace varve::promql {
+
+Status Evaluator::check_steps(const StepGrid& grid) const {
+  if (grid.count <= state_.settings().samples_max) return {};
+  return Error(ErrorCode::kLimitExceeded,
+               "query processing would load too many samples into memory in query execution "
+               "(a subquery of " + std::to_string(grid.count) + " steps, --query.max-samples=" +
+                   std::to_string(state_.settings().samples_max) + ")");
+}
+
+Series to_series(const StepSeries& points, const StepGrid& grid) {
+  Series series;
+  series.labels = points.labels;
+  series.floats.reserve(points.histograms.empty() ? count_points(points) : 0);
+  for (std::size_t step = 0; step < grid.count; ++step) {
+    if (points.kinds[step] == PointKind::kFloat) {
+      series.floats.push_back({grid.at(step), points.values[step]});
+    } else if (points.kinds[step] == PointKind::kHistogram) {
+      series.histograms.push_back({grid.at(step), points.histograms[step]});
+    }
+  }
+  return series;
+}
+
+Result<Matrix> Evaluator::range_vector(const Expr& expr, const StepGrid& grid) {
+  const Expr& bare = without_parens(expr);
+  Matrix out;
+  if (bare.kind() == ExprKind::kSubquery) {
+    const auto& subquery = as<Subquery>(bare);
+    const StepGrid inner = plan_.subquery_grid(subquery, grid);
+    VARVE_TRY(check_steps(inner));
+    VARVE_TRY_ASSIGN(StepMatrix points, vector(*subquery.operand, inner));
+    VARVE_TRY(finish_names(points));
+    for (const StepSeries& series : points.series) out.push_back(to_series(series, inner));
+    return out;
+  }
+  const auto& matrix = as<MatrixSelector>(bare);
+  if (matrix.selector->extension != RangeExtension::kNone) {
+    return Error(ErrorCode::kUnimplemented,
+                 "anchored and smoothed range vectors outside a function are not supported yet");
+  }
+  const Timing& timing = plan_.timing(bare);
+  const WindowShape shape{timing.first_reference(grid), 0, timing.range_ms, 1, 0, 0};
+  VARVE_TRY_ASSIGN(const auto selection, select(*matrix.selector, timing, shape.span(), grid));
+  storage::SeriesSamples samples;
+  for (std::size_t i = 0; i < selection->size(); ++i) {
+    if (i % QueryState::kTaskItems == 0) VARVE_TRY(state_.poll());
+    VARVE_TRY(selection->read(i, shape.span(), samples));
+    remove_stale(samples);
+    const std::size_t points = samples.float_times.size() + samples.histogram_times.size();
+    if (points == 0) continue;
+    VARVE_TRY(state_.charge(points));
+    state_.count_read(points);
+    Series series;
+    series.labels = selection->labels(i);
+    for (std::size_t s = 0; s < samples.float_times.size(); ++s) {
+      series.floats.push_back({samples.float_times[s], samples.float_values[s]});
+    }
+    for (std::size_t s = 0; s < samples.histogram_times.size(); ++s) {
+      series.histograms.push_back({samples.histogram_times[s], samples.histograms[s]});
+    }
+    out.push_back(std::move(series));
+  }
+  return out;
+}
+
+}  // namespace varve::promql

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: Apache-2.0
+// Instant vector selectors: lookback, staleness, offset and @, for a whole series at a time.
+#include "promql/eval/selector_source.h"
+
+#include <bit>
+#include <numeric>
+#include <utility>
+
+#include "base/try.h"
+#include "promql/eval/window_index.h"
+
+namespace varve::promql {
+namespace {
+
+double seconds(Timestamp time_ms) { return static_cast<double>(time_ms) / 1000; }
+
+class SelectorSource final : public SeriesSource {
+ public:
+  SelectorSource(std::shared_ptr<storage::Selection> selection, const WindowShape& shape,
+                 SelectorValue value, bool one_name, QueryState& state)
+      : selection_(std::move(selection)),
+        windows_(shape),
+        value_(value),
+        one_name_(one_name),
+        state_(state) {}
+
+  std::size_t size() const override { return selection_->size(); }
+  std::size_t steps() const override { return windows_.shape().count; }
+  Labels labels(std::size_t series) const override { return selection_->labels(series); }
+  storage::LabelColumn label_column(std::string_view name) const override {
+    return selection_->label_column(name);
+  }
+  bool drops_name(std::size_t) const override { return value_ == SelectorValue::kTime; }
+  bool unique_without_name() const override { return one_name_; }
+  Result<std::unique_ptr<SeriesReader>> reader(std::size_t begin, std::size_t end,
+                                               AnnotationSink& sink) const override;
+
+ private:
+  class StepsReader;
+  class InstantReader;
+
+  std::shared_ptr<storage::Selection> selection_;
+  mutable WindowIndexCache windows_;
+  SelectorValue value_;
+  bool one_name_;
+  QueryState& state_;
+};
+
+// Many steps: decodes the series once and looks its points up by index.
+class SelectorSource::StepsReader final : public SeriesReader {
+ public:
+  explicit StepsReader(const SelectorSource& source)
+      : source_(source), lookup_(source.windows_) {}
+  ~StepsReader() override { source_.state_.count_read(points_); }
+
+  Status read(std::size_t series, StepSeries& out) override {
+    const WindowShape& shape = source_.windows_.shape();
+    VARVE_TRY(source_.selection_->read(series, shape.span(), samples_));
+    reset_points(out, shape.count);
+    if (!samples_.histogram_times.empty()) {
+      read_mixed(shape, out);
+    } else if (!samples_.float_times.empty()) {
+      read_floats(shape.count, out);
+    }
+    return {};
+  }
+
+ private:
+  void read_floats(std::size_t steps, StepSeries& out) {
+    const WindowIndex& index = lookup_.find(samples_.times_id, samples_.float_times);
+    const bool time = source_.value_ == SelectorValue::kTime;
+    const double* values = samples_.float_values.data();
+    for (std::size_t step = 0; step < steps; ++step) {
+      if (index.lo[step] == index.hi[step]) continue;
+      const std::size_t at = index.hi[step] - 1;
+      const bool stale = std::bit_cast<std::uint64_t>(values[at]) == kStaleNanBits;
+      out.values[step] = time ? seconds(samples_.float_times[at]) : values[at];
+      out.kinds[step] = stale ? PointKind::kNone : PointKind::kFloat;
+      points_ += stale ? 0 : 1;
+    }
+  }
+
+  // Floats and histograms in one series: the newer of the two newest counts.
+  void read_mixed(const WindowShape& shape, StepSeries& out) {
+    const WindowIndex floats = index_windows(samples_.float_times, shape);
+    const WindowIndex histograms = index_windows(samples_.histogram_times, shape);
+    const bool time = source_.value_ == SelectorValue::kTime;
+    for (std::size_t step = 0; step < shape.count; ++step) {
+      const bool have_float = floats.lo[step] != floats.hi[step];
+      const bool have_histogram = histograms.lo[step] != histograms.hi[step];
+      if (!have_float && !have_histogram) continue;
+      const std::size_t f = have_float ? floats.hi[step] - 1 : 0;
+      const std::size_t h = have_histogram ? histograms.hi[step] - 1 : 0;
+      const bool is_float =
+          have_float &&
+          (!have_histogram || samples_.float_times[f] >= samples_.histogram_times[h]);
+      if (is_float) {
+        if (is_stale(samples_.float_values[f])) continue;
+        out.set(step, time ? seconds(samples_.float_times[f]) : samples_.float_values[f]);
+      } else {
+        if (samples_.histograms[h]->is_stale()) continue;
+        if (time) {
+          out.set(step, seconds(samples_.histogram_times[h]));
+        } else {
+          out.set(step, samples_.histograms[h]);
+        }
+      }
+      ++points_;
+    }
+  }
+
+  const SelectorSource& source_;
+  WindowIndexLookup lookup_;
+  storage::SeriesSamples samples_;
+  std::uint64_t points_ = 0;
+};
+
+// One step: asks storage for the last samples of the whole task at once.
+class SelectorSource::InstantReader final : public SeriesReader {
+ public:
+  static Result<std::unique_ptr<SeriesReader>> create(const SelectorSource& source,
+                                                      std::size_t begin, std::size_t end) {
+    auto reader = std::unique_ptr<InstantReader>(new InstantReader);
+    reader->begin_ = begin;
+    reader->time_ = source.value_ == SelectorValue::kTime;
+    std::vector<std::uint32_t> ordinals(end - begin);
+    std::iota(ordinals.begin(), ordinals.end(), static_cast<std::uint32_t>(begin));
+    reader->last_.resize(end - begin);
+    VARVE_TRY(source.selection_->read_last(ordinals, source.windows_.shape().span(),
+                                           reader->last_));
+    source.state_.count_read(end - begin);
+    return std::unique_ptr<SeriesReader>(std::move(reader));
+  }
+
+  Status read(std::size_t series, StepSeries& out) override {
+    reset_points(out, 1);
+    storage::LastSample& last = last_[series - begin_];
+    using Kind = storage::LastSample::Kind;
+    if (last.kind == Kind::kNone) return {};
+    const bool stale =
+        last.kind == Kind::kFloat ? is_stale(last.value) : last.histogram->is_stale();
+    if (stale) return {};
+    if (time_) {
+      out.set(0, seconds(last.timestamp_ms));
+    } else if (last.kind == Kind::kFloat) {
+      out.set(0, last.value);
+    } else {
+      out.set(0, last.histogram);
+    }
+    return {};
+  }
+
+ private:
+  InstantReader() = default;
+  std::vector<storage::LastSample> last_;
+  std::size_t begin_ = 0;
+  bool time_ = false;
+};
+
+Result<std::unique_ptr<SeriesReader>> SelectorSource::reader(std::size_t begin, std::size_t end,
+                                                             AnnotationSink&) const {
+  if (windows_.shape().count == 1) return InstantReader::create(*this, begin, end);
+  return std::unique_ptr<SeriesReader>(std::make_unique<StepsReader>(*this));
+}
+
+}  // namespace
+
+SeriesSourcePtr source_of_selector(std::shared_ptr<storage::Selection> selection,
+                                   const Timing& timing, const StepGrid& grid,
+                                   SelectorValue value, bool one_name, QueryState& state) {
+  WindowShape shape;
+  shape.first_end_ms = timing.first_reference(grid);
+  shape.step_ms = timing.reference_step(grid);
+  shape.range_ms = state.settings().lookback_ms;
+  shape.count = grid.count;
+  return std::make_unique<SelectorSource>(std::move(selection), shape, value, one_name, state);
+}
+
+}  // namespace varve::promql

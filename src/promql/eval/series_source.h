@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// Series that can be computed one at a time: what lets an aggregation fold its input without ever
+// holding it. A source knows how many series there are and what they are called before the first
+// sample is read.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string_view>
+
+#include "promql/eval/annotations.h"
+#include "promql/eval/query_state.h"
+#include "promql/eval/value.h"
+#include "storage/querier.h"
+#include "varve/labels.h"
+#include "varve/result.h"
+
+namespace varve::promql {
+
+// Reads a contiguous part of a source's series, in any order. Belongs to one task.
+class SeriesReader {
+ public:
+  virtual ~SeriesReader() = default;
+  // Fills values, kinds and histograms (not labels) of `out`, sized to the grid. Ordinals are those
+  // of the source.
+  virtual Status read(std::size_t series, StepSeries& out) = 0;
+};
+
+// Immutable once built; thread-safe.
+class SeriesSource {
+ public:
+  virtual ~SeriesSource() = default;
+  virtual std::size_t size() const = 0;
+  virtual std::size_t steps() const = 0;
+  // The labels a series started with: the metric name is there even if drops_name().
+  virtual Labels labels(std::size_t series) const = 0;
+  virtual storage::LabelColumn label_column(std::string_view name) const = 0;
+  // Whether the metric name of this series goes (delayed or at once).
+  virtual bool drops_name(std::size_t series) const = 0;
+  // Whether no two series differ by name, type or unit label alone.
+  virtual bool unique_without_name() const = 0;
+  // For the series [begin, end).
+  virtual Result<std::unique_ptr<SeriesReader>> reader(std::size_t begin, std::size_t end,
+                                                       AnnotationSink& sink) const = 0;
+};
+
+using SeriesSourcePtr = std::unique_ptr<SeriesSource>;
+
+// Empties `out` for `steps` steps, keeping its buffers.
+void reset_points(StepSeries& out, std::size_t steps);
+// Points present.
+std::size_t count_points(const StepSeries& series);
+
+// All of a source's series that have a point, in its order, names dropped at once unless the feature
+// delays that. Charges their points. Does not look for equal label sets.
+Result<StepMatrix> materialize(const SeriesSource& source, QueryState& state);
+
+// A source over values that are there already.
+SeriesSourcePtr source_of_matrix(StepMatrix matrix, std::size_t steps);
+
+}  // namespace varve::promql

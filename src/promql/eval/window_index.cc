@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// Two pointers walk over the times once; the cache spares the walk.
+#include "promql/eval/window_index.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "promql/eval/plan.h"
+
+namespace varve::promql {
+
+TimeRange WindowShape::span() const {
+  if (count == 0) return {1, 0};
+  const Timestamp start =
+      saturating_subtract(saturating_subtract(first_end_ms, range_ms), reach_back_ms);
+  return {saturating_add(start, 1), saturating_add(end_ms(count - 1), reach_forward_ms)};
+}
+
+WindowIndex index_windows(std::span<const Timestamp> times, const WindowShape& shape) {
+  WindowIndex index;
+  index.lo.resize(shape.count);
+  index.hi.resize(shape.count);
+  const auto size = static_cast<std::uint32_t>(times.size());
+  std::uint32_t lo = 0;
+  std::uint32_t hi = 0;
+  for (std::size_t step = 0; step < shape.count; ++step) {
+    const Timestamp end = saturating_add(shape.end_ms(step), shape.reach_forward_ms);
+    const Timestamp start = saturating_subtract(
+        saturating_subtract(shape.end_ms(step), shape.range_ms), shape.reach_back_ms);
+    while (hi < size && times[hi] <= end) ++hi;
+    while (lo < hi && times[lo] <= start) ++lo;
+    index.lo[step] = lo;
+    index.hi[step] = hi;
+    index.samples_total += hi - lo;
+    index.widest = std::max(index.widest, hi - lo);
+  }
+  return index;
+}
+
+std::shared_ptr<const WindowIndex> WindowIndexCache::get(std::uint64_t times_id,
+                                                         std::span<const Timestamp> times) {
+  if (times_id == 0) return std::make_shared<const WindowIndex>(index_windows(times, shape_));
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = by_id_.find(times_id);
+    if (found != by_id_.end()) return found->second;
+  }
+  // Two tasks may compute the same index; that is cheaper than making one wait.
+  auto index = std::make_shared<const WindowIndex>(index_windows(times, shape_));
+  const std::lock_guard lock(mutex_);
+  if ((by_id_.size() + 1) * shape_.count * 2 * sizeof(std::uint32_t) <= kBytesMax) {
+    by_id_.try_emplace(times_id, index);
+  }
+  return index;
+}
+
+const WindowIndex& WindowIndexLookup::find(std::uint64_t times_id,
+                                           std::span<const Timestamp> times) {
+  const bool same =
+      last_ != nullptr && times_id == last_id_ &&
+      (times_id != 0 || (times.size() == last_times_.size() &&
+                         (times.empty() || std::memcmp(times.data(), last_times_.data(),
+                                                       times.size_bytes()) == 0)));
+  if (!same) {
+    last_ = cache_.get(times_id, times);
+    last_id_ = times_id;
+    if (times_id == 0) last_times_.assign(times.begin(), times.end());
+  }
+  return *last_;
+}
+
+}  // namespace varve::promql
