@@ -21,6 +21,9 @@
 
 namespace varve::storage::index {
 
+// What one series may have; refusing more is the writers' business.
+inline constexpr std::size_t kLabelsMax = 65'535;
+
 // A name with how often, how many or how large; see IndexStats.
 struct Cardinality {
   std::string name;
@@ -41,8 +44,8 @@ struct IndexStats {
 // everything else may be called by any thread at any time. Invariants:
 // 1. Nothing a reader can reach is moved or freed before the index is destroyed: storage is
 //    append-only, lists grow by adding segments, and of the hash tables, the only thing that is
-//    rebuilt, outgrown versions are kept (together never larger than the current one). Views and
-//    label strings handed out live as long as the index.
+//    rebuilt, outgrown versions are kept (together never larger than the current one). So readers
+//    need neither locks nor epochs, and label strings handed out live as long as the index.
 // 2. Ids are added in ascending order; so every postings list is sorted by construction.
 // 3. Everything about an id is written before bound() reaches it. A reader takes bound() once and
 //    passes it on: what it sees is then the index as it was at that moment.
@@ -54,7 +57,8 @@ class HeadIndex {
   HeadIndex(const HeadIndex&) = delete;
   HeadIndex& operator=(const HeadIndex&) = delete;
 
-  // Precondition: id is greater than any added before. Copies the labels.
+  // Precondition: id is greater than any added before, and there are at most kLabelsMax labels.
+  // Copies them.
   void add(SeriesId id, const Labels& labels);
   // Hides an id from select() and the counts from now on; its labels stay readable, for readers that
   // have selected it already. Memory is not given back.
@@ -84,8 +88,9 @@ class HeadIndex {
 
   IndexStats stats(std::size_t limit) const;
 
+  struct Rep;  // the tables; for the index's own files
+
  private:
-  struct Rep;
   std::unique_ptr<Rep> rep_;
 };
 

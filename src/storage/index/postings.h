@@ -16,7 +16,7 @@ using IdSpan = std::span<const SeriesId>;
 // The position of the first id >= target at or behind `from`, by galloping: O(log of the distance).
 std::size_t gallop(IdSpan ids, std::size_t from, SeriesId target);
 
-// Ids in both. Galls through the longer list: O(short * log(long / short)).
+// Ids in both. O(short * log(long / short)).
 Ids intersect(IdSpan a, IdSpan b);
 // Ids in any of the lists, each once. O(total * log(lists)).
 Ids unite(std::span<const IdSpan> lists);
