@@ -55,7 +55,9 @@ std::vector<std::uint32_t> make_ids() {
   std::mt19937 random(2);
   std::vector<std::uint32_t> ids;
   std::uint32_t id = 0;
-  for (std::uint32_t i = 0; i < kSeries; ++i) ids.push_back(id += 1 + random() % 63);
+  for (std::uint32_t i = 0; i < kSeries; ++i) {
+    ids.push_back(id += static_cast<std::uint32_t>(1 + random() % 63));
+  }
   return ids;
 }
 

@@ -29,8 +29,9 @@ void drain(std::string_view section) {
 
 void read(const std::string& segment, std::uint32_t id) {
   fs::FaultFs files;
-  if (!files.write_file_atomically(segment_name(id), segment).ok()) std::abort();
-  const auto recovered = recover(".", files);
+  if (!files.create_directories("wal").ok()) std::abort();
+  if (!files.write_file_atomically(fs::join("wal", segment_name(id)), segment).ok()) std::abort();
+  const auto recovered = recover("wal", files);
   if (!recovered.ok()) std::abort();
   for (const Section& section : recovered->series) drain<SeriesDecoder>(section.bytes);
   for (const auto& sections : recovered->runs_by_shard) {
