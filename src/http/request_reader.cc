@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "http/request_reader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <boost/beast/http/basic_parser.hpp>
+#include <cstring>
+
+#include "base/check.h"
+#include "http/percent.h"
+
+namespace varve::http {
+namespace {
+
+namespace beast = boost::beast;
+
+constexpr std::size_t kBufferStart = 4 << 10;
+
+bool equal_ignoring_case(std::string_view a, std::string_view lower) {
+  return std::equal(a.begin(), a.end(), lower.begin(), lower.end(),
+                    [](char x, char y) { return (x >= 'A' && x <= 'Z' ? x | 0x20 : x) == y; });
+}
+
+}  // namespace
+
+// Beast checks the syntax (and everything that request smuggling is made of); the values go straight
+// into the request.
+class RequestReader::Parser final : public beast::http::basic_parser<true> {
+ public:
+  Parser(ReadRequest& out, std::size_t header_max_bytes, std::size_t body_max_bytes)
+      : out_(out), body_max_bytes_(body_max_bytes) {
+    header_limit(static_cast<std::uint32_t>(std::min<std::size_t>(header_max_bytes, UINT32_MAX)));
+    body_limit(boost::none);
+  }
+
+  bool over_budget() const { return over_budget_; }
+  std::string target;
+
+ private:
+  using error_code = boost::system::error_code;
+  using view = beast::string_view;
+
+  void on_request_impl(beast::http::verb, view method, view request_target, int version,
+                       error_code&) override {
+    out_.request.method.assign(method.data(), method.size());
+    target.assign(request_target.data(), request_target.size());
+    out_.http_1_0 = version == 10;
+  }
+  void on_response_impl(int, view, int, error_code&) override {}
+  void on_field_impl(beast::http::field, view name, view value, error_code&) override {
+    out_.request.headers.emplace_back(std::string(name.data(), name.size()),
+                                      std::string(value.data(), value.size()));
+  }
+  void on_header_impl(error_code&) override {}
+  void on_body_init_impl(const boost::optional<std::uint64_t>&, error_code&) override {}
+  std::size_t on_body_impl(view body, error_code& error) override { return append(body, error); }
+  void on_chunk_header_impl(std::uint64_t, view, error_code&) override {}
+  std::size_t on_chunk_body_impl(std::uint64_t, view body, error_code& error) override {
+    return append(body, error);
+  }
+  void on_finish_impl(error_code&) override {}
+
+  std::size_t append(view body, error_code& error) {
+    if (body.size() > body_max_bytes_ - out_.request.body.size()) {
+      error = beast::http::error::body_limit;
+      return 0;
+    }
+    if (!out_.lease.grow(body.size())) {
+      over_budget_ = true;
+      error = beast::http::error::body_limit;
+      return 0;
+    }
+    out_.request.body.append(body.data(), body.size());
+    return body.size();
+  }
+
+  ReadRequest& out_;
+  const std::size_t body_max_bytes_;
+  bool over_budget_ = false;
+};
+
+RequestReader::RequestReader(RequestLimits limits, BodyBudget& budget)
+    : limits_(limits), budget_(budget) {}
+
+RequestReader::~RequestReader() = default;
+
+std::span<char> RequestReader::space() {
+  Request& request = current_.request;
+  if (state_ == State::kBody && body_filled_ < request.body.size()) {
+    reading_body_ = true;
+    return std::span<char>(request.body).subspan(body_filled_);
+  }
+  reading_body_ = false;
+  if (begin_ == end_) {
+    begin_ = end_ = 0;
+  } else if (begin_ > 0 && end_ == buffer_.size()) {
+    std::memmove(buffer_.data(), buffer_.data() + begin_, end_ - begin_);
+    end_ -= begin_;
+    begin_ = 0;
+  }
+  if (end_ == buffer_.size()) {
+    // One byte more than the limit, so that the parser sees the header that passes it.
+    const std::size_t grown = std::max(kBufferStart, buffer_.size() * 2);
+    buffer_.resize(std::min(grown, std::max(kBufferStart, limits_.header_max_bytes + 1)));
+  }
+  return std::span<char>(buffer_).subspan(end_);
+}
+
+void RequestReader::committed(std::size_t n) {
+  if (reading_body_) {
+    body_filled_ += n;
+    reading_body_ = false;
+  } else {
+    end_ += n;
+  }
+}
+
+RequestReader::State RequestReader::refuse(int status, std::string message) {
+  refusal_ = {status, std::move(message)};
+  return state_ = State::kRefused;
+}
+
+RequestReader::State RequestReader::advance() {
+  switch (state_) {
+    case State::kEmpty:
+      if (begin_ == end_) return state_;
+      current_ = ReadRequest();
+      current_.lease = BodyLease(budget_);
+      parser_ = std::make_unique<Parser>(current_, limits_.header_max_bytes, limits_.body_max_bytes);
+      state_ = State::kHeader;
+      [[fallthrough]];
+    case State::kHeader: return parse_header();
+    case State::kBody: return parser_->chunked() ? parse_chunks() : fill_body();
+    case State::kComplete:
+    case State::kRefused: return state_;
+  }
+  return state_;
+}
+
+RequestReader::State RequestReader::parse_header() {
+  boost::system::error_code error;
+  const std::size_t used =
+      parser_->put(boost::asio::const_buffer(buffer_.data() + begin_, end_ - begin_), error);
+  begin_ += used;
+  if (error == beast::http::error::need_more) {
+    if (end_ - begin_ <= limits_.header_max_bytes) return state_;
+    error = beast::http::error::header_limit;
+  }
+  if (error == beast::http::error::header_limit) {
+    return refuse(431, fmt::format("request header larger than {} bytes", limits_.header_max_bytes));
+  }
+  if (error == beast::http::error::bad_version) return refuse(505, "HTTP version not supported");
+  if (error) return refuse(400, fmt::format("malformed HTTP request: {}", error.message()));
+  if (!parser_->is_header_done()) return state_;
+  return begin_body();
+}
+
+RequestReader::State RequestReader::begin_body() {
+  Request& request = current_.request;
+  current_.keep_alive = parser_->keep_alive();
+  std::string_view target = parser_->target;
+  if (!target.starts_with('/') && target != "*") {  // absolute form, as proxies send it
+    const auto scheme = target.find("://");
+    if (scheme == std::string_view::npos) return refuse(400, "malformed request target");
+    const auto path = target.find_first_of("/?", scheme + 3);
+    target = path == std::string_view::npos ? "/" : target.substr(path);
+  }
+  const auto question = target.find('?');
+  auto path = percent_decode(target.substr(0, question), PlusIs::kPlus);
+  if (!path.ok()) return refuse(400, path.error().message());
+  request.path = std::move(path).value();
+  if (question != std::string_view::npos) request.query = target.substr(question + 1);
+
+  if (!current_.http_1_0 && request.header("Host").empty() &&
+      std::none_of(request.headers.begin(), request.headers.end(),
+                   [](const auto& field) { return equal_ignoring_case(field.first, "host"); })) {
+    return refuse(400, "missing required Host header");
+  }
+  const std::string_view expect = request.header("Expect");
+  if (!expect.empty() && !equal_ignoring_case(expect, "100-continue")) {
+    return refuse(417, "unknown expectation");
+  }
+  const std::string_view transfer = request.header("Transfer-Encoding");
+  if (!transfer.empty() && !equal_ignoring_case(transfer, "chunked")) {
+    return refuse(501, "unsupported transfer encoding");
+  }
+  state_ = State::kBody;
+  body_filled_ = 0;
+  if (parser_->chunked()) {
+    parser_->eager(true);
+    continue_wanted_ = !expect.empty() && begin_ == end_;
+    return parse_chunks();
+  }
+  const std::uint64_t length = parser_->content_length() ? *parser_->content_length() : 0;
+  if (length > limits_.body_max_bytes) {
+    return refuse(413, fmt::format("request body of {} bytes is too large, the limit is {}", length,
+                                   limits_.body_max_bytes));
+  }
+  if (!current_.lease.grow(static_cast<std::size_t>(length))) {
+    return refuse(503, "too many request bodies in memory, try again later");
+  }
+  request.body.resize(static_cast<std::size_t>(length));
+  continue_wanted_ = !expect.empty() && begin_ == end_ && length > 0;
+  return fill_body();
+}
+
+RequestReader::State RequestReader::fill_body() {
+  std::string& body = current_.request.body;
+  const std::size_t n = std::min(body.size() - body_filled_, end_ - begin_);
+  std::copy_n(buffer_.data() + begin_, n, body.data() + body_filled_);
+  begin_ += n;
+  body_filled_ += n;
+  if (body_filled_ == body.size()) state_ = State::kComplete;
+  return state_;
+}
+
+RequestReader::State RequestReader::parse_chunks() {
+  while (!parser_->is_done()) {
+    boost::system::error_code error;
+    const std::size_t used =
+        parser_->put(boost::asio::const_buffer(buffer_.data() + begin_, end_ - begin_), error);
+    begin_ += used;
+    if (error == beast::http::error::need_more) {
+      // What stays unparsed is a chunk header or a trailer.
+      if (end_ - begin_ > limits_.header_max_bytes) return refuse(400, "a chunk header is too long");
+      return state_;
+    }
+    if (parser_->over_budget()) {
+      return refuse(503, "too many request bodies in memory, try again later");
+    }
+    if (error == beast::http::error::body_limit) {
+      return refuse(413, fmt::format("request body is too large, the limit is {} bytes",
+                                     limits_.body_max_bytes));
+    }
+    if (error) return refuse(400, fmt::format("malformed request body: {}", error.message()));
+  }
+  body_filled_ = current_.request.body.size();
+  return state_ = State::kComplete;
+}
+
+bool RequestReader::take_continue_wanted() { return std::exchange(continue_wanted_, false); }
+
+ReadRequest RequestReader::take() {
+  VARVE_CHECK(state_ == State::kComplete);
+  state_ = State::kEmpty;
+  continue_wanted_ = false;
+  parser_.reset();
+  return std::move(current_);
+}
+
+}  // namespace varve::http

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a client may not do.
+#include <catch2/catch.hpp>
+#include <condition_variable>
+#include <thread>
+
+#include "server_fixture.h"
+#include "socket_client.h"
+
+namespace varve::http::testing {
+namespace {
+
+std::string status_of(const std::string& response) { return response.substr(0, response.find("\r\n")); }
+
+std::string answer_to(ServerFixture& fixture, std::string_view request) {
+  SocketClient client(fixture.port);
+  client.send(request);
+  return client.read_to_end();
+}
+
+TEST_CASE("http server limits: malformed requests get a 4xx and the end of the connection", "[http]") {
+  ServerFixture fixture(echo);
+  CHECK(status_of(answer_to(fixture, "nonsense\r\n\r\n")) == "HTTP/1.1 400 Bad Request");
+  CHECK(status_of(answer_to(fixture, "GET / HTTP/1.1\r\nHost t\r\n\r\n")) == "HTTP/1.1 400 Bad Request");
+  CHECK(status_of(answer_to(fixture, "GET / HTTP/1.1\r\n\r\n")) == "HTTP/1.1 400 Bad Request");
+  CHECK(status_of(answer_to(fixture, "GET /%zz HTTP/1.1\r\nHost: t\r\n\r\n")) ==
+        "HTTP/1.1 400 Bad Request");
+  CHECK(status_of(answer_to(fixture, "GET / HTTP/1.1\r\nHost: t\r\nExpect: a miracle\r\n\r\n")) ==
+        "HTTP/1.1 417 Expectation Failed");
+  CHECK(status_of(answer_to(fixture,
+                            "POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 3\r\n"
+                            "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n")) == "HTTP/1.1 400 Bad Request");
+  CHECK(status_of(answer_to(fixture, "POST / HTTP/1.1\r\nHost: t\r\nContent-Length: -3\r\n\r\n")) ==
+        "HTTP/1.1 400 Bad Request");
+  CHECK(status_of(answer_to(fixture,
+                            "POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")) ==
+        "HTTP/1.1 400 Bad Request");
+  CHECK(fixture.metrics.counter("varve_http_requests_refused_total", "").value() == 8);
+}
+
+TEST_CASE("http server limits: an oversized header is refused with 431", "[http]") {
+  ServerFixture fixture(echo);
+  const std::string header = "GET / HTTP/1.1\r\nHost: t\r\nX: " + std::string(100'000, 'x') + "\r\n\r\n";
+  CHECK(status_of(answer_to(fixture, header)) == "HTTP/1.1 431 Request Header Fields Too Large");
+  const std::string fits = "GET / HTTP/1.1\r\nHost: t\r\nConnection: close\r\nX: " + std::string(60'000, 'x') + "\r\n\r\n";
+  CHECK(status_of(answer_to(fixture, fits)) == "HTTP/1.1 200 OK");
+}
+
+TEST_CASE("http server limits: a body past the limit is refused before it is read", "[http]") {
+  ServerOptions options;
+  options.body_max_bytes = 1000;
+  ServerFixture fixture(echo, options);
+  const std::string announced =
+      answer_to(fixture, "POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 99999999999\r\n\r\n");
+  CHECK(status_of(announced) == "HTTP/1.1 413 Request Entity Too Large");
+  CHECK(announced.find("the limit is 1000") != std::string::npos);
+  CHECK(status_of(answer_to(fixture,
+                            "POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n800\r\n" +
+                                std::string(2048, 'x') + "\r\n0\r\n\r\n")) ==
+        "HTTP/1.1 413 Request Entity Too Large");
+  CHECK(status_of(answer_to(fixture, "POST / HTTP/1.1\r\nHost: t\r\nConnection: close\r\n"
+                                     "Content-Length: 1000\r\n\r\n" + std::string(1000, 'x'))) ==
+        "HTTP/1.1 200 OK");
+}
+
+TEST_CASE("http server limits: a client that goes on sending a refused body reads the answer", "[http]") {
+  ServerOptions options;
+  options.body_max_bytes = 1000;
+  ServerFixture fixture(echo, options);
+  SocketClient client(fixture.port);
+  client.send("POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 3000000\r\n\r\n");
+  client.send(std::string(3'000'000, 'x'));
+  CHECK(client.read_response().starts_with("HTTP/1.1 413 "));
+}
+
+TEST_CASE("http server limits: bodies over all connections are bounded, 503 says when to retry", "[http]") {
+  std::mutex mutex;
+  std::condition_variable arrived;
+  ExchangePtr waiting;
+  ServerOptions options;
+  options.bodies_total_max_bytes = 1500;
+  ServerFixture fixture(
+      [&](ExchangePtr exchange) {
+        const std::lock_guard lock(mutex);
+        waiting = std::move(exchange);
+        arrived.notify_one();
+      },
+      options);
+  const std::string request =
+      "POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 1000\r\n\r\n" + std::string(1000, 'x');
+  SocketClient first(fixture.port);
+  first.send(request);
+  {
+    std::unique_lock lock(mutex);
+    arrived.wait(lock, [&] { return waiting != nullptr; });
+  }
+  const std::string refused = answer_to(fixture, request);
+  CHECK(status_of(refused) == "HTTP/1.1 503 Service Unavailable");
+  CHECK(refused.find("Retry-After: ") != std::string::npos);
+  CHECK(status_of(answer_to(fixture, "POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n258\r\n" +
+                                         std::string(600, 'x') + "\r\n0\r\n\r\n")) ==
+        "HTTP/1.1 503 Service Unavailable");
+  waiting->send(Response());
+  waiting.reset();
+  CHECK(status_of(first.read_response()) == "HTTP/1.1 200 OK");
+  // The first body has given its room back.
+  SocketClient again(fixture.port);
+  again.send(request);
+  std::unique_lock lock(mutex);
+  arrived.wait(lock, [&] { return waiting != nullptr; });
+  waiting->send(Response());
+  waiting.reset();
+  CHECK(status_of(again.read_response()) == "HTTP/1.1 200 OK");
+}
+
+TEST_CASE("http server limits: too many connections get 503", "[http]") {
+  ServerOptions options;
+  options.connections_max = 2;
+  ServerFixture fixture(echo, options);
+  SocketClient first(fixture.port);
+  SocketClient second(fixture.port);
+  for (SocketClient* client : {&first, &second}) {
+    client->send("GET / HTTP/1.1\r\nHost: t\r\n\r\n");
+    CHECK(status_of(client->read_response()) == "HTTP/1.1 200 OK");
+  }
+  SocketClient third(fixture.port);
+  CHECK(status_of(third.read_to_end()) == "HTTP/1.1 503 Service Unavailable");
+}
+
+TEST_CASE("http server limits: slow and half-open connections are closed", "[http]") {
+  ServerOptions options;
+  options.header_timeout = std::chrono::milliseconds(200);
+  options.read_timeout = std::chrono::milliseconds(200);
+  ServerFixture fixture(echo, options);
+  SocketClient silent(fixture.port);
+  SocketClient within_header(fixture.port);
+  within_header.send("GET / HTTP/1.1\r\nHo");
+  SocketClient within_body(fixture.port);
+  within_body.send("POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 10\r\n\r\nabc");
+  SocketClient idle(fixture.port);
+  idle.send("GET / HTTP/1.1\r\nHost: t\r\n\r\n");
+  for (SocketClient* client : {&silent, &within_header, &within_body, &idle}) {
+    CHECK(client->closed_within(std::chrono::seconds(5)));
+  }
+  CHECK(fixture.metrics.counter("varve_http_connections_timed_out_total", "").value() == 4);
+}
+
+TEST_CASE("http server limits: a request trickling in keeps no more than its header time", "[http]") {
+  ServerOptions options;
+  options.header_timeout = std::chrono::milliseconds(300);
+  ServerFixture fixture(echo, options);
+  SocketClient client(fixture.port);
+  const auto begin = std::chrono::steady_clock::now();
+  client.send("GET / HTTP/1.1\r\n");
+  while (!client.closed_within(std::chrono::milliseconds(20))) {
+    if (!client.send("X: y\r\n")) break;
+    REQUIRE(std::chrono::steady_clock::now() - begin < std::chrono::seconds(10));
+  }
+}
+
+}  // namespace
+}  // namespace varve::http::testing

@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <condition_variable>
+#include <stdexcept>
+#include <thread>
+
+#include "http/content_coding.h"
+#include "server_fixture.h"
+#include "socket_client.h"
+
+namespace varve::http::testing {
+namespace {
+
+std::string body_of(const std::string& response) {
+  return response.substr(response.find("\r\n\r\n") + 4);
+}
+
+TEST_CASE("http server: a connection serves many requests", "[http]") {
+  ServerFixture fixture(echo);
+  SocketClient client(fixture.port);
+  REQUIRE(client.ok());
+  for (int i = 0; i < 3; ++i) {
+    REQUIRE(client.send("GET /a%20b?x=1 HTTP/1.1\r\nHost: t\r\n\r\n"));
+    const std::string response = client.read_response();
+    CHECK(response.starts_with("HTTP/1.1 200 OK\r\n"));
+    CHECK(body_of(response) == "GET /a b?x=1 ");
+  }
+}
+
+TEST_CASE("http server: bodies of known length arrive whole however they are cut", "[http]") {
+  ServerFixture fixture([](ExchangePtr exchange) {
+    Response response;
+    response.body = std::to_string(std::hash<std::string>{}(exchange->request().body));
+    exchange->send(std::move(response));
+  });
+  std::string body(1'000'000, 'x');
+  for (std::size_t i = 0; i < body.size(); ++i) body[i] = static_cast<char>(i * 31 % 251);
+  const std::string request =
+      "POST / HTTP/1.1\r\nHost: t\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+  const auto cut = GENERATE(1u, 30u, 70u, 5000u, 500000u);
+  CAPTURE(cut);
+  SocketClient client(fixture.port);
+  REQUIRE(client.send(request.substr(0, cut)));
+  std::this_thread::yield();
+  REQUIRE(client.send(request.substr(cut)));
+  CHECK(body_of(client.read_response()) == std::to_string(std::hash<std::string>{}(body)));
+}
+
+TEST_CASE("http server: chunked bodies and their trailers", "[http]") {
+  ServerFixture fixture(echo);
+  SocketClient client(fixture.port);
+  client.send("POST /p HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel");
+  client.send("lo\r\n6;x=y\r\n world\r\n0\r\nTrailer: z\r\n\r\nGET /next HTTP/1.1\r\nHost: t\r\n\r\n");
+  CHECK(body_of(client.read_response()) == "POST /p? hello world");
+  CHECK(body_of(client.read_response()) == "GET /next? ");
+}
+
+TEST_CASE("http server: pipelined requests are answered in order", "[http]") {
+  ServerFixture fixture(echo);
+  SocketClient client(fixture.port);
+  std::string requests;
+  for (int i = 0; i < 200; ++i) {
+    requests += "POST /" + std::to_string(i) + " HTTP/1.1\r\nHost: t\r\nContent-Length: 3\r\n\r\nabc";
+  }
+  client.send(requests);
+  for (int i = 0; i < 200; ++i) {
+    REQUIRE(body_of(client.read_response()) == "POST /" + std::to_string(i) + "? abc");
+  }
+}
+
+TEST_CASE("http server: Expect: 100-continue is answered before the body", "[http]") {
+  ServerFixture fixture(echo);
+  SocketClient client(fixture.port);
+  client.send("POST /p HTTP/1.1\r\nHost: t\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n");
+  CHECK(client.read_until("\r\n\r\n") == "HTTP/1.1 100 Continue\r\n\r\n");
+  client.send("body");
+  CHECK(body_of(client.read_response()) == "POST /p? body");
+}
+
+TEST_CASE("http server: HTTP/1.0 closes after the response", "[http]") {
+  ServerFixture fixture(echo);
+  SocketClient client(fixture.port);
+  client.send("GET / HTTP/1.0\r\n\r\n");
+  const std::string response = client.read_to_end();
+  CHECK(response.find("Connection: close\r\n") != std::string::npos);
+  CHECK(body_of(response) == "GET /? ");
+}
+
+TEST_CASE("http server: HEAD has the headers of GET and no body", "[http]") {
+  ServerFixture fixture(echo);
+  SocketClient client(fixture.port);
+  client.send("HEAD /abc HTTP/1.1\r\nHost: t\r\n\r\nGET /next HTTP/1.1\r\nHost: t\r\n\r\n");
+  const std::string head = client.read_until("\r\n\r\n");
+  CHECK(head.find("Content-Length: 11\r\n") != std::string::npos);
+  CHECK(body_of(client.read_response()) == "GET /next? ");
+}
+
+TEST_CASE("http server: an answer from another thread, later", "[http]") {
+  std::vector<std::thread> threads;
+  std::mutex mutex;
+  {
+    ServerFixture fixture([&](ExchangePtr exchange) {
+      const std::lock_guard lock(mutex);
+      threads.emplace_back([exchange = std::move(exchange)]() mutable { echo(std::move(exchange)); });
+    });
+    SocketClient client(fixture.port);
+    for (int i = 0; i < 20; ++i) {
+      client.send("GET /t HTTP/1.1\r\nHost: t\r\n\r\n");
+      REQUIRE(body_of(client.read_response()) == "GET /t? ");
+    }
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+TEST_CASE("http server: an exchange that is dropped, and one that throws, answer 500", "[http]") {
+  ServerFixture fixture([](ExchangePtr exchange) {
+    if (exchange->request().path == "/throw") throw std::runtime_error("boom");
+  });
+  SocketClient client(fixture.port);
+  client.send("GET /drop HTTP/1.1\r\nHost: t\r\n\r\n");
+  CHECK(client.read_response().starts_with("HTTP/1.1 500 "));
+  client.send("GET /throw HTTP/1.1\r\nHost: t\r\n\r\n");
+  CHECK(client.read_response().starts_with("HTTP/1.1 500 "));
+  const std::lock_guard lock(fixture.mutex);
+  CHECK(fixture.logged.find("err=boom") != std::string::npos);
+}
+
+TEST_CASE("http server: a streamed response comes in chunks", "[http]") {
+  ServerFixture fixture([](ExchangePtr exchange) {
+    Response response;
+    response.next_piece = [n = 0](std::string& piece) mutable {
+      piece += "piece" + std::to_string(n);
+      return ++n < 3;
+    };
+    exchange->send(std::move(response));
+  });
+  SocketClient client(fixture.port);
+  client.send("GET / HTTP/1.1\r\nHost: t\r\n\r\n");
+  CHECK(body_of(client.read_response()) ==
+        "6\r\npiece0\r\n6\r\npiece1\r\n6\r\npiece2\r\n0\r\n\r\n");
+  client.send("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+  CHECK(body_of(client.read_to_end()) == "piece0piece1piece2");
+}
+
+TEST_CASE("http server: a stream stops when the client does not read", "[http]") {
+  std::atomic<std::size_t> made{0};
+  ServerOptions options;
+  options.write_timeout = std::chrono::milliseconds(300);
+  ServerFixture fixture(
+      [&](ExchangePtr exchange) {
+        Response response;
+        response.compressible = false;
+        response.next_piece = [&](std::string& piece) {
+          piece.assign(65536, 'x');
+          made += piece.size();
+          return true;
+        };
+        exchange->send(std::move(response));
+      },
+      options);
+  SocketClient client(fixture.port);
+  client.send("GET / HTTP/1.1\r\nHost: t\r\n\r\n");
+  client.read_until("\r\n\r\n");
+  // The endless stream fills the sockets' buffers, then waits, then is given up.
+  while (fixture.metrics.counter("varve_http_connections_timed_out_total", "").value() < 1) {
+    std::this_thread::yield();
+  }
+  CHECK(made < 64u << 20);
+}
+
+TEST_CASE("http server: responses are compressed as the client likes it", "[http]") {
+  std::string plain;
+  for (int i = 0; i < 2000; ++i) plain += "line " + std::to_string(i) + '\n';
+  ServerFixture fixture([&](ExchangePtr exchange) {
+    Response response;
+    if (exchange->request().path == "/stream") {
+      response.next_piece = [&plain, at = std::size_t{0}](std::string& piece) mutable {
+        piece += plain.substr(at, 5000);
+        at += 5000;
+        return at < plain.size();
+      };
+    } else {
+      response.body = plain;
+    }
+    exchange->send(std::move(response));
+  });
+  SocketClient client(fixture.port);
+  std::string out;
+
+  client.send("GET / HTTP/1.1\r\nHost: t\r\nAccept-Encoding: gzip, deflate\r\n\r\n");
+  std::string response = client.read_response();
+  CHECK(response.find("Content-Encoding: gzip\r\n") != std::string::npos);
+  REQUIRE(gzip_decompress(body_of(response), 1 << 20, out).ok());
+  CHECK(out == plain);
+
+  client.send("GET / HTTP/1.1\r\nHost: t\r\nAccept-Encoding: gzip, zstd\r\n\r\n");
+  response = client.read_response();
+  CHECK(response.find("Content-Encoding: zstd\r\n") != std::string::npos);
+  REQUIRE(zstd_decompress(body_of(response), 1 << 20, out).ok());
+  CHECK(out == plain);
+
+  const auto coding = GENERATE(ContentCoding::kGzip, ContentCoding::kZstd);
+  client.send("GET /stream HTTP/1.0\r\nAccept-Encoding: " + std::string(to_string(coding)) + "\r\n\r\n");
+  response = client.read_to_end();
+  REQUIRE(decompress(coding, body_of(response), 1 << 20, out).ok());
+  CHECK(out == plain);
+}
+
+TEST_CASE("http server: a handler sees that its client has hung up", "[http]") {
+  std::mutex mutex;
+  std::condition_variable arrived;
+  ExchangePtr waiting;
+  ServerFixture fixture([&](ExchangePtr exchange) {
+    const std::lock_guard lock(mutex);
+    waiting = std::move(exchange);
+    arrived.notify_one();
+  });
+  SocketClient client(fixture.port);
+  client.send("GET / HTTP/1.1\r\nHost: t\r\n\r\n");
+  std::unique_lock lock(mutex);
+  arrived.wait(lock, [&] { return waiting != nullptr; });
+  CHECK_FALSE(waiting->client_gone());
+  client.close();
+  while (!waiting->client_gone()) std::this_thread::yield();
+  waiting->send(Response());
+  waiting.reset();
+}
+
+TEST_CASE("http server: a half-closed client still gets its answer", "[http]") {
+  ServerFixture fixture(echo);
+  SocketClient client(fixture.port);
+  client.send("GET /half HTTP/1.1\r\nHost: t\r\n\r\n");
+  client.shut_down_sending();
+  CHECK(body_of(client.read_to_end()) == "GET /half? ");
+}
+
+TEST_CASE("http server: stop lets a request under way finish and refuses new ones", "[http]") {
+  std::mutex mutex;
+  std::condition_variable arrived;
+  ExchangePtr waiting;
+  ServerFixture fixture([&](ExchangePtr exchange) {
+    const std::lock_guard lock(mutex);
+    waiting = std::move(exchange);
+    arrived.notify_one();
+  });
+  SocketClient idle(fixture.port);
+  SocketClient client(fixture.port);
+  client.send("GET /slow HTTP/1.1\r\nHost: t\r\n\r\n");
+  {
+    std::unique_lock lock(mutex);
+    arrived.wait(lock, [&] { return waiting != nullptr; });
+  }
+  std::thread stopper([&] { fixture.server->stop(std::chrono::seconds(10)); });
+  CHECK(idle.closed_within(std::chrono::seconds(5)));
+  Response response;
+  response.body = "done";
+  waiting->send(std::move(response));
+  waiting.reset();
+  const std::string answer = client.read_to_end();
+  CHECK(body_of(answer) == "done");
+  CHECK(answer.find("Connection: close\r\n") != std::string::npos);
+  client.close();
+  stopper.join();
+  CHECK_FALSE(SocketClient(fixture.port).ok());
+}
+
+TEST_CASE("http server: an exchange may be answered after the server has gone", "[http]") {
+  std::mutex mutex;
+  std::condition_variable arrived;
+  ExchangePtr waiting;
+  {
+    ServerFixture fixture([&](ExchangePtr exchange) {
+      const std::lock_guard lock(mutex);
+      waiting = std::move(exchange);
+      arrived.notify_one();
+    });
+    SocketClient client(fixture.port);
+    client.send("GET / HTTP/1.1\r\nHost: t\r\n\r\n");
+    std::unique_lock lock(mutex);
+    arrived.wait(lock, [&] { return waiting != nullptr; });
+  }
+  CHECK(waiting->client_gone());
+  waiting->send(Response());
+}
+
+TEST_CASE("http server: addresses that cannot be bound are named", "[http]") {
+  base::SystemClock clock;
+  base::Logger log(base::LogLevel::kError, base::LogFormat::kLogfmt, clock);
+  base::MetricsRegistry metrics;
+  const ServerFixture taken(echo);
+  for (const std::string& address : {"127.0.0.1:" + std::to_string(taken.port),
+                                     std::string("127.0.0.1"), std::string("[::1:1"), std::string("a:b")}) {
+    CAPTURE(address);
+    ServerOptions options;
+    options.listen_addresses = {address};
+    const auto started = Server::start(options, echo, log, metrics);
+    REQUIRE_FALSE(started.ok());
+    CHECK(started.error().message().find(address) != std::string::npos);
+  }
+}
+
+TEST_CASE("http server: several addresses, both families", "[http]") {
+  base::SystemClock clock;
+  base::Logger log(base::LogLevel::kError, base::LogFormat::kLogfmt, clock);
+  base::MetricsRegistry metrics;
+  ServerOptions options;
+  options.listen_addresses = {"localhost:0", "127.0.0.1:0"};
+  const auto started = Server::start(options, echo, log, metrics);
+  REQUIRE(started.ok());
+  const auto ports = started.value()->ports();
+  REQUIRE(ports.size() == 2);
+  CHECK(ports[0] != 0);
+  SocketClient client(ports[1]);
+  client.send("GET /b HTTP/1.1\r\nHost: t\r\n\r\n");
+  CHECK(body_of(client.read_response()) == "GET /b? ");
+}
+
+}  // namespace
+}  // namespace varve::http::testing
