@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// Samples in memory behind storage's reading interface: what the test language loads into. It does
+// what a database does to histograms on the way: it detects counter resets.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "storage/querier.h"
+#include "varve/labels.h"
+#include "varve/query.h"
+#include "varve/sample.h"
+
+namespace varve::promql::test_language {
+
+// Changed only between queries; reading is thread-safe then.
+class MemoryStorage final : public storage::Queryable {
+ public:
+  void clear() { series_.clear(); }
+  // A sample for a time that has one already replaces it.
+  void add(const Labels& labels, Timestamp time_ms, double value);
+  void add(const Labels& labels, Timestamp time_ms, HistogramPtr histogram);
+  // Gives the counter histograms the reset hints a database would read back. After every load.
+  void detect_resets();
+
+  Result<std::unique_ptr<storage::Querier>> querier(TimeRange range) const override;
+
+  struct StoredHistogram {
+    HistogramPtr loaded;   // with the hint as written
+    HistogramPtr visible;  // with the hint as detected
+  };
+  struct StoredSeries {
+    std::map<Timestamp, double> floats;
+    std::map<Timestamp, StoredHistogram> histograms;
+  };
+  const std::map<Labels, StoredSeries>& series() const { return series_; }
+
+ private:
+  std::map<Labels, StoredSeries> series_;
+};
+
+}  // namespace varve::promql::test_language
