@@ -179,17 +179,17 @@ void remark_quantiles(const CallArgs& args, std::size_t arg, EvalContext& contex
 
 // Evaluates the quantile that argument `quantile_arg` asks for.
 void evaluate_quantile(const Histograms& histograms, const CallArgs& args,
-                       std::size_t quantile_arg, Position native_position,
-                       Position classic_position, EvalContext& context, StepMatrix& result,
+                       std::size_t quantile_arg, Position position, EvalContext& context,
+                       StepMatrix& result,
                        const std::function<Labels(const Labels&)>& relabel) {
   const NativeEvaluation native = [&](const Histogram& histogram, std::string_view name,
                                       std::size_t step) {
     const model::HistogramStatistic quantile =
         model::quantile(histogram, args.scalar(quantile_arg, step));
     if (quantile.nan_effect == model::NanEffect::kResultIsNan) {
-      context.annotations.info(texts::quantile_is_nan(name), native_position);
+      context.annotations.info(texts::quantile_is_nan(name), position);
     } else if (quantile.nan_effect == model::NanEffect::kResultIsSkewed) {
-      context.annotations.info(texts::quantile_is_skewed(name), native_position);
+      context.annotations.info(texts::quantile_is_skewed(name), position);
     }
     return quantile.value;
   };
@@ -197,7 +197,7 @@ void evaluate_quantile(const Histograms& histograms, const CallArgs& args,
                                         std::size_t step) {
     const ClassicQuantile quantile = classic_quantile(buckets, args.scalar(quantile_arg, step));
     if (quantile.forced_monotonic) {
-      context.annotations.forced_monotonicity(name, classic_position, context.grid.at(step),
+      context.annotations.forced_monotonicity(name, position, context.grid.at(step),
                                               quantile.bucket_min, quantile.bucket_max,
                                               quantile.diff_max);
     }
@@ -219,7 +219,7 @@ Result<StepMatrix> histogram_quantile(const CallArgs& args, EvalContext& context
   remark_quantiles(args, 0, context);
   const Histograms histograms(*args.values[1].vector, args.position(1), context);
   StepMatrix result;
-  evaluate_quantile(histograms, args, 0, args.position(0), args.position(1), context, result,
+  evaluate_quantile(histograms, args, 0, args.position(1), context, result,
                     [](const Labels& labels) { return labels; });
   return result;
 }
@@ -241,7 +241,7 @@ Result<StepMatrix> histogram_quantiles(const CallArgs& args, EvalContext& contex
     for (const double q : values) {
       const std::string text = quantile_text(q);
       StepMatrix part;
-      evaluate_quantile(histograms, args, arg, args.position(0), args.position(0), context, part,
+      evaluate_quantile(histograms, args, arg, args.position(0), context, part,
                         [&](const Labels& labels) {
                           LabelsBuilder builder(labels);
                           return builder.set(args.text(1), text).build();
@@ -266,7 +266,7 @@ Result<StepMatrix> histogram_fraction(const CallArgs& args, EvalContext& context
         const model::HistogramStatistic fraction =
             model::fraction(histogram, args.scalar(0, step), args.scalar(1, step));
         if (fraction.nan_effect == model::NanEffect::kExcluded) {
-          context.annotations.info(texts::fraction_excludes_nan(name), args.position(0));
+          context.annotations.info(texts::fraction_excludes_nan(name), args.position(2));
         }
         return fraction.value;
       },
