@@ -24,8 +24,9 @@ inline constexpr std::size_t kHistogramChunkSamplesMax = 65'535;
 Status check_histogram(const Histogram& histogram);
 
 // The hint with which `next`, coming right after `previous`, is given back: gauge if it says so,
-// reset as detected (or as it says itself), unknown after a stale marker and where there is no
-// previous (nullptr), else not_reset. Source: prometheus tsdb/chunkenc/histogram.go, appendable().
+// reset as detected (or as it says itself), unknown where Prometheus does not compare the two (no
+// previous (nullptr), after a stale marker, a gauge, another schema, zero threshold or kind), else
+// not_reset. Source: prometheus tsdb/chunkenc/histogram.go, appendable().
 CounterResetHint next_reset_hint(const Histogram* previous, const Histogram& next);
 
 // The open histogram chunk of one series and the memory of the series' last histogram, which
@@ -42,7 +43,8 @@ class HistogramAppender {
   const HistogramPtr& last() const { return last_; }
   // The open chunk, a complete histogram chunk after each append; empty if size() is 0.
   std::span<const std::uint8_t> bytes() const { return bytes_; }
-  // Takes the open chunk and starts a new one, which continues the series.
+  // Takes the open chunk and starts a new one, which continues the series: resets are still found,
+  // but what does not reset is unknown, as the first of every chunk is in Prometheus.
   std::vector<std::uint8_t> finish();
   // What this holds on the heap.
   std::size_t memory_bytes() const;
@@ -53,6 +55,7 @@ class HistogramAppender {
   Timestamp last_time_ = 0;
   std::int64_t last_delta_ = 0;
   HistogramPtr last_;
+  HistogramPtr baseline_;  // the last one of the open chunk that is no stale marker
 };
 
 // Decodes a whole chunk and appends to the vectors. kCorruption if the bytes are no chunk or claim
