@@ -6,6 +6,7 @@
 
 #include "config/config.h"
 #include "fs/real_fs.h"
+#include "promql/test_language/runner.h"
 #include "server/daemon.h"
 
 namespace varve::server {
@@ -39,6 +40,20 @@ int check_config(const std::vector<std::string>& paths) {
   return ok ? kExitOk : kExitFailure;
 }
 
+int test_promql(const std::vector<std::string>& paths) {
+  fs::RealFs files;
+  const auto reports = promql::test_language::run_paths(files, paths);
+  if (!reports.ok()) {
+    std::fprintf(stderr, "varve: error: %s\n", reports.error().message().c_str());
+    return kExitUsage;
+  }
+  std::fputs(promql::test_language::render(*reports, true).c_str(), stdout);
+  for (const auto& report : *reports) {
+    if (report.cases_failed > 0) return kExitFailure;
+  }
+  return kExitOk;
+}
+
 }  // namespace
 
 bool is_command(const std::vector<std::string>& arguments) {
@@ -49,6 +64,7 @@ int run_command(const std::vector<std::string>& arguments) {
   if (arguments.size() >= 3) {
     const std::vector<std::string> paths(arguments.begin() + 2, arguments.end());
     if (arguments[0] == "check" && arguments[1] == "config") return check_config(paths);
+    if (arguments[0] == "test" && arguments[1] == "promql") return test_promql(paths);
   }
   std::fputs(kUsage, stderr);
   return kExitUsage;
