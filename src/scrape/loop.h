@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+// One target over time: what its scrapes become in storage, and what is known about it.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "http/client.h"
+#include "scrape/manager.h"
+#include "scrape/series_cache.h"
+#include "scrape/target.h"
+#include "storage/write_batch.h"
+#include "wire/exposition.h"
+
+namespace varve::base {
+class Logger;
+}
+
+namespace varve::scrape {
+
+class Metrics;
+
+// What all loops share; outlives them.
+struct LoopContext {
+  storage::Appendable& storage;
+  const base::Clock& clock;
+  base::Logger& log;
+  Metrics& metrics;
+};
+
+// What a loop is told; replaced as a whole by a reload, unchanged while a scrape uses it.
+struct LoopSettings {
+  std::shared_ptr<const PoolOptions> pool;
+  Target target;
+  bool extra_metrics = false;
+  std::string forced_error;  // not empty: every scrape fails with it (target_limit)
+};
+
+// How one scrape went on the network.
+struct ScrapeInput {
+  Timestamp time_ms = 0;  // the timestamp of its samples
+  Result<http::ClientResponse> response;
+  std::chrono::nanoseconds started{};  // by the monotonic clock
+};
+
+// record() and end() are called by one thread at a time: whoever holds the claim. The rest is
+// thread-safe.
+class Loop {
+ public:
+  Loop(LoopContext context, std::shared_ptr<const LoopSettings> settings);
+
+  // At most one scrape of a target is under way. claim() is false while another holds it.
+  bool claim() { return !busy_.exchange(true, std::memory_order_acquire); }
+  void release() { busy_.store(false, std::memory_order_release); }
+
+  std::shared_ptr<const LoopSettings> settings() const;
+  // Keeps the state; texts are looked up anew if the new settings may give them another meaning.
+  void change(std::shared_ptr<const LoopSettings> settings);
+
+  // Stores what a scrape brought: samples, up and its like, stale markers for what is gone.
+  void record(ScrapeInput input);
+  // The target is gone for good: stale markers for all of its series.
+  void end(Timestamp time_ms);
+  // Whether any scrape has been recorded.
+  bool started() const;
+
+  TargetStatus status() const;
+  void metadata(std::string_view family, std::vector<TargetMetadata>& out) const;
+  std::size_t metadata_count() const;
+
+ private:
+  struct Outcome;
+  struct Metadata {
+    std::string type = "unknown", help, unit;
+  };
+
+  void prepare(const std::shared_ptr<const LoopSettings>& settings);
+  Status fill(const LoopSettings& settings, std::string_view body, std::string_view content_type,
+              Timestamp time_ms, Outcome& outcome);
+  Status add_sample(const LoopSettings& settings, const wire::ExpositionParser& parser,
+                    Timestamp time_ms, Outcome& outcome);
+  Result<std::optional<Labels>> resolve(const LoopSettings& settings,
+                                        const wire::ExpositionParser& parser);
+  void add_metadata(wire::ExpositionEntry kind, const wire::ExpositionMetadata& entry);
+  void add_entry(storage::SeriesId id, const Labels* labels, Timestamp time_ms, double value);
+  void add_report(const LoopSettings& settings, Timestamp time_ms, double seconds,
+                  const Outcome& outcome, bool up);
+  Status append(const LoopSettings& settings, Outcome& outcome);
+  void take_ids(const storage::WriteOutcome& outcome);
+  void append_stale(const LoopSettings& settings, Timestamp time_ms);
+  void count_refusals(const LoopSettings& settings, const storage::WriteOutcome& outcome);
+
+  static constexpr std::size_t kReportSeries = 8;
+
+  const LoopContext context_;
+  std::atomic<bool> busy_{false};
+
+  // Under the claim.
+  SeriesCache cache_;
+  std::shared_ptr<const LoopSettings> prepared_;  // what cache_ and report_labels_ were made by
+  std::array<Labels, kReportSeries> report_labels_;
+  std::array<storage::SeriesId, kReportSeries> report_ids_{};
+  storage::WriteBatch batch_;
+  std::deque<Labels> new_labels_;  // of the batch's new series
+  std::vector<std::string_view> pending_;  // texts of new series; their slots know the entry
+  std::set<std::string, std::less<>> changed_families_;  // metadata that storage has not got yet
+  std::vector<storage::SeriesId> stale_;
+  std::size_t last_batch_ = 0;  // entries of the last whole scrape, to reserve for the next
+  std::chrono::nanoseconds last_start_{};
+
+  mutable std::mutex mutex_;  // guards the rest
+  std::shared_ptr<const LoopSettings> settings_;
+  TargetStatus status_;
+  std::map<std::string, Metadata, std::less<>> metadata_;
+};
+
+}  // namespace varve::scrape

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "scrape/series_cache.h"
+
+#include <xxhash.h>
+
+#include <algorithm>
+
+namespace varve::scrape {
+namespace {
+constexpr std::size_t kCapacityMin = 64;
+}  // namespace
+
+void SeriesCache::begin() { ++generation_; }
+
+void SeriesCache::rebuild(std::size_t capacity) {
+  std::vector<Slot> old = std::move(slots_);
+  slots_.assign(capacity, Slot{});
+  used_ = 0;
+  grow_at_ = capacity / 2;
+  for (const Slot& slot : old) {
+    if (slot.hash_low == 0 && slot.hash_high == 0) continue;
+    std::size_t at = slot.hash_low & (capacity - 1);
+    while (slots_[at].hash_low != 0 || slots_[at].hash_high != 0) at = (at + 1) & (capacity - 1);
+    slots_[at] = slot;
+    ++used_;
+  }
+}
+
+SeriesCache::Slot& SeriesCache::find(std::string_view series) {
+  if (used_ >= grow_at_) rebuild(std::max(kCapacityMin, slots_.size() * 2));
+  const XXH128_hash_t hash = XXH3_128bits(series.data(), series.size());
+  const std::uint64_t low = hash.low64;
+  const std::uint64_t high = hash.high64 | 1;  // never the mark of a free slot
+  std::size_t at = low & (slots_.size() - 1);
+  while (slots_[at].hash_low != low || slots_[at].hash_high != high) {
+    if (slots_[at].hash_low == 0 && slots_[at].hash_high == 0) {
+      slots_[at].hash_low = low;
+      slots_[at].hash_high = high;
+      ++used_;
+      break;
+    }
+    at = (at + 1) & (slots_.size() - 1);
+  }
+  return slots_[at];
+}
+
+void SeriesCache::mark_tracked(Slot& slot) {
+  if (slot.tracked == generation_) return;
+  slot.tracked_before = slot.tracked == generation_ - 1;
+  slot.tracked = generation_;
+}
+
+void SeriesCache::finish(std::vector<storage::SeriesId>& stale) {
+  std::vector<storage::SeriesId> gone = std::move(orphans_);
+  orphans_.clear();
+  std::size_t vanished = 0;
+  for (Slot& slot : slots_) {
+    if (slot.state == State::kPending) slot.state = State::kUnknown;
+    if (slot.hash_high != 0 && slot.seen != generation_) ++vanished;
+    if (slot.state == State::kKnown && slot.tracked == generation_ - 1) gone.push_back(slot.id);
+  }
+  if (!gone.empty()) {
+    // A series may be here still under another text.
+    std::vector<storage::SeriesId> here;
+    for (const Slot& slot : slots_) {
+      if (slot.state == State::kKnown && slot.tracked == generation_) here.push_back(slot.id);
+    }
+    std::sort(here.begin(), here.end());
+    for (const storage::SeriesId id : gone) {
+      if (!std::binary_search(here.begin(), here.end(), id)) stale.push_back(id);
+    }
+  }
+  // Texts that are gone leave the table once they are a quarter of it, so that churn is paid for in
+  // proportion and a value in a label cannot grow it without end.
+  if (vanished * 4 > used_ && used_ > kCapacityMin / 2) {
+    const std::size_t kept = used_ - vanished;
+    for (Slot& slot : slots_) {
+      if (slot.seen != generation_) slot = Slot{};
+    }
+    std::size_t capacity = kCapacityMin;
+    while (capacity / 2 <= kept) capacity *= 2;
+    rebuild(capacity);
+  }
+}
+
+void SeriesCache::abort(std::vector<storage::SeriesId>& stale) {
+  for (Slot& slot : slots_) {
+    if (slot.state == State::kPending) slot.state = State::kUnknown;
+    if (slot.state != State::kKnown) continue;
+    const bool before = slot.tracked == generation_ - 1 ||
+                        (slot.tracked == generation_ && slot.tracked_before);
+    if (before) stale.push_back(slot.id);
+  }
+  stale.insert(stale.end(), orphans_.begin(), orphans_.end());
+  orphans_.clear();
+  ++generation_;  // so that the next scrape finds nothing tracked in the one before it
+}
+
+void SeriesCache::forget_meanings() {
+  for (const Slot& slot : slots_) {
+    if (slot.state == State::kKnown && slot.tracked == generation_) orphans_.push_back(slot.id);
+  }
+  slots_.clear();
+  used_ = 0;
+  grow_at_ = 0;
+}
+
+}  // namespace varve::scrape

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a target's series texts meant in its last scrapes: the same text always stands for the same
+// series, so that labels are parsed, relabelled and looked up once, not in every scrape; and which
+// series were there last time, so that those that vanish get a stale marker.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "storage/write_batch.h"
+
+namespace varve::scrape {
+
+// An open-addressed table of 128-bit hashes: 40 bytes a series and no text. At 128 bits two texts of
+// one target do not collide in practice. Not thread-safe; belongs to one target's loop.
+class SeriesCache {
+ public:
+  enum class State : std::uint8_t {
+    kUnknown,  // new, or forgotten: labels are to be parsed
+    kPending,  // met in this scrape for the first time; its id comes with the append
+    kKnown,
+    kDropped,  // relabelling drops it
+  };
+  struct Slot {
+    std::uint64_t hash_low = 0, hash_high = 0;  // both 0: free
+    storage::SeriesId id = storage::SeriesId::kNone;
+    std::uint32_t seen = 0;     // the generation of the last scrape that had it
+    std::uint32_t tracked = 0;  // … and had it without an own timestamp
+    State state = State::kUnknown;
+    bool tracked_before = false;  // tracked in the scrape before the one of `tracked`
+  };
+
+  // Opens the next generation. find() may move slots: references last until the next find().
+  void begin();
+  // The slot of a text, made if there is none.
+  Slot& find(std::string_view series);
+  bool seen(const Slot& slot) const { return slot.seen == generation_; }
+  void mark_seen(Slot& slot) { slot.seen = generation_; }
+  void mark_tracked(Slot& slot);
+  // Ends the generation as a whole scrape: the series that were tracked last time and not this time.
+  void finish(std::vector<storage::SeriesId>& stale);
+  // Ends it as a failed scrape, whatever find() has met: all series that were tracked last time.
+  void abort(std::vector<storage::SeriesId>& stale);
+
+  // The meaning of texts may have changed (other relabelling): they are looked up anew, but what
+  // was there last time is still known for finish() and abort().
+  void forget_meanings();
+
+  std::size_t size() const { return used_; }
+
+ private:
+  void rebuild(std::size_t capacity);
+
+  std::vector<Slot> slots_;  // a power of two, or empty
+  std::size_t used_ = 0;
+  std::size_t grow_at_ = 0;
+  std::uint32_t generation_ = 2;
+  std::vector<storage::SeriesId> orphans_;  // tracked last time, under meanings since forgotten
+};
+
+}  // namespace varve::scrape

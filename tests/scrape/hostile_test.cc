@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a target can do to us stays with that target and shows in up and lastError.
+#include <catch2/catch.hpp>
+
+#include "fakes.h"
+
+using namespace varve;
+using namespace varve::scrape;
+
+namespace {
+
+const std::string kUrl = "http://a:1/metrics";
+const std::string kTail = "{instance=\"a:1\", job=\"j\"}";
+
+// Scrapes one body and gives lastError; only report series may have been stored.
+std::string error_of(const PoolOptions& options, const std::string& body,
+                     const std::string& content_type = "text/plain", int status = 200) {
+  Bench b;
+  b.client.answer(kUrl, body, content_type, status);
+  b.manager->apply({options});
+  b.step();
+  CHECK(b.storage.values("up" + kTail) == "0");
+  CHECK(b.storage.series.size() == 5);
+  CHECK(b.target().health == Health::kDown);
+  return b.target().last_error;
+}
+
+}  // namespace
+
+TEST_CASE("hostile target: limits fail the whole scrape in Prometheus's words", "[scrape]") {
+  PoolOptions options = pool({"a:1"});
+  options.limits.samples = 2;
+  CHECK(error_of(options, "a 1\nb 1\nc 1\n") == "sample limit exceeded");
+  options.limits.samples = 0;
+  options.limits.labels = 3;
+  CHECK(error_of(options, "m{a=\"1\"} 1\n") ==
+        "label_limit exceeded (metric: m, number of labels: 4, limit: 3)");
+  options.limits.labels = 0;
+  options.limits.label_name_length = 8;
+  CHECK(error_of(options, "m{long_name=\"1\"} 1\n") ==
+        "label_name_length_limit exceeded (metric: m, label name: long_name, length: 9, limit: 8)");
+  options.limits.label_name_length = 0;
+  options.limits.label_value_length = 5;
+  CHECK(error_of(options, "m{a=\"123456\"} 1\n") ==
+        "label_value_length_limit exceeded (metric: m, label name: a, value: \"123456\", length: 6, "
+        "limit: 5)");
+}
+
+TEST_CASE("hostile target: exactly the sample limit is fine, and counting goes on past it",
+          "[scrape]") {
+  Bench b;
+  PoolOptions options = pool({"a:1"});
+  options.limits.samples = 2;
+  b.client.answer(kUrl, "a 1\nb 1\n");
+  b.manager->apply({options});
+  b.step();
+  CHECK(b.storage.values("up" + kTail) == "1");
+  b.client.answer(kUrl, "a 1\nb 1\nc 1\nd 1\n");
+  b.step();
+  CHECK(b.storage.values("up" + kTail) == "1 0");
+  CHECK(b.storage.values("a" + kTail) == "1 stale");
+  CHECK(b.storage.values("scrape_samples_scraped" + kTail) == "2 4");
+  CHECK(b.storage.values("scrape_samples_post_metric_relabeling" + kTail) == "2 4");
+  CHECK(b.metrics.render().find("prometheus_target_scrapes_exceeded_sample_limit_total 1\n") !=
+        std::string::npos);
+}
+
+TEST_CASE("hostile target: a status that is not 200, HTML, no type, bad UTF-8", "[scrape]") {
+  const PoolOptions options = pool({"a:1"});
+  CHECK(error_of(options, "m 1\n", "text/plain", 500) ==
+        "server returned HTTP status 500 Internal Server Error");
+  CHECK(error_of(options, "<html>", "text/html").find("text/html") != std::string::npos);
+  CHECK(error_of(options, "m 1\n", "").find("Content-Type") != std::string::npos);
+  CHECK_FALSE(error_of(options, "m{a=\"\xff\"} 1\n").empty());
+  CHECK_FALSE(error_of(options, "m{a=\"b} 1\n").empty());
+  CHECK_FALSE(error_of(options, "m abc\n").empty());
+  CHECK_FALSE(error_of(options, "m 1\n", "application/openmetrics-text; version=1.0.0").empty());
+}
+
+TEST_CASE("hostile target: the fallback protocol stands in for a missing type", "[scrape]") {
+  Bench b;
+  PoolOptions options = pool({"a:1"});
+  options.fallback_protocol = Protocol::kPrometheusText0_0_4;
+  b.client.answer(kUrl, "m 1\n", GENERATE("", "text/html"));
+  b.manager->apply({options});
+  b.step();
+  CHECK(b.storage.values("m" + kTail) == "1");
+}
+
+TEST_CASE("hostile target: a body over the limit is counted and reported as -1", "[scrape]") {
+  Bench b(ManagerOptions{.extra_scrape_metrics = true});
+  PoolOptions options = pool({"a:1"});
+  options.limits.body_size_bytes = 100;
+  b.client.fail(kUrl, Error(ErrorCode::kLimitExceeded, "body larger than 100 bytes"));
+  b.manager->apply({options});
+  b.step();
+  CHECK(b.client.requests.at(0).body_max_bytes == 100);
+  CHECK(b.target().last_error == "body size limit exceeded");
+  CHECK(b.storage.values("scrape_body_size_bytes" + kTail) == "-1");
+}
+
+TEST_CASE("hostile target: without a limit a body still ends somewhere", "[scrape]") {
+  Bench b;
+  b.manager->apply({pool({"a:1"})});
+  b.step();
+  CHECK(b.client.requests.at(0).body_max_bytes == ManagerOptions{}.body_default_max_bytes);
+}
+
+TEST_CASE("hostile target: bodies that wait past the bound fail their scrapes", "[scrape]") {
+  Bench b(ManagerOptions{.bodies_total_max_bytes = 3});
+  b.client.answer(kUrl, "m 1\n");
+  b.manager->apply({pool({"a:1"})});
+  b.step();
+  CHECK(b.target().last_error == "too many bytes of scrapes are waiting to be read");
+  b.client.answer(kUrl, "m 1");  // what was refused has been given back
+  b.step();
+  CHECK(b.target().last_error.empty());
+}
+
+TEST_CASE("hostile target: more targets than target_limit and none is scraped", "[scrape]") {
+  Bench b;
+  PoolOptions options = pool({"a:1", "b:1"});
+  options.limits.targets = 1;
+  b.client.answer(kUrl, "m 1\n");
+  b.manager->apply({options});
+  b.step();
+  b.step();
+  CHECK(b.client.requests.empty());
+  CHECK(b.target().last_error == "target_limit exceeded (number of targets: 2, limit: 1)");
+  CHECK(b.storage.values("up" + kTail) == "0");
+  options.limits.targets = 2;
+  b.manager->apply({options});
+  b.step();
+  b.step();
+  CHECK(b.storage.values("up" + kTail) == "0 1");
+}
+
+TEST_CASE("hostile target: changing labels do not grow the cache without end", "[scrape]") {
+  Bench b;
+  b.manager->apply({pool({"a:1"})});
+  for (int round = 0; round < 50; ++round) {
+    std::string body;
+    for (int i = 0; i < 200; ++i) {
+      body += "m{i=\"" + std::to_string(round * 1000 + i) + "\"} 1\n";
+    }
+    b.client.answer(kUrl, body);
+    b.step();
+  }
+  CHECK(b.storage.values("m{i=\"5\", instance=\"a:1\", job=\"j\"}") == "1 stale");
+  CHECK(b.storage.values("m{i=\"48005\", instance=\"a:1\", job=\"j\"}") == "1 stale");
+  CHECK(b.storage.values("m{i=\"49005\", instance=\"a:1\", job=\"j\"}") == "1");
+}
