@@ -87,7 +87,7 @@ RequestReader::~RequestReader() = default;
 
 std::span<char> RequestReader::space() {
   Request& request = current_.request;
-  if (state_ == State::kBody && body_filled_ < request.body.size()) {
+  if (state_ == State::kBody && !parser_->chunked() && body_filled_ < request.body.size()) {
     reading_body_ = true;
     return std::span<char>(request.body).subspan(body_filled_);
   }
@@ -217,6 +217,7 @@ RequestReader::State RequestReader::fill_body() {
 
 RequestReader::State RequestReader::parse_chunks() {
   while (!parser_->is_done()) {
+    if (begin_ == end_) return state_;
     boost::system::error_code error;
     const std::size_t used =
         parser_->put(boost::asio::const_buffer(buffer_.data() + begin_, end_ - begin_), error);
@@ -234,8 +235,8 @@ RequestReader::State RequestReader::parse_chunks() {
                                      limits_.body_max_bytes));
     }
     if (error) return refuse(400, fmt::format("malformed request body: {}", error.message()));
+    VARVE_CHECK(used > 0);  // else this loop would not end
   }
-  body_filled_ = current_.request.body.size();
   return state_ = State::kComplete;
 }
 
