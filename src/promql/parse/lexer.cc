@@ -209,6 +209,7 @@ bool Lexer::operator_or_paren(char32_t c, Token& token) {
       return true;
     case ')':
       if (paren_depth_ == 0) {
+        start_ = at_;  // Prometheus points behind it
         token = fail("unexpected right parenthesis " + quote_rune(c));
       } else {
         --paren_depth_;
@@ -282,7 +283,10 @@ Token Lexer::next_in_brackets() {
   }
   if (!got_duration_) {
     if (c == kEndOfText) return fail("unexpected end of input in duration expression");
-    if (c == ':') return fail("unexpected colon before duration in duration expression");
+    if (c == ':') {
+      start_ = at_;  // Prometheus points behind it
+      return fail("unexpected colon before duration in duration expression");
+    }
     const std::string otherwise =
         "unexpected character in duration expression: " + quote_rune(c);
     return is_alpha(c) ? word_in_brackets(otherwise) : fail(otherwise);

@@ -61,8 +61,17 @@ std::string print(const Duration& duration) {
   return duration.expression ? print(*duration.expression) : model::format_duration(duration.ms);
 }
 
+bool is_infix(const DurationExpr& expr) {
+  return expr.op >= DurationOp::kAdd && expr.op <= DurationOp::kPower && !expr.parenthesized;
+}
+
 std::string print_offset(const Duration& offset) {
-  return offset.expression || offset.ms != 0 ? " offset " + print(offset) : "";
+  if (!offset.expression && offset.ms == 0) return "";
+  // Without brackets `offset (1m)*2` would read as a product with the selector.
+  if (offset.expression && is_infix(*offset.expression)) {
+    return " offset (" + print(offset) + ")";
+  }
+  return " offset " + print(offset);
 }
 
 std::string print_at(const AtModifier& at) {
