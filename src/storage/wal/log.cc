@@ -100,8 +100,11 @@ Result<std::unique_ptr<Log>> Log::open(LogOptions options, const FramePosition& 
   VARVE_TRY_ASSIGN(log->pool_,
                    SegmentPool::open(files, log->options_.directory, log->options_.segment_bytes,
                                      log->options_.prepare_ahead));
-  VARVE_TRY_ASSIGN(log->segment_, log->pool_->begin(start.segment));
-  log->metrics_->segment_current.set(start.segment);
+  // A full disk must not keep the database from being read: the log begins stalled then.
+  if (Status begun = log->begin_segment(start.segment); !begun.ok()) {
+    if (begun.error().code() != ErrorCode::kLimitExceeded) return std::move(begun).error();
+    log->set_error(begun.error(), false);
+  }
   return log;
 }
 
@@ -188,7 +191,7 @@ void Log::run() {
     {
       std::unique_lock lock(mutex_);
       const auto due = [this] { return notified_.load() || closing_ || killed_; };
-      if (pending_ && !failed_) {
+      if ((pending_ || !segment_) && !failed_) {
         wake_.wait_for(lock, kStallRetry, [this] { return closing_ || killed_; });
       } else if (unsynced_ && options_.sync == SyncMode::kInterval && !failed_) {
         wake_.wait_until(lock, last_sync_ + options_.sync_interval, due);
@@ -209,6 +212,13 @@ void Log::run() {
 
 // One group commit, and the timer's sync.
 void Log::turn(bool closing) {
+  if (!segment_) {
+    if (Status begun = begin_segment(filling_.segment); !begun.ok()) {
+      set_error(begun.error(), begun.error().code() != ErrorCode::kLimitExceeded);
+      return;
+    }
+    clear_stall();
+  }
   if (pending_ && !commit_pending()) return;
   do {
     notified_.store(false, std::memory_order_release);
@@ -230,7 +240,7 @@ void Log::turn(bool closing) {
 }
 
 void Log::finish() {
-  if (!failed_ && !pending_) {
+  if (!failed_ && !pending_ && segment_) {
     Status done = unsynced_ || options_.sync == SyncMode::kOff ? sync() : Status();
     // What was preallocated for a segment that will not be continued is given back.
     if (done.ok()) done = segment_->trim();
@@ -279,8 +289,7 @@ Status Log::write_pending() {
         return Error(ErrorCode::kIo, synced.error().message());
       }
     }
-    VARVE_TRY_ASSIGN(segment_, pool_->begin(pending_->segment));
-    metrics_->segment_current.set(pending_->segment);
+    VARVE_TRY(begin_segment(pending_->segment));
   }
   std::vector<std::string_view> parts;
   std::vector<std::array<char, kSectionHeaderBytes>> headers(builder_.runs_.size() + 1);
@@ -314,6 +323,12 @@ Status Log::write_pending() {
   metrics_->frames.add();
   metrics_->frame_bytes.observe(static_cast<double>(last_frame_bytes_));
   metrics_->written_bytes.add(static_cast<double>(last_frame_bytes_));
+  return {};
+}
+
+Status Log::begin_segment(std::uint32_t id) {
+  VARVE_TRY_ASSIGN(segment_, pool_->begin(id));
+  metrics_->segment_current.set(id);
   return {};
 }
 

@@ -92,7 +92,8 @@ struct LogOptions {
 class Log {
  public:
   // Begins a new segment at `start`, which recovery determined (Recovered::next). Nothing already
-  // in the directory is changed, except that spare files are reused. `metrics` must outlive it.
+  // in the directory is changed, except that spare files are reused. If there is no space for the
+  // segment, the log begins stalled. `logger` and `metrics` must outlive it.
   static Result<std::unique_ptr<Log>> open(LogOptions options, const FramePosition& start,
                                            fs::FileSystem& files, base::Logger& logger,
                                            base::MetricsRegistry& metrics);
@@ -140,6 +141,7 @@ class Log {
   void finish();
   bool commit_pending();
   Status write_pending();
+  Status begin_segment(std::uint32_t id);
   Status sync();
   void publish(std::uint64_t seq);
   void set_error(const Error& error, bool final);
@@ -153,7 +155,7 @@ class Log {
   FrameSource* source_ = nullptr;
 
   // Of the log's thread only.
-  std::unique_ptr<SegmentWriter> segment_;
+  std::unique_ptr<SegmentWriter> segment_;  // nullptr: no space yet for the first one
   FramePosition filling_;         // where what is staged now will go
   std::uint64_t first_unwritten_;  // frames from here on, if empty, are covered by the next one
   std::uint64_t last_frame_bytes_ = 0;
