@@ -18,6 +18,7 @@
 #include <mutex>
 #include <numeric>
 #include <random>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -158,6 +159,8 @@ int run(std::size_t series_count, std::size_t rounds, bool shuffle, const std::s
   batch.decoder = &decoder;
   batch.key_space = 1;
   Window window;
+  std::string key_bytes;
+  key_bytes.reserve(kBatchSamples * 256);
   const Timestamp start = clock.now_ms() - static_cast<Timestamp>(rounds) * kStepMs;
   const double resident_before = resident_bytes();
   double cpu_steady = 0;
@@ -169,9 +172,13 @@ int run(std::size_t series_count, std::size_t rounds, bool shuffle, const std::s
     for (std::size_t at = 0; at < series_count; at += kBatchSamples) {
       const double before = cpu_seconds();
       batch.clear();
+      // As in a request: the keys of a batch lie one behind the other and were just written.
+      key_bytes.clear();
       for (std::size_t i = at; i < std::min(at + kBatchSamples, series_count); ++i) {
         SeriesEntry entry;
-        entry.key = keys[order[i]];
+        const std::size_t key_at = key_bytes.size();
+        key_bytes += keys[order[i]];
+        entry.key = std::string_view(key_bytes).substr(key_at);
         entry.samples_begin = static_cast<std::uint32_t>(batch.samples.size());
         entry.samples_count = 1;
         batch.series.push_back(entry);
@@ -204,6 +211,10 @@ int run(std::size_t series_count, std::size_t rounds, bool shuffle, const std::s
     std::printf("steady: %.1f ns CPU per sample, %.2f M samples/s wall, %.0f resident bytes per series\n",
                 cpu_steady * 1e9 / steady_samples, steady_samples / wall_steady / 1e6,
                 (resident_bytes() - resident_before) / double(series_count));
+  }
+  std::istringstream exposition(metrics->render());
+  for (std::string line; std::getline(exposition, line);) {
+    if (line.starts_with("varve_memory_bytes")) std::printf("%s\n", line.c_str());
   }
   std::fflush(stdout);
 

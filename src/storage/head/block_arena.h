@@ -9,6 +9,7 @@
 #include <memory>
 #include <mutex>
 #include <utility>
+#include <vector>
 
 #include "storage/head/reserved_memory.h"
 
@@ -21,16 +22,19 @@ inline constexpr std::array<std::uint16_t, 10> kBlockBytes = {32,  64,  96,  128
                                                               256, 384, 512, 768, 1024};
 using BlockClass = std::uint8_t;  // index into kBlockBytes
 
-// The memory all shards carve pages from. Thread-safe.
+// The memory all shards take pages from. Thread-safe.
 class BlockMemory {
  public:
   static constexpr std::size_t kUnitBytes = 32;
   static constexpr std::size_t kPageBytes = 16 * 1024;
+  static constexpr BlockRef kPageUnits = kPageBytes / kUnitBytes;
 
   static Result<std::unique_ptr<BlockMemory>> create(base::MemoryAccount& account);
 
-  // A zeroed page. Aborts like operator new if the machine is out of memory.
+  // The first block of a page of arbitrary content. Aborts like operator new if the machine is out
+  // of memory.
   BlockRef take_page();
+  void give_page(BlockRef page);
   std::byte* at(BlockRef ref) const { return base_ + std::size_t{ref} * kUnitBytes; }
 
  private:
@@ -39,9 +43,12 @@ class BlockMemory {
   std::mutex mutex_;  // guards what follows
   ReservedMemory memory_;
   std::size_t used_ = kPageBytes;  // the first page is not given out: reference 0 is none
+  std::vector<BlockRef> free_pages_;
 };
 
-// One shard's blocks. Used under the shard's lock.
+// One shard's blocks. Used under the shard's lock. A page holds blocks of one size behind a header;
+// when its last block is released it goes back for blocks of any size. That matters because the
+// chunks of a scrape grow in step: without it, memory of each size would stay at its own peak.
 class BlockArena {
  public:
   explicit BlockArena(BlockMemory& memory) : memory_(&memory) {}
@@ -50,32 +57,29 @@ class BlockArena {
   static BlockClass class_of(std::size_t bytes);
 
   // Contents are arbitrary. Aborts like operator new if the machine is out of memory.
-  BlockRef allocate(BlockClass block_class) {
-    Class& from = classes_[block_class];
-    if (from.free != 0) {
-      const BlockRef ref = from.free;
-      __builtin_memcpy(&from.free, memory_->at(ref), sizeof(BlockRef));
-      return ref;
-    }
-    return carve(block_class);
-  }
-  void release(BlockRef ref, BlockClass block_class) {
-    Class& to = classes_[block_class];
-    __builtin_memcpy(memory_->at(ref), &to.free, sizeof(BlockRef));
-    to.free = ref;
-  }
+  BlockRef allocate(BlockClass block_class);
+  void release(BlockRef ref, BlockClass block_class);
   std::byte* at(BlockRef ref) const { return memory_->at(ref); }
 
  private:
-  struct Class {
-    BlockRef free = 0;       // a list through the first bytes of the blocks
-    BlockRef page_next = 0;  // the rest of the page being carved
-    std::uint32_t page_left = 0;
+  // The first unit of a page.
+  struct Page {
+    BlockRef previous = 0, next = 0;  // in the list of the class's pages that have room
+    BlockRef free = 0;                // released blocks, linked through their first bytes
+    std::uint16_t used = 0;           // blocks given out
+    std::uint16_t carved = 0;         // blocks ever given out, from the front
   };
-  BlockRef carve(BlockClass block_class);
+  static_assert(sizeof(Page) <= BlockMemory::kUnitBytes);
+  static constexpr std::uint16_t capacity(BlockClass block_class) {
+    return static_cast<std::uint16_t>((BlockMemory::kPageBytes - BlockMemory::kUnitBytes) /
+                                      kBlockBytes[block_class]);
+  }
+  Page& page_at(BlockRef page) const { return *reinterpret_cast<Page*>(memory_->at(page)); }
+  void link(BlockRef page, BlockClass block_class);
+  void unlink(BlockRef page, BlockClass block_class);
 
   BlockMemory* memory_;
-  std::array<Class, kBlockBytes.size()> classes_{};
+  std::array<BlockRef, kBlockBytes.size()> with_room_{};  // the first such page of each class
 };
 
 }  // namespace varve::storage::head

@@ -123,7 +123,11 @@ void Shard::begin_chunk(HotSeries& series, SeriesId id, Timestamp t) {
     if (histograms.appender.size() > 0) close_histograms(series, histograms);
     series.unset(HotSeries::kLastHistogram);
   }
-  series.range_end = chunk_range_end(t);
+  const Timestamp range_end = chunk_range_end(t);
+  series.samples_max = range_end == series.range_end
+                           ? kChunkSamplesMax
+                           : first_chunk_samples_max(static_cast<std::uint32_t>(id));
+  series.range_end = range_end;
   series.first_offset_ms = static_cast<std::uint32_t>(series.range_end - t);
   series.set(HotSeries::kHasSamples);
   series.set(HotSeries::kHasFloat);

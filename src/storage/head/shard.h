@@ -140,7 +140,7 @@ inline Appended Shard::append_float(HotSeries& series, SeriesId id, Timestamp t,
   if (series.is(HotSeries::kHasSamples) && t <= open.last_time) [[unlikely]] {
     return append_old_float(series, id, t, value, rule);
   }
-  if (open.count == 0 || t >= series.range_end || open.count >= kChunkSamplesMax ||
+  if (open.count == 0 || t >= series.range_end || open.count >= series.samples_max ||
       open.word_count + codec::kGorillaAppendWordsMax > kChunkWordsMax ||
       !codec::gorilla_accepts(open, t)) [[unlikely]] {
     begin_chunk(series, id, t);
