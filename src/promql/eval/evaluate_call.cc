@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Function calls: binds the arguments and lets the implementation work series by series, element by
 // element, or on the whole vector.
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <utility>
 
 #include "base/try.h"
 #include "promql/eval/evaluator.h"
+#include "promql/eval/info.h"
 #include "promql/eval/transform_source.h"
 #include "promql/eval/window_index.h"
 #include "promql/parse/function_table.h"
@@ -41,6 +43,36 @@ bool fixes_name(const VectorSelector& selector) {
     if (matcher.type() == model::MatchType::kEqual && matcher.name() == kMetricName) return true;
   }
   return false;
+}
+
+// The first vector selector in the tree, or null.
+const VectorSelector* first_selector(const Expr& expr) {
+  switch (expr.kind()) {
+    case ExprKind::kVectorSelector:
+      return &as<VectorSelector>(expr);
+    case ExprKind::kMatrixSelector:
+      return as<MatrixSelector>(expr).selector.get();
+    case ExprKind::kSubquery:
+      return first_selector(*as<Subquery>(expr).operand);
+    case ExprKind::kCall:
+      for (const ExprPtr& arg : as<Call>(expr).args) {
+        if (const VectorSelector* found = first_selector(*arg)) return found;
+      }
+      return nullptr;
+    case ExprKind::kAggregate:
+      return first_selector(*as<Aggregate>(expr).operand);
+    case ExprKind::kBinary: {
+      const auto& binary = as<Binary>(expr);
+      const VectorSelector* found = first_selector(*binary.lhs);
+      return found != nullptr ? found : first_selector(*binary.rhs);
+    }
+    case ExprKind::kUnary:
+      return first_selector(*as<Unary>(expr).operand);
+    case ExprKind::kParen:
+      return first_selector(*as<Paren>(expr).inner);
+    default:
+      return nullptr;
+  }
 }
 
 // vector(time()): what date functions without an argument work on.
@@ -249,6 +281,55 @@ Result<StepMatrix> Evaluator::absent_over_time(const Call& call, const StepGrid&
   StepMatrix out;
   if (!absent.empty()) out.series.push_back(std::move(absent));
   return out;
+}
+
+// The info series are looked up at the step's time, or at the time an @ in the first argument fixes.
+Result<StepMatrix> Evaluator::info(const Call& call, const StepGrid& grid) {
+  const std::string_view outer_hint = std::exchange(function_hint_, call.function->name);
+  Result<StepMatrix> base = vector(*call.args[0], grid);
+  function_hint_ = outer_hint;
+  if (!base.ok()) return base;
+  const VectorSelector* labels =
+      call.args.size() > 1 ? &as<VectorSelector>(without_parens(*call.args[1])) : nullptr;
+  VARVE_TRY_ASSIGN(const InfoRequest request, info_request(labels));
+  const std::vector<bool> enriched = enrichable(*base, request);
+  VARVE_TRY_ASSIGN(const model::Matchers matchers, info_matchers(*base, enriched, request));
+
+  std::vector<InfoSeries> info_series;
+  if (!matchers.empty()) {
+    Timing timing;
+    if (const VectorSelector* selector = first_selector(*call.args[0])) {
+      timing.at_ms = plan_.timing(*selector).at_ms;
+    }
+    const WindowShape shape{timing.first_reference(grid), timing.reference_step(grid),
+                            state_.settings().lookback_ms, grid.count, 0, 0};
+    storage::SelectHints hints;
+    hints.step_ms = grid.count > 1 ? grid.step_ms : 0;
+    hints.function = call.function->name;
+    VARVE_TRY_ASSIGN(auto selected, state_.querier().select(matchers, shape.span(), hints));
+    const std::shared_ptr<storage::Selection> selection(std::move(selected));
+    state_.count_series(selection->size());
+    const SeriesSourcePtr times = source_of_selector(selection, timing, grid,
+                                                     SelectorValue::kTime, false, state_);
+    const SeriesSourcePtr samples = source_of_selector(selection, timing, grid,
+                                                       SelectorValue::kSample, false, state_);
+    AnnotationSink& sink = state_.annotations();
+    VARVE_TRY_ASSIGN(const auto time_reader, times->reader(0, times->size(), sink));
+    VARVE_TRY_ASSIGN(const auto sample_reader, samples->reader(0, samples->size(), sink));
+    StepSeries points;
+    for (std::size_t i = 0; i < times->size(); ++i) {
+      VARVE_TRY(sample_reader->read(i, points));
+      if (std::find(points.kinds.begin(), points.kinds.end(), PointKind::kHistogram) !=
+          points.kinds.end()) {
+        return Error(ErrorCode::kExecution, "info sample should be float");
+      }
+      InfoSeries& series = info_series.emplace_back();
+      VARVE_TRY(time_reader->read(i, series.times));
+      VARVE_TRY(state_.charge(count_points(series.times)));
+      series.labels = times->labels(i);
+    }
+  }
+  return join_info(*std::move(base), enriched, info_series, request, grid);
 }
 
 }  // namespace varve::promql

@@ -115,6 +115,7 @@ Result<StepMatrix> Evaluator::vector(const Expr& expr, const StepGrid& grid) {
     case ExprKind::kCall: {
       const auto& call = as<Call>(expr);
       if (call.function->id == FunctionId::kAbsentOverTime) return absent_over_time(call, grid);
+      if (call.function->id == FunctionId::kInfo) return info(call, grid);
       if (call.function->id == FunctionId::kTimestamp) break;
       VARVE_TRY_ASSIGN(const FunctionImpl* function, implementation_of(call));
       if (function->matrix != nullptr) return matrix_call(call, *function, grid);
@@ -140,7 +141,8 @@ Result<SeriesSourcePtr> Evaluator::source(const Expr& expr, const StepGrid& grid
       break;
     case ExprKind::kCall: {
       const auto& call = as<Call>(bare);
-      if (call.function->id == FunctionId::kAbsentOverTime) {
+      if (call.function->id == FunctionId::kAbsentOverTime ||
+          call.function->id == FunctionId::kInfo) {
         lazy = false;
       } else if (call.function->id != FunctionId::kTimestamp) {
         VARVE_TRY_ASSIGN(const FunctionImpl* function, implementation_of(call));

@@ -53,6 +53,7 @@ class Evaluator {
   Result<StepMatrix> matrix_call(const Call& call, const FunctionImpl& function,
                                  const StepGrid& grid);
   Result<StepMatrix> absent_over_time(const Call& call, const StepGrid& grid);
+  Result<StepMatrix> info(const Call& call, const StepGrid& grid);
   Result<StepMatrix> aggregate(const Aggregate& expr, const StepGrid& grid);
   Result<StepMatrix> vector_binary(const Binary& binary, const StepGrid& grid);
   Result<ScalarSteps> scalar_call(const Call& call, const StepGrid& grid);

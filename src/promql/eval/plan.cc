@@ -209,6 +209,12 @@ void Plan::widen(const Expr& expr, const StepGrid& grid, TimeRange& range) const
     }
     case ExprKind::kCall:
       for (const ExprPtr& arg : as<Call>(expr).args) widen(*arg, grid, range);
+      if (as<Call>(expr).function->id == FunctionId::kInfo) {
+        // The info series are looked up at the steps, wherever the argument's selectors look.
+        range.min_ms = std::min(
+            range.min_ms, saturating_add(saturating_subtract(grid.start_ms, lookback_ms_), 1));
+        range.max_ms = std::max(range.max_ms, grid.end_ms());
+      }
       return;
     case ExprKind::kAggregate: {
       const auto& aggregate = as<Aggregate>(expr);
