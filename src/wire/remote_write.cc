@@ -43,6 +43,14 @@ struct Cursor {
   bool done() const { return at == end; }
   std::uint64_t varint() { return protozero::decode_varint(&at, end); }
   std::string_view bytes() { return take(varint()); }
+  // Passes over fields with this one-byte tag whose lengths take one byte, as many as stand here.
+  void skip_short_fields(char tag) {
+    while (end - at >= 2 && at[0] == tag) {
+      const auto length = static_cast<signed char>(at[1]);
+      if (length < 0 || end - at - 2 < length) return;
+      at += 2 + length;
+    }
+  }
   std::string_view take(std::uint64_t length) {
     if (length > static_cast<std::uint64_t>(end - at)) throw_end();
     const std::string_view view(at, static_cast<std::size_t>(length));
@@ -87,6 +95,14 @@ LabelView decode_label(std::string_view message) {
 
 Sample decode_sample(std::string_view message) {
   Sample sample;
+  // What every writer sends, unless the value is zero: the two fields, in order, and no more.
+  if (message.size() > 10 && message[0] == kSampleValueTag && message[9] == kSampleTimestampTag) {
+    Cursor cursor(message.substr(10));
+    std::memcpy(&sample.value, message.data() + 1, 8);
+    sample.timestamp_ms = static_cast<Timestamp>(cursor.varint());
+    if (cursor.done()) return sample;
+    sample = Sample();
+  }
   for (Cursor cursor(message); !cursor.done();) {
     const std::uint64_t tag = cursor.varint();
     if (tag == kSampleValueTag) {
@@ -148,6 +164,11 @@ class Walk {
     gathered_ = nullptr;
     for (Cursor cursor(message); !cursor.done();) {
       const char* const field = cursor.at;
+      cursor.skip_short_fields(kLabelTag);
+      if (cursor.at != field) {
+        add_label(field, cursor.at);
+        continue;
+      }
       const std::uint64_t tag = cursor.varint();
       if (tag == kLabelTag) {
         cursor.bytes();

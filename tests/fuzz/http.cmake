@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
+varve_fuzz(content_coding SOURCES content_coding_fuzz.cc DEPS varve::http)
+varve_fuzz(form SOURCES form_fuzz.cc DEPS varve::http)
+varve_fuzz(http_request SOURCES http_request_fuzz.cc DEPS varve::http)
