@@ -32,6 +32,7 @@ BatchBuilder batch_of(int round) {
 struct Progress {
   std::vector<int> acknowledged;
   int tried = 0;
+  int runs = 1;
 };
 
 Progress run(World& world) {
@@ -96,7 +97,9 @@ void check_contents(World& world, const Progress& progress) {
   }
   if (!progress.acknowledged.empty()) {
     REQUIRE(db.metadata("m").size() == 1);
-    CHECK(db.metadata("m")[0].help >= "round " + std::to_string(progress.acknowledged.back()));
+    // A second run writes what the first wrote again, from the first round on.
+    const int round = progress.runs == 1 ? progress.acknowledged.back() : 0;
+    CHECK(db.metadata("m")[0].help >= "round " + std::to_string(round));
   }
 }
 
@@ -123,7 +126,7 @@ TEST_CASE("db: a power cut at any step loses nothing that was acknowledged", "[s
         world.files.cut_power_at(world.files.steps() + 3);
         (void)run(world);
         world.files.reboot(keep, step);
-        check_contents(world, {progress.acknowledged, kRounds});
+        check_contents(world, {progress.acknowledged, kRounds, 2});
       }
     }
   }
