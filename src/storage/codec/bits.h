@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <span>
 
 namespace varve::storage::codec {
 
@@ -60,50 +59,40 @@ class BitSink {
   unsigned count_;
 };
 
-// Takes bits from bytes. Reading past the end gives zeros and is seen by overrun().
+// What must be readable, and zero, behind the bytes of a BitSource.
+inline constexpr std::size_t kBitSlackBytes = 40;
+
+// Takes bits from bytes by position, one unaligned load each. Bits behind the end are zeros; whoever
+// reads checks overrun() at least every 240 bits, and ends there.
 class BitSource {
  public:
-  explicit BitSource(std::span<const std::uint8_t> bytes)
-      : at_(bytes.data()), end_(bytes.data() + bytes.size()), bits_total_(bytes.size() * 8) {
-    word_ = next_word();
-    ahead_ = next_word();
-  }
+  // The bytes are followed by kBitSlackBytes zeros.
+  BitSource(const std::uint8_t* bytes, std::size_t size) : bytes_(bytes), end_(size * 8) {}
 
+  // The next 57 bits or more, leftmost.
+  std::uint64_t window() const {
+    std::uint64_t word = 0;
+    std::memcpy(&word, bytes_ + at_ / 8, 8);
+    return __builtin_bswap64(word) << (at_ % 8);
+  }
+  void skip(unsigned count) { at_ += count; }
   // Precondition: 1 <= count <= 64.
   std::uint64_t take(unsigned count) {
-    const std::uint64_t window = word_ << used_ | ahead_ >> 1 >> (63 - used_);
-    taken_ += count;
-    used_ += count;
-    if (used_ >= 64) {
-      used_ -= 64;
-      word_ = ahead_;
-      ahead_ = next_word();
+    std::uint64_t bits = window();
+    if (count > 57) {
+      // The rest of the 64 is in the ninth byte.
+      bits |= std::uint64_t{bytes_[at_ / 8 + 8]} << (at_ % 8) >> 8;
     }
-    return window >> (64 - count);
+    at_ += count;
+    return bits >> (64 - count);
   }
-  bool overrun() const { return taken_ > bits_total_; }
-  std::size_t taken_bytes() const { return (taken_ + 7) / 8; }
+  bool overrun() const { return at_ > end_; }
+  std::size_t taken_bytes() const { return (at_ + 7) / 8; }
 
  private:
-  std::uint64_t next_word() {
-    std::uint64_t word = 0;
-    if (end_ - at_ >= 8) [[likely]] {
-      std::memcpy(&word, at_, 8);
-      at_ += 8;
-    } else if (at_ != end_) {
-      std::memcpy(&word, at_, static_cast<std::size_t>(end_ - at_));
-      at_ = end_;
-    }
-    return __builtin_bswap64(word);
-  }
-
-  const std::uint8_t* at_;
-  const std::uint8_t* end_;
-  std::size_t bits_total_;
-  std::size_t taken_ = 0;
-  std::uint64_t word_ = 0;
-  std::uint64_t ahead_ = 0;
-  unsigned used_ = 0;  // bits of word_ that are gone
+  const std::uint8_t* bytes_;
+  std::size_t end_;  // in bits, like at_
+  std::size_t at_ = 0;
 };
 
 }  // namespace varve::storage::codec

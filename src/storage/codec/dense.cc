@@ -97,14 +97,18 @@ bool looks_decimal(std::span<const double> values) {
 
 bool decode_xor(ByteReader& reader, std::span<const std::uint8_t> bytes, std::size_t count,
                 double* out) {
-  BitSource source(bytes);
+  std::array<std::uint8_t, kXorBytesMax + kBitSlackBytes> copy;
+  const std::size_t size = std::min(bytes.size(), kXorBytesMax);
+  if (size > 0) std::memcpy(copy.data(), bytes.data(), size);
+  std::fill_n(copy.data() + size, kBitSlackBytes, std::uint8_t{0});
+  BitSource source(copy.data(), size);
   std::uint64_t bits = source.take(64);
   std::memcpy(out, &bits, 8);
   std::uint8_t leading = 0xff;
   std::uint8_t trailing = 0;
   for (std::size_t i = 1; i < count; ++i) {
     std::uint64_t xored = 0;
-    if (!take_xor(source, xored, leading, trailing)) return false;
+    if (!take_xor(source, xored, leading, trailing) || source.overrun()) return false;
     bits ^= xored;
     std::memcpy(out + i, &bits, 8);
   }

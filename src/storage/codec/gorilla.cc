@@ -2,7 +2,9 @@
 // The XOR chunk. The stream is written in whole words whose bytes are the chunk's bytes.
 #include "storage/codec/gorilla.h"
 
+#include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 
 #include "base/check.h"
@@ -44,23 +46,24 @@ void put_delta_of_delta(Sink& sink, std::int64_t value) {
   }
 }
 
-template <typename Source>
-std::uint64_t take_delta_of_delta(Source& source) {
-  if (source.take(1) == 0) return 0;
-  unsigned bits = 14;
-  if (source.take(1) != 0) {
-    bits = 17;
-    if (source.take(1) != 0) {
-      if (source.take(1) != 0) return source.take(64);
-      bits = 20;
-    }
+std::uint64_t take_delta_of_delta(BitSource& source) {
+  const std::uint64_t window = source.window();
+  if (window >> 63 == 0) {
+    source.skip(1);
+    return 0;
   }
+  const unsigned ones = static_cast<unsigned>(std::countl_one(window >> 60 << 60));
+  if (ones == 4) {
+    source.skip(4);
+    return source.take(64);
+  }
+  const unsigned bits = ones == 1 ? 14 : ones == 2 ? 17 : 20;
+  source.skip(ones + 1);
   const std::uint64_t raw = source.take(bits);
   return raw > std::uint64_t{1} << (bits - 1) ? raw - (std::uint64_t{1} << bits) : raw;
 }
 
-template <typename Source>
-bool take_uvarint(Source& source, std::uint64_t& value) {
+bool take_uvarint(BitSource& source, std::uint64_t& value) {
   value = 0;
   for (unsigned shift = 0; shift < 64; shift += 7) {
     const std::uint64_t byte = source.take(8);
@@ -70,14 +73,15 @@ bool take_uvarint(Source& source, std::uint64_t& value) {
   return false;
 }
 
-// Arithmetic on times is unsigned, so that hostile deltas wrap instead of overflowing.
-template <typename Source>
-bool decode(Source& source, std::size_t count, Timestamp* times, double* values) {
+// Arithmetic on times is unsigned, so that hostile deltas wrap instead of overflowing. By value: the
+// source then lives in registers.
+bool decode(BitSource source, std::size_t count, Timestamp* times, double* values) {
   if (count == 0) return true;
   std::uint64_t raw = 0;
   if (!take_uvarint(source, raw)) return false;
   std::uint64_t time = (raw >> 1) ^ (~(raw & 1) + 1);
   std::uint64_t bits = source.take(64);
+  if (source.overrun()) return false;
   times[0] = static_cast<Timestamp>(time);
   std::memcpy(&values[0], &bits, 8);
   std::uint64_t delta = 0;
@@ -95,8 +99,9 @@ bool decode(Source& source, std::size_t count, Timestamp* times, double* values)
     bits ^= xored;
     times[i] = static_cast<Timestamp>(time);
     std::memcpy(&values[i], &bits, 8);
+    if (source.overrun()) return false;
   }
-  return true;
+  return !source.overrun();
 }
 
 }  // namespace
@@ -135,18 +140,19 @@ void gorilla_decode(const GorillaState& state, const std::uint64_t* words, Times
                     double* values) {
   // The words and the pending bits, side by side. Chunks of the head's usual size fit the stack.
   constexpr std::size_t kStackWords = 320;
-  std::array<std::uint64_t, kStackWords + 1> near;
+  constexpr std::size_t kMoreWords = 1 + kBitSlackBytes / 8;
+  std::array<std::uint64_t, kStackWords + kMoreWords> near;
   std::vector<std::uint64_t> far;
   std::uint64_t* stream = near.data();
   const std::size_t count = state.word_count;
   if (count > kStackWords) {
-    far.resize(count + 1);
+    far.resize(count + kMoreWords);
     stream = far.data();
   }
   if (count > 0) std::memcpy(stream, words, count * 8);
-  stream[count] =
-      state.bit_count == 0 ? 0 : __builtin_bswap64(state.bits << (64U - state.bit_count));
-  BitSource source({reinterpret_cast<const std::uint8_t*>(stream), (count + 1) * 8});
+  std::fill_n(stream + count, kMoreWords, std::uint64_t{0});
+  if (state.bit_count > 0) stream[count] = __builtin_bswap64(state.bits << (64U - state.bit_count));
+  const BitSource source(reinterpret_cast<const std::uint8_t*>(stream), (count + 1) * 8);
   const bool whole = decode(source, state.count, times, values);
   VARVE_CHECK(whole);
 }
@@ -174,8 +180,10 @@ Status decode_xor_chunk(std::span<const std::uint8_t> bytes, std::vector<Timesta
   VARVE_CHECK(values.size() == begin);
   times.resize(begin + count);
   values.resize(begin + count);
-  BitSource source(bytes.subspan(2));
-  if (!decode(source, count, times.data() + begin, values.data() + begin) || source.overrun()) {
+  std::vector<std::uint8_t> stream(bytes.begin() + 2, bytes.end());
+  stream.resize(stream.size() + kBitSlackBytes);
+  const BitSource source(stream.data(), bytes.size() - 2);
+  if (!decode(source, count, times.data() + begin, values.data() + begin)) {
     times.resize(begin);
     values.resize(begin);
     return Error(ErrorCode::kCorruption, "XOR chunk: the bits end before the samples do");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // How one double follows another in an XOR chunk, shared by the open chunk's codec and the XOR value
-// block. `Sink` has put(bits, count) with count <= 64; `Source` has take(count) with count <= 64.
+// block. `Sink` has put(bits, count) with count <= 64; `Source` is a BitSource or alike.
 // Format after prometheus tsdb/docs/format/chunks.md.
 #pragma once
 
@@ -40,18 +40,22 @@ inline void put_xor(Sink& sink, std::uint64_t xored, std::uint8_t& leading, std:
 template <typename Source>
 inline bool take_xor(Source& source, std::uint64_t& xored, std::uint8_t& leading,
                      std::uint8_t& trailing) {
-  if (source.take(1) == 0) {
+  const std::uint64_t bits = source.window();
+  if (bits >> 63 == 0) {
+    source.skip(1);
     xored = 0;
     return true;
   }
-  if (source.take(1) != 0) {
-    const std::uint64_t window = source.take(11);
-    const unsigned length = (window & 63) == 0 ? 64U : static_cast<unsigned>(window & 63);
-    leading = static_cast<std::uint8_t>(window >> 6);
+  if ((bits >> 62 & 1) != 0) {
+    source.skip(13);
+    leading = static_cast<std::uint8_t>(bits >> 57 & 31);
+    const unsigned stored_length = static_cast<unsigned>(bits >> 51 & 63);
+    const unsigned length = stored_length == 0 ? 64 : stored_length;
     if (leading + length > 64) return false;
     trailing = static_cast<std::uint8_t>(64 - leading - length);
-  } else if (leading == 0xff) {
-    return false;
+  } else {
+    source.skip(2);
+    if (leading == 0xff) return false;
   }
   xored = source.take(64U - leading - trailing) << trailing;
   return true;
