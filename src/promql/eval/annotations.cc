@@ -3,9 +3,9 @@
 #include "promql/eval/annotations.h"
 
 #include <algorithm>
-#include <cstdio>
 
 #include "base/log.h"
+#include "model/number.h"
 #include "promql/parse/parser.h"
 
 namespace varve::promql {
@@ -18,29 +18,6 @@ std::string format_seconds(Timestamp time_ms) {
   const std::size_t dot = text.rfind('.');
   if (dot != std::string::npos) text.replace(dot, std::string::npos, "Z");
   return text;
-}
-
-std::string format_g(const char* format, double value) {
-  char buffer[64];
-  const int length = std::snprintf(buffer, sizeof buffer, format, value);
-  return std::string(buffer, static_cast<std::size_t>(std::max(length, 0)));
-}
-
-// As Go's %g: the shortest digits, exponent form below 1e-4 and from 1e21.
-std::string format_shortest(double value) {
-  for (int precision = 1; precision <= 17; ++precision) {
-    char buffer[64];
-    std::snprintf(buffer, sizeof buffer, "%.*g", precision, value);
-    double back = 0;
-    if (std::sscanf(buffer, "%lf", &back) == 1 && back == value) {
-      if (value > -1e21 && value < 1e21 && value == static_cast<double>(static_cast<std::int64_t>(
-                                                       std::clamp(value, -9e18, 9e18)))) {
-        return format_g("%.0f", value);
-      }
-      return buffer;
-    }
-  }
-  return value != value ? "NaN" : value > 0 ? "+Inf" : "-Inf";
 }
 
 }  // namespace
@@ -121,9 +98,9 @@ Annotations AnnotationSink::render(std::string_view expression) const {
     if (entry.kind != Kind::kPlain) text = info ? "PromQL info: " : "PromQL warning: ";
     text.append(entry.text);
     if (entry.kind == Kind::kMonotonicity) {
-      text.append(", from buckets ").append(format_shortest(entry.bucket_min));
-      text.append(" to ").append(format_shortest(entry.bucket_max));
-      text.append(", with a max diff of ").append(format_g("%.2g", entry.diff_max));
+      text.append(", from buckets ").append(model::format_float_g(entry.bucket_min));
+      text.append(" to ").append(model::format_float_g(entry.bucket_max));
+      text.append(", with a max diff of ").append(model::format_float_g(entry.diff_max, 2));
       text.append(", over ").append(std::to_string(entry.count)).append(" samples from ");
       text.append(format_seconds(entry.time_min_ms)).append(" to ");
       text.append(format_seconds(entry.time_max_ms));

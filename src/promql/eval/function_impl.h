@@ -9,6 +9,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <string_view>
@@ -93,6 +95,21 @@ struct Window {
 using WindowFunction = PointValue (*)(const Window& window, const CallArgs& args,
                                       EvalContext& context);
 
+// What a kernel derives from times and windows alone (not from values), kept for all series whose
+// times are equal. One kernel per memo; thread-safe.
+class WindowMemo {
+ public:
+  template <typename T, typename Build>
+  const T& get(Build build) const {
+    std::call_once(once_, [&] { value_ = std::make_shared<const T>(build()); });
+    return *static_cast<const T*>(value_.get());
+  }
+
+ private:
+  mutable std::once_flag once_;
+  mutable std::shared_ptr<const void> value_;
+};
+
 // All windows of one series that has floats only and no extension: at step i the samples
 // [lo[i], hi[i]) of times and values, range end first_range_end_ms + i * range_step_ms (0 where @
 // fixes the selector), evaluation time context.grid.at(i). lo and hi never decrease.
@@ -105,6 +122,7 @@ struct SeriesWindows {
   std::int64_t range_step_ms = 0;
   std::int64_t range_ms = 0;
   const SeriesRef* series = nullptr;
+  const WindowMemo* memo = nullptr;  // never null
 
   Timestamp range_end_ms(std::size_t step) const {
     return first_range_end_ms + static_cast<std::int64_t>(step) * range_step_ms;

@@ -179,14 +179,15 @@ class RangeSource::Reader final : public SeriesReader {
     reset_points(out, shape.count);
     if (samples_.float_times.empty() && samples_.histogram_times.empty()) return {};
     const SeriesRef ref = source_.input_->ref(series);
-    const WindowIndex& floats = lookup_.find(samples_.times_id, samples_.float_times);
+    const SharedWindowIndex& shared = lookup_.find(samples_.times_id, samples_.float_times);
+    const WindowIndex& floats = shared.index;
     samples_read_ += floats.samples_total;
     if (floats.widest > source_.state_.settings().samples_max) {
       return source_.state_.charge(floats.widest);
     }
     if (samples_.histogram_times.empty() && source_.function_.series_kernel != nullptr &&
         source_.extension_ == RangeExtension::kNone) {
-      run_kernel(floats, ref, out);
+      run_kernel(shared, ref, out);
     } else {
       run_windows(floats, ref, out);
     }
@@ -195,13 +196,14 @@ class RangeSource::Reader final : public SeriesReader {
   }
 
  private:
-  void run_kernel(const WindowIndex& index, const SeriesRef& ref, StepSeries& out) {
+  void run_kernel(const SharedWindowIndex& shared, const SeriesRef& ref, StepSeries& out) {
     const WindowShape& shape = source_.windows_.shape();
     SeriesWindows windows;
     windows.times = samples_.float_times;
     windows.values = samples_.float_values;
-    windows.lo = index.lo;
-    windows.hi = index.hi;
+    windows.lo = shared.index.lo;
+    windows.hi = shared.index.hi;
+    windows.memo = &shared.memo;
     windows.first_range_end_ms = shape.first_end_ms;
     windows.range_step_ms = shape.step_ms;
     windows.range_ms = shape.range_ms;
@@ -257,6 +259,16 @@ Result<std::unique_ptr<SeriesReader>> RangeSource::reader(std::size_t, std::size
   return std::unique_ptr<SeriesReader>(std::make_unique<Reader>(*this, sink));
 }
 
+// Run over every sample of every range query, so without a branch per sample.
+__attribute__((optimize("tree-vectorize", "vect-cost-model=dynamic"))) bool has_stale(
+    std::span<const double> values) {
+  std::uint64_t stale = 0;
+  for (const double value : values) {
+    stale |= std::bit_cast<std::uint64_t>(value) == kStaleNanBits ? 1U : 0U;
+  }
+  return stale != 0;
+}
+
 WindowShape shape_of(const Timing& timing, const StepGrid& grid) {
   WindowShape shape;
   shape.first_end_ms = timing.first_reference(grid);
@@ -269,11 +281,7 @@ WindowShape shape_of(const Timing& timing, const StepGrid& grid) {
 }  // namespace
 
 void remove_stale(storage::SeriesSamples& samples) {
-  bool any = false;
-  for (const double value : samples.float_values) {
-    any |= std::bit_cast<std::uint64_t>(value) == kStaleNanBits;
-  }
-  if (any) {
+  if (has_stale(samples.float_values)) {
     std::size_t kept = 0;
     for (std::size_t i = 0; i < samples.float_values.size(); ++i) {
       if (is_stale(samples.float_values[i])) continue;

@@ -67,7 +67,7 @@ class SelectorSource::StepsReader final : public SeriesReader {
 
  private:
   void read_floats(std::size_t steps, StepSeries& out) {
-    const WindowIndex& index = lookup_.find(samples_.times_id, samples_.float_times);
+    const WindowIndex& index = lookup_.find(samples_.times_id, samples_.float_times).index;
     const bool time = source_.value_ == SelectorValue::kTime;
     const double* values = samples_.float_values.data();
     for (std::size_t step = 0; step < steps; ++step) {

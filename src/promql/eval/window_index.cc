@@ -37,25 +37,28 @@ WindowIndex index_windows(std::span<const Timestamp> times, const WindowShape& s
   return index;
 }
 
-std::shared_ptr<const WindowIndex> WindowIndexCache::get(std::uint64_t times_id,
-                                                         std::span<const Timestamp> times) {
-  if (times_id == 0) return std::make_shared<const WindowIndex>(index_windows(times, shape_));
+std::shared_ptr<const SharedWindowIndex> WindowIndexCache::get(
+    std::uint64_t times_id, std::span<const Timestamp> times) {
+  const auto build = [&] {
+    return std::make_shared<const SharedWindowIndex>(index_windows(times, shape_));
+  };
+  if (times_id == 0) return build();
   {
     const std::lock_guard lock(mutex_);
     const auto found = by_id_.find(times_id);
     if (found != by_id_.end()) return found->second;
   }
   // Two tasks may compute the same index; that is cheaper than making one wait.
-  auto index = std::make_shared<const WindowIndex>(index_windows(times, shape_));
+  auto index = build();
   const std::lock_guard lock(mutex_);
-  if ((by_id_.size() + 1) * shape_.count * 2 * sizeof(std::uint32_t) <= kBytesMax) {
-    by_id_.try_emplace(times_id, index);
+  if ((by_id_.size() + 1) * shape_.count * kStepBytes <= kBytesMax) {
+    return by_id_.try_emplace(times_id, std::move(index)).first->second;
   }
   return index;
 }
 
-const WindowIndex& WindowIndexLookup::find(std::uint64_t times_id,
-                                           std::span<const Timestamp> times) {
+const SharedWindowIndex& WindowIndexLookup::find(std::uint64_t times_id,
+                                                 std::span<const Timestamp> times) {
   const bool same =
       last_ != nullptr && times_id == last_id_ &&
       (times_id != 0 || (times.size() == last_times_.size() &&

@@ -9,8 +9,10 @@
 #include <mutex>
 #include <span>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
+#include "promql/eval/function_impl.h"
 #include "varve/sample.h"
 
 namespace varve::promql {
@@ -41,6 +43,13 @@ struct WindowIndex {
   std::uint32_t widest = 0;
 };
 
+// An index shared by series of equal times, with what a kernel made of it.
+struct SharedWindowIndex {
+  explicit SharedWindowIndex(WindowIndex built) : index(std::move(built)) {}
+  const WindowIndex index;
+  WindowMemo memo;
+};
+
 // Precondition: times rise strictly.
 WindowIndex index_windows(std::span<const Timestamp> times, const WindowShape& shape);
 
@@ -48,14 +57,15 @@ WindowIndex index_windows(std::span<const Timestamp> times, const WindowShape& s
 class WindowIndexCache {
  public:
   explicit WindowIndexCache(const WindowShape& shape) : shape_(shape) {}
-  std::shared_ptr<const WindowIndex> get(std::uint64_t times_id, std::span<const Timestamp> times);
+  std::shared_ptr<const SharedWindowIndex> get(std::uint64_t times_id, std::span<const Timestamp> times);
   const WindowShape& shape() const { return shape_; }
 
  private:
   static constexpr std::size_t kBytesMax = std::size_t{64} << 20U;
+  static constexpr std::size_t kStepBytes = 32;  // two indices and what a memo holds per step
   const WindowShape shape_;
   std::mutex mutex_;  // guards by_id_
-  std::unordered_map<std::uint64_t, std::shared_ptr<const WindowIndex>> by_id_;
+  std::unordered_map<std::uint64_t, std::shared_ptr<const SharedWindowIndex>> by_id_;
 };
 
 // One task's view of a cache. Where storage knows no times_id, it compares with the series before.
@@ -63,13 +73,13 @@ class WindowIndexLookup {
  public:
   explicit WindowIndexLookup(WindowIndexCache& cache) : cache_(cache) {}
   // Valid until the next call.
-  const WindowIndex& find(std::uint64_t times_id, std::span<const Timestamp> times);
+  const SharedWindowIndex& find(std::uint64_t times_id, std::span<const Timestamp> times);
 
  private:
   WindowIndexCache& cache_;
   std::uint64_t last_id_ = 0;
   std::vector<Timestamp> last_times_;  // if last_id_ is 0
-  std::shared_ptr<const WindowIndex> last_;
+  std::shared_ptr<const SharedWindowIndex> last_;
 };
 
 }  // namespace varve::promql

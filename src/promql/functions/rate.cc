@@ -22,23 +22,25 @@
 namespace varve::promql::function_impls {
 namespace {
 
-// The times of a window that extrapolation depends on. For a series that is scraped and queried
-// regularly they are the same at every step.
+// The times of a window that extrapolation depends on.
 struct Spacing {
   std::int64_t start_gap_ms = 0;
   std::int64_t end_gap_ms = 0;
   std::int64_t sampled_ms = 0;
   std::size_t sample_count = 0;
-  friend bool operator==(const Spacing&, const Spacing&) = default;
 };
+
+// Whether a counter was surely above zero all the way to where it is extrapolated to: a product
+// shows it without a division, and the margin is far above what rounding can do.
+bool zero_is_far(double first, double rise, double sampled, double to_start) {
+  return first * sampled > to_start * rise * (1 + 1e-9);
+}
 
 // What follows from the spacing alone.
 class Extrapolation {
  public:
-  Extrapolation() = default;
   Extrapolation(const Spacing& spacing, std::int64_t range_ms, bool per_second)
-      : spacing_(spacing),
-        sampled_(static_cast<double>(spacing.sampled_ms) / 1000),
+      : sampled_(static_cast<double>(spacing.sampled_ms) / 1000),
         range_seconds_(per_second ? static_cast<double>(range_ms) / 1000 : 1) {
     const double average = sampled_ / static_cast<double>(spacing.sample_count - 1);
     const double threshold = average * 1.1;
@@ -49,15 +51,14 @@ class Extrapolation {
     factor_ = factor(to_start_);
   }
 
-  const Spacing& spacing() const { return spacing_; }
+  double sampled() const { return sampled_; }
+  double to_start() const { return to_start_; }
   // What to multiply a difference with.
   double factor() const { return factor_; }
   // The same for a counter that was `first` at the first sample and rose by `rise` > 0: not beyond
   // the point where it was zero.
   double counter_factor(double first, double rise) const {
-    // Mostly zero is far away, which a product shows without a division; the margin is far above
-    // what rounding can do.
-    if (first * sampled_ > to_start_ * rise * (1 + 1e-9)) return factor_;
+    if (zero_is_far(first, rise, sampled_, to_start_)) return factor_;
     const double to_zero = sampled_ * (first / rise);
     return to_zero < to_start_ ? factor(to_zero) : factor_;
   }
@@ -69,7 +70,6 @@ class Extrapolation {
     return stretch / range_seconds_;
   }
 
-  Spacing spacing_;
   double sampled_ = 0;
   double range_seconds_ = 1;
   double to_start_ = 0;
@@ -145,33 +145,65 @@ std::vector<std::uint32_t> falls_of(std::span<const double> values) {
   return falls;
 }
 
+template <bool kPerSecond>
+Extrapolation extrapolation_at(const SeriesWindows& windows, std::size_t step) {
+  const std::size_t lo = windows.lo[step];
+  const Timestamp end = windows.range_end_ms(step);
+  return Extrapolation(
+      spacing_of(windows.times.subspan(lo, windows.hi[step] - lo), end - windows.range_ms, end),
+      windows.range_ms, kPerSecond);
+}
+
+// The extrapolation of every step, for all series of equal times: two divisions per step and scrape
+// group instead of per step and series.
+struct Extrapolations {
+  std::vector<double> factor;
+  std::vector<double> sampled;   // seconds between the first and the last sample
+  std::vector<double> to_start;  // seconds before the first sample that are taken to be covered
+};
+
+template <bool kPerSecond>
+Extrapolations extrapolations_of(const SeriesWindows& windows) {
+  const std::size_t steps = windows.lo.size();
+  Extrapolations all{std::vector<double>(steps), std::vector<double>(steps),
+                     std::vector<double>(steps)};
+  for (std::size_t step = 0; step < steps; ++step) {
+    if (windows.hi[step] < windows.lo[step] + 2) continue;
+    const Extrapolation one = extrapolation_at<kPerSecond>(windows, step);
+    all.factor[step] = one.factor();
+    all.sampled[step] = one.sampled();
+    all.to_start[step] = one.to_start();
+  }
+  return all;
+}
+
 template <bool kCounter, bool kPerSecond>
 void rate_kernel(const SeriesWindows& windows, const CallArgs&, EvalContext&,
                  std::span<double> values, std::span<PointKind> kinds) {
   const double* samples = windows.values.data();
-  const Timestamp* times = windows.times.data();
   const std::vector<std::uint32_t> falls =
       kCounter ? falls_of(windows.values) : std::vector<std::uint32_t>();
+  const auto& known = windows.memo->get<Extrapolations>(
+      [&windows] { return extrapolations_of<kPerSecond>(windows); });
   std::size_t next_fall = 0;
-  Extrapolation extrapolation;
   for (std::size_t step = 0; step < kinds.size(); ++step) {
     const std::size_t lo = windows.lo[step];
     const std::size_t hi = windows.hi[step];
     if (hi < lo + 2) continue;
-    double difference = samples[hi - 1] - samples[lo];
+    const double first = samples[lo];
+    double difference = samples[hi - 1] - first;
     if (kCounter) {
       while (next_fall < falls.size() && falls[next_fall] <= lo) ++next_fall;
       for (std::size_t i = next_fall; i < falls.size() && falls[i] < hi; ++i) {
         difference += samples[falls[i] - 1];
       }
     }
-    const Timestamp end = windows.range_end_ms(step);
-    const Spacing spacing{times[lo] - (end - windows.range_ms), end - times[hi - 1],
-                          times[hi - 1] - times[lo], hi - lo};
-    if (spacing != extrapolation.spacing()) {
-      extrapolation = Extrapolation(spacing, windows.range_ms, kPerSecond);
+    double factor = known.factor[step];
+    if (kCounter && difference > 0 && first >= 0 &&
+        !zero_is_far(first, difference, known.sampled[step], known.to_start[step])) {
+      factor = extrapolation_at<kPerSecond>(windows, step).counter_factor(first, difference);
     }
-    values[step] = extrapolate<kCounter>(difference, samples[lo], extrapolation);
+    values[step] = difference * factor;
     kinds[step] = PointKind::kFloat;
   }
 }

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+// The engine as its callers see it: both modes of name removal, bounds, errors, and that neither
+// threads nor the fast paths change a bit of a result. What expressions mean is tested by scripts.
+#include <catch2/catch.hpp>
+
+#include <bit>
+#include <cstdint>
+#include <limits>
+#include <random>
+#include <string>
+#include <variant>
+
+#include "base/clock.h"
+#include "base/memory_account.h"
+#include "base/thread_pool.h"
+#include "promql/engine.h"
+#include "promql/test_language/memory_storage.h"
+
+namespace varve::promql {
+namespace {
+
+constexpr Timestamp kMinute = 60'000;
+
+test_language::MemoryStorage counters(std::size_t series, std::size_t samples) {
+  test_language::MemoryStorage storage;
+  std::mt19937_64 random(7);
+  for (std::size_t i = 0; i < series; ++i) {
+    const std::string instance = "host-" + std::to_string(i);
+    const std::string mode = "m" + std::to_string(i % 5);
+    const Labels labels{{kMetricName, "x_total"}, {"instance", instance}, {"mode", mode}};
+    double value = 0;
+    for (std::size_t s = 0; s < samples; ++s) {
+      value += static_cast<double>(random() % 10'000) / 997;
+      if (random() % 40 == 0) value = 0;
+      if (random() % 30 == 0) continue;
+      storage.add(labels, static_cast<Timestamp>(s) * 15'000 + static_cast<Timestamp>(i % 7),
+                  random() % 200 == 0 ? stale_marker() : value);
+    }
+  }
+  return storage;
+}
+
+class Fixture {
+ public:
+  explicit Fixture(EngineOptions options = {}, base::ThreadPool* pool = nullptr)
+      : engine_(std::move(options), clock_, pool, &memory_) {}
+  const Engine& engine() const { return engine_; }
+  std::int64_t held() const { return memory_.bytes(); }
+
+ private:
+  base::SystemClock clock_;
+  base::MemoryAccount memory_{"test"};
+  Engine engine_;
+};
+
+Matrix matrix_of(const Result<QueryResult>& result) {
+  if (!result.ok()) FAIL(result.error().message());
+  return std::get<Matrix>(result->value);
+}
+
+void require_same_bits(const Matrix& a, const Matrix& b) {
+  REQUIRE(a.size() == b.size());
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    REQUIRE(a[i].labels == b[i].labels);
+    REQUIRE(a[i].floats.size() == b[i].floats.size());
+    for (std::size_t p = 0; p < a[i].floats.size(); ++p) {
+      REQUIRE(a[i].floats[p].timestamp_ms == b[i].floats[p].timestamp_ms);
+      REQUIRE(std::bit_cast<std::uint64_t>(a[i].floats[p].value) ==
+              std::bit_cast<std::uint64_t>(b[i].floats[p].value));
+    }
+  }
+}
+
+TEST_CASE("engine: results have the same bits with and without threads", "[promql][engine]") {
+  const auto storage = counters(700, 120);
+  const std::string query = GENERATE(
+      "sum by (mode) (rate(x_total[5m]))", "avg(x_total)", "stddev without (instance) (x_total)",
+      "max by (mode) (max_over_time(x_total[3m]))", "rate(x_total[2m]) * 2 > 1",
+      "topk(3, x_total)", "x_total / on(instance) x_total", "sum(x_total offset 1m) - 1");
+  CAPTURE(query);
+  base::ThreadPool pool("test", 4, 256);
+  const Fixture alone;
+  const Fixture threaded({}, &pool);
+  const auto run = [&](const Fixture& fixture) {
+    return matrix_of(fixture.engine().range(storage, query, 5 * kMinute, 25 * kMinute, 30'000));
+  };
+  const Matrix expected = run(alone);
+  REQUIRE_FALSE(expected.empty());
+  for (int round = 0; round < 3; ++round) require_same_bits(expected, run(threaded));
+}
+
+TEST_CASE("engine: every step of a range query equals the instant query at it",
+          "[promql][engine]") {
+  const auto storage = counters(40, 80);
+  const std::string query = GENERATE(
+      "sum by (mode) (rate(x_total[5m]))", "x_total", "increase(x_total[90s])", "-x_total",
+      "x_total and on(mode) x_total{instance=\"host-3\"}", "count by (mode) (x_total > 100)",
+      "max_over_time(rate(x_total[1m])[5m:30s])", "avg_over_time(x_total[4m] offset 2m)",
+      "x_total @ 600", "sum(x_total) / scalar(count(x_total))", "changes(x_total[5m])",
+      "timestamp(x_total)", "quantile by (mode) (0.3, x_total)", "x_total > bool 50",
+      "absent(x_total{instance=\"none\"})", "vector(time())", "x_total or vector(1)");
+  CAPTURE(query);
+  const Fixture fixture;
+  const Timestamp start = 4 * kMinute;
+  const Timestamp end = 19 * kMinute;
+  const std::int64_t step = 45'000;
+  const Matrix range = matrix_of(fixture.engine().range(storage, query, start, end, step));
+  std::size_t points = 0;
+  for (Timestamp t = start; t <= end; t += step) {
+    const Result<QueryResult> instant = fixture.engine().instant(storage, query, t);
+    REQUIRE(instant.ok());
+    for (const VectorSample& sample : std::get<Vector>(instant->value)) {
+      const auto series = std::find_if(range.begin(), range.end(), [&](const Series& candidate) {
+        return candidate.labels == sample.labels;
+      });
+      REQUIRE(series != range.end());
+      const auto point =
+          std::find_if(series->floats.begin(), series->floats.end(),
+                       [t](const Sample& candidate) { return candidate.timestamp_ms == t; });
+      REQUIRE(point != series->floats.end());
+      REQUIRE(std::bit_cast<std::uint64_t>(point->value) ==
+              std::bit_cast<std::uint64_t>(sample.value));
+      ++points;
+    }
+  }
+  std::size_t range_points = 0;
+  for (const Series& series : range) range_points += series.floats.size();
+  REQUIRE(range_points == points);
+}
+
+TEST_CASE("engine: names go at each step by default and at the end with the feature",
+          "[promql][engine]") {
+  test_language::MemoryStorage storage;
+  storage.add({{kMetricName, "a_total"}, {"k", "1"}}, 0, 1);
+  storage.add({{kMetricName, "a_total"}, {"k", "1"}}, kMinute, 2);
+  storage.add({{kMetricName, "b_total"}, {"k", "1"}}, 0, 1);
+  storage.add({{kMetricName, "b_total"}, {"k", "1"}}, kMinute, 3);
+  const std::string query = "sum by (__name__) (increase({k=\"1\"}[5m]))";
+
+  const Result<QueryResult> at_once = Fixture().engine().instant(storage, query, kMinute);
+  REQUIRE_FALSE(at_once.ok());
+  REQUIRE(at_once.error().code() == ErrorCode::kExecution);
+  REQUIRE(at_once.error().message() ==
+          "vector cannot contain metrics with the same labelset");
+
+  EngineOptions options;
+  options.features.delayed_name_removal = true;
+  // Two groups by name while it is there; at the end both are {}.
+  REQUIRE_FALSE(Fixture(options).engine().instant(storage, query, kMinute).ok());
+  const Result<QueryResult> counted =
+      Fixture(options).engine().instant(storage, "count(" + query + ")", kMinute);
+  REQUIRE(counted.ok());
+  REQUIRE(std::get<Vector>(counted->value).at(0).value == 2);
+}
+
+TEST_CASE("engine: a lookback window excludes its left end", "[promql][engine]") {
+  test_language::MemoryStorage storage;
+  storage.add({{kMetricName, "a"}}, 0, 1);
+  const Fixture fixture;
+  const auto size_at = [&](Timestamp t) {
+    return std::get<Vector>(fixture.engine().instant(storage, "a", t)->value).size();
+  };
+  REQUIRE(size_at(5 * kMinute - 1) == 1);
+  REQUIRE(size_at(5 * kMinute) == 0);
+  REQUIRE(size_at(0) == 1);
+  REQUIRE(size_at(-1) == 0);
+}
+
+TEST_CASE("engine: limits, cancellation and timeout end a query with their own codes",
+          "[promql][engine]") {
+  const auto storage = counters(50, 100);
+  EngineOptions options;
+
+  SECTION("samples") {
+    options.samples_max = 1000;
+    const Fixture fixture(options);
+    const auto result = fixture.engine().range(storage, "x_total", 0, 20 * kMinute, 15'000);
+    REQUIRE_FALSE(result.ok());
+    REQUIRE(result.error().code() == ErrorCode::kLimitExceeded);
+    REQUIRE(result.error().message().find("too many samples") != std::string::npos);
+    REQUIRE(result.error().message().find("--query.max-samples=1000") != std::string::npos);
+    REQUIRE(fixture.held() == 0);
+  }
+  SECTION("steps of a subquery") {
+    const auto result =
+        Fixture().engine().instant(storage, "sum_over_time(x_total[10y:1ms])", kMinute);
+    REQUIRE_FALSE(result.ok());
+    REQUIRE(result.error().code() == ErrorCode::kLimitExceeded);
+  }
+  SECTION("cancel") {
+    QueryParams params;
+    params.canceled = [] { return true; };
+    const auto result = Fixture().engine().instant(storage, "x_total", kMinute, params);
+    REQUIRE_FALSE(result.ok());
+    REQUIRE(result.error().code() == ErrorCode::kCanceled);
+    REQUIRE(result.error().message() == "query was canceled in expression evaluation");
+  }
+  SECTION("timeout") {
+    options.timeout = std::chrono::milliseconds(0);
+    const auto result = Fixture(options).engine().instant(storage, "x_total", kMinute);
+    REQUIRE_FALSE(result.ok());
+    REQUIRE(result.error().code() == ErrorCode::kTimeout);
+  }
+  SECTION("a range query of a string") {
+    const auto result = Fixture().engine().range(storage, "\"x\"", 0, kMinute, 1000);
+    REQUIRE_FALSE(result.ok());
+    REQUIRE(result.error().code() == ErrorCode::kInvalidArgument);
+    REQUIRE(result.error().message() ==
+            "invalid expression type \"string\" for range query, must be Scalar or instant "
+            "Vector");
+  }
+}
+
+TEST_CASE("engine: absurd times neither overflow nor crash", "[promql][engine]") {
+  const auto storage = counters(3, 10);
+  const Fixture fixture;
+  const Timestamp t = GENERATE(std::numeric_limits<Timestamp>::min(),
+                               std::numeric_limits<Timestamp>::max(), Timestamp{-1});
+  for (const char* query : {"x_total", "rate(x_total[5m])", "x_total offset 290y",
+                            "x_total offset -290y", "sum_over_time(x_total[5m:1m])",
+                            "x_total @ 9223372036854"}) {
+    CAPTURE(t, query);
+    const auto result = fixture.engine().instant(storage, query, t);
+    REQUIRE((result.ok() || !result.error().message().empty()));
+  }
+}
+
+TEST_CASE("engine: sums are compensated and their order does not show", "[promql][engine]") {
+  test_language::MemoryStorage storage;
+  const double values[] = {1e100, 1, -1e100, 3.5};
+  for (std::size_t i = 0; i < 4; ++i) {
+    storage.add({{kMetricName, "a"}, {"i", std::to_string(i)}}, 0, values[i]);
+  }
+  const auto value = [&](const char* query) {
+    return std::get<Vector>(Fixture().engine().instant(storage, query, 0)->value).at(0).value;
+  };
+  REQUIRE(value("sum(a)") == 4.5);
+  REQUIRE(value("avg(a)") == 1.125);
+}
+
+}  // namespace
+}  // namespace varve::promql
