@@ -109,6 +109,8 @@ Result<http::ClientRequest> scrape_request(const Target& target, const PoolOptio
   request.insecure_skip_verify = client.tls.insecure_skip_verify;
   request.proxy_url = client.proxy.url;
   request.headers.emplace_back("Accept", accept_header(pool));
+  request.headers.emplace_back("User-Agent", "Varve");
+  if (!pool.enable_compression) request.headers.emplace_back("Accept-Encoding", "identity");
   request.headers.emplace_back(
       "X-Prometheus-Scrape-Timeout-Seconds",
       fmt::format("{}", static_cast<double>(target.timeout.count()) / 1000));

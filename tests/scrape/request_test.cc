@@ -60,6 +60,7 @@ TEST_CASE("request: credentials come from the file at every scrape", "[scrape]")
 
 TEST_CASE("request: basic auth, TLS and custom headers are passed on", "[scrape]") {
   PoolOptions pool;
+  pool.enable_compression = false;
   pool.client.basic_auth.emplace();
   pool.client.basic_auth->username = "u";
   pool.client.basic_auth->password.value = "p:w";
@@ -73,6 +74,8 @@ TEST_CASE("request: basic auth, TLS and custom headers are passed on", "[scrape]
   CHECK(request->basic_auth_password == "p:w");
   CHECK(request->ca_file == "ca.pem");
   CHECK(request->insecure_skip_verify);
+  CHECK_FALSE(request->accept_gzip);
+  CHECK(header(*request, "Accept-Encoding") == "identity");
   CHECK(std::count_if(request->headers.begin(), request->headers.end(),
                       [](const auto& h) { return h.first == "X-A"; }) == 2);
   pool.client.oauth2.emplace();
