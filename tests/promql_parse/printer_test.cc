@@ -83,6 +83,7 @@ const Printed kExpressions[] = {
     // operators
     {"a + b * c ^ d ^ e", ""},
     {"-a ^ 2", ""},
+    {"-Inf ^ 2", ""},
     {"-(a)", ""},
     {"+a", ""},
     {"a and b or c unless d", ""},

@@ -164,6 +164,19 @@ std::string print_operator(const Binary& binary) {
   return out;
 }
 
+void print(const Expr& expr, std::string& out);
+
+// A left operand. The sign of `+Inf ^ 2` would read as a unary plus around the power.
+void print_base(const Expr& expr, BinaryOp op, std::string& out) {
+  const bool infinite =
+      expr.kind() == ExprKind::kNumber && std::isinf(as<NumberLiteral>(expr).value);
+  if (op == BinaryOp::kPower && infinite) {
+    out += "Inf";
+  } else {
+    print(expr, out);
+  }
+}
+
 void print(const Expr& expr, std::string& out) {
   switch (expr.kind()) {
     case ExprKind::kNumber: {
@@ -204,7 +217,7 @@ void print(const Expr& expr, std::string& out) {
     }
     case ExprKind::kBinary: {
       const auto& binary = as<Binary>(expr);
-      print(*binary.lhs, out);
+      print_base(*binary.lhs, binary.op, out);
       out += " " + print_operator(binary) + " ";
       print(*binary.rhs, out);
       return;

@@ -133,7 +133,9 @@ Result<Labels> parse_labels(std::string_view& text) {
                                  text[end] == ':')) {
       ++end;
     }
-    if (end == 0) return refused("a series must begin with a name or a brace");
+    if (end == 0 || is_digit(static_cast<unsigned char>(text[0]))) {
+      return refused("a series must begin with a name or a brace");
+    }
     labels.set(kMetricName, text.substr(0, end));
     text.remove_prefix(end);
   }
