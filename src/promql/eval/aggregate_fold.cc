@@ -28,6 +28,7 @@ Result<StepMatrix> aggregate_fold(const Aggregate& expr, const SeriesSource& sou
     Accumulator* into = nullptr;
     std::uint32_t into_group = 0;
     for (std::size_t i = begin; i < end; ++i) {
+      if (i % QueryState::kTaskItems == 0) VARVE_TRY(state.poll());
       VARVE_TRY(reader->read(i, points));
       const std::uint32_t group = grouping.group_of[i];
       if (into == nullptr || group != into_group) {

@@ -57,7 +57,7 @@ class QueryState {
   // Accounts for points now held. kLimitExceeded beyond samples_max.
   Status charge(std::uint64_t samples);
   void release(std::uint64_t samples);
-  // kTimeout or kCanceled if the query must end. Called once per task, step batch or node.
+  // kTimeout or kCanceled if the query must end. Called once per node, task and kTaskItems series.
   Status poll();
 
   void count_read(std::uint64_t samples) {

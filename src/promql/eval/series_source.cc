@@ -89,6 +89,7 @@ Result<StepMatrix> materialize(const SeriesSource& source, QueryState& state) {
                              AnnotationSink& sink) -> Status {
     VARVE_TRY_ASSIGN(const auto reader, source.reader(begin, end, sink));
     for (std::size_t i = begin; i < end; ++i) {
+      if (i % QueryState::kTaskItems == 0) VARVE_TRY(state.poll());
       StepSeries series;
       VARVE_TRY(reader->read(i, series));
       const std::size_t points = count_points(series);
