@@ -95,7 +95,8 @@ struct OpenChunk {
   std::vector<std::uint64_t> words = std::vector<std::uint64_t>(kSamples * kGorillaAppendWordsMax);
 };
 
-void fill(OpenChunk& chunk, const std::vector<Timestamp>& times, const std::vector<double>& values) {
+void fill(OpenChunk& chunk, const std::vector<Timestamp>& times,
+          const std::vector<double>& values) {
   chunk.state = {};
   for (std::size_t i = 0; i < kSamples; ++i) {
     gorilla_append(chunk.state, chunk.words.data(), times[i], values[i]);
@@ -158,10 +159,9 @@ void times_block(benchmark::State& state, std::vector<Timestamp> times, bool dec
   report(state, size * kSeriesCount);
 }
 
-constexpr const char* kShapes[] = {"steady_counter",  "two_decimal_gauge",   "sparse_counter",
-                                   "constant",        "small_int_gauge",     "byte_counter",
-                                   "random_float",    "two_decimal_counter", "page_gauge",
-                                   "mix"};
+constexpr const char* kShapes[] = {
+    "steady_counter", "two_decimal_gauge", "sparse_counter",      "constant",   "small_int_gauge",
+    "byte_counter",   "random_float",      "two_decimal_counter", "page_gauge", "mix"};
 
 const bool kRegistered = [] {
   using Run = void (*)(benchmark::State&, const char*);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What does a new series cost in the head's index, in time and memory, and what a selection? A fleet
-// of targets with 1000 series of 9 labels each, added target by target and shuffled.
+// What does a new series cost in the head's index, in time and memory, and what a selection? A
+// fleet of targets with 1000 series of 9 labels each, added target by target and shuffled.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -58,7 +58,10 @@ void add(benchmark::State& state, bool shuffled) {
                          benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
   state.counters["B/series"] = bytes / count;
 }
-BENCHMARK_CAPTURE(add, by_target, false)->Arg(100'000)->Arg(1'000'000)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(add, by_target, false)
+    ->Arg(100'000)
+    ->Arg(1'000'000)
+    ->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(add, shuffled, true)->Arg(100'000)->Arg(1'000'000)->Unit(benchmark::kMillisecond);
 
 // A million series, made once.
@@ -88,18 +91,22 @@ Matcher matcher(MatchType type, const char* name, const char* value) {
 BENCHMARK_CAPTURE(select, one_series,
                   {matcher(MatchType::kEqual, "__name__", "node_metric_number_7_total"),
                    matcher(MatchType::kEqual, "instance", "host-500.example.org:9100"),
-                   matcher(MatchType::kEqual, "device", "device2")}, 1);
+                   matcher(MatchType::kEqual, "device", "device2")},
+                  1);
 BENCHMARK_CAPTURE(select, metric_of_all_targets,
                   {matcher(MatchType::kEqual, "__name__", "node_metric_number_7_total")}, 4000);
 BENCHMARK_CAPTURE(select, metric_and_job,
                   {matcher(MatchType::kEqual, "__name__", "node_metric_number_7_total"),
-                   matcher(MatchType::kEqual, "job", "api")}, 800);
+                   matcher(MatchType::kEqual, "job", "api")},
+                  800);
 BENCHMARK_CAPTURE(select, metric_and_instance_regex,
                   {matcher(MatchType::kEqual, "__name__", "node_metric_number_7_total"),
-                   matcher(MatchType::kRegex, "instance", "host-[0-4].*:9100")}, 1780);
+                   matcher(MatchType::kRegex, "instance", "host-[0-4].*:9100")},
+                  1780);
 BENCHMARK_CAPTURE(select, metric_without_device,
                   {matcher(MatchType::kEqual, "__name__", "node_metric_number_7_total"),
-                   matcher(MatchType::kNotEqual, "device", "device1")}, 3000);
+                   matcher(MatchType::kNotEqual, "device", "device1")},
+                  3000);
 BENCHMARK_CAPTURE(select, everything, {matcher(MatchType::kRegex, "job", ".+")}, 1'000'000)
     ->Unit(benchmark::kMillisecond);
 

@@ -92,7 +92,8 @@ TEST_CASE("value block: decimals of every exponent are found", "[storage][codec]
   std::mt19937_64 random(42);
   for (int round = 0; round < 2000; ++round) {
     const auto integer = static_cast<std::int64_t>(random() % (1ULL << 50));
-    const double value = static_cast<double>(integer) / kPowersOfTen[static_cast<unsigned>(exponent)];
+    const double value =
+        static_cast<double>(integer) / kPowersOfTen[static_cast<unsigned>(exponent)];
     CAPTURE(integer);
     CHECK(is_decimal(value));
   }

@@ -90,7 +90,8 @@ TEST_CASE("gorilla: a chunk refuses times it cannot hold", "[storage][codec]") {
   CHECK_FALSE(gorilla_accepts(early.state, std::numeric_limits<Timestamp>::max()));
 }
 
-TEST_CASE("gorilla: a copied state decodes what it saw while appending goes on", "[storage][codec]") {
+TEST_CASE("gorilla: a copied state decodes what it saw while appending goes on",
+          "[storage][codec]") {
   const std::vector<double> values = real_shapes()[0].make(7, 120);
   const std::vector<Timestamp> times = jittered_times(7, 120);
   Chunk chunk;
@@ -128,9 +129,9 @@ TEST_CASE("gorilla: the bytes are those of a Prometheus XOR chunk", "[storage][c
   chunk.append(1031, 2);
   std::vector<std::uint8_t> bytes;
   gorilla_to_xor_chunk(chunk.state, chunk.words.data(), bytes);
-  const std::vector<std::uint8_t> expected = {0x00, 0x03, 0xd0, 0x0f, 0x3f, 0xf0, 0x00, 0x00,
-                                              0x00, 0x00, 0x00, 0x00, 0x0f, 0x40, 0x00, 0xe1,
-                                              0x2f, 0xff, 0x80};
+  const std::vector<std::uint8_t> expected = {0x00, 0x03, 0xd0, 0x0f, 0x3f, 0xf0, 0x00,
+                                              0x00, 0x00, 0x00, 0x00, 0x00, 0x0f, 0x40,
+                                              0x00, 0xe1, 0x2f, 0xff, 0x80};
   CHECK(bytes == expected);
 }
 

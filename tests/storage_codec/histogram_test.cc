@@ -78,8 +78,8 @@ Histogram random_histogram(std::mt19937_64& random, bool integer) {
   } else {
     fill(h.negative_spans, h.negative_counts);
     h.zero_count = count();
-    h.zero_threshold = random() % 2 == 0 ? std::ldexp(1, static_cast<int>(random() % 300) - 250)
-                                         : count();
+    h.zero_threshold =
+        random() % 2 == 0 ? std::ldexp(1, static_cast<int>(random() % 300) - 250) : count();
   }
   return h;
 }
@@ -106,14 +106,18 @@ TEST_CASE("histogram chunk: any histograms come back bit for bit", "[storage][co
   Histogram current = random_histogram(random, seed % 2 == 0);
   for (int i = 0; i < 150; ++i) {
     switch (random() % 20) {
-      case 0: current = random_histogram(random, random() % 2 == 0); break;
-      case 1: current = stale(random() % 2 == 0); break;
+      case 0:
+        current = random_histogram(random, random() % 2 == 0);
+        break;
+      case 1:
+        current = stale(random() % 2 == 0);
+        break;
       default:
         if (current.is_stale()) current = random_histogram(random, seed % 2 == 0);
         observe(random, current);
     }
-    current.counter_reset_hint = random() % 10 == 0 ? CounterResetHint::kGauge
-                                                    : CounterResetHint::kUnknown;
+    current.counter_reset_hint =
+        random() % 10 == 0 ? CounterResetHint::kGauge : CounterResetHint::kUnknown;
     if (current.is_stale()) current.counter_reset_hint = CounterResetHint::kUnknown;
     t = static_cast<Timestamp>(static_cast<std::uint64_t>(t) + random() % 20'000);
     appender.append(t, current);
@@ -151,11 +155,17 @@ TEST_CASE("counter resets: found as Prometheus finds them", "[storage][codec]") 
   CHECK(hint([](Histogram& h) { h.positive_counts[2] = 2; }) == kReset);
   CHECK(hint([](Histogram& h) { h.negative_counts[0] = 2; }) == kReset);
   CHECK(hint([](Histogram& h) { h.schema = 2; }) == kUnknown);
-  CHECK(hint([](Histogram& h) { h.schema = 2; h.count = 1; }) == kReset);
+  CHECK(hint([](Histogram& h) {
+          h.schema = 2;
+          h.count = 1;
+        }) == kReset);
   CHECK(hint([](Histogram& h) { h.zero_threshold = 1; }) == kUnknown);
   CHECK(hint([](Histogram& h) { h.integer = false; }) == kUnknown);
   CHECK(hint([](Histogram& h) { h.counter_reset_hint = kReset; }) == kReset);
-  CHECK(hint([](Histogram& h) { h.counter_reset_hint = kGauge; h.count = 1; }) == kGauge);
+  CHECK(hint([](Histogram& h) {
+          h.counter_reset_hint = kGauge;
+          h.count = 1;
+        }) == kGauge);
   CHECK(hint([](Histogram& h) { h.sum = stale_marker(); }) == kUnknown);
   // The bucket at index 6 is missing.
   CHECK(hint([](Histogram& h) {
@@ -227,10 +237,10 @@ TEST_CASE("histogram chunk: a repeated layout costs little", "[storage][codec]")
 TEST_CASE("histogram chunk: the bytes are pinned", "[storage][codec]") {
   HistogramAppender appender;
   appender.append(1000, simple());
-  const std::vector<std::uint8_t> expected = {
-      0x0c, 0xd0, 0x0f, 0x02, 0x74, 0x02, 0x02, 0x03, 0x04, 0x01, 0x01, 0x00, 0x01, 0x00,
-      0x08, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x32, 0x40, 0x7f, 0x18, 0x04, 0x02, 0x04,
-      0x06, 0x02, 0x06};
+  const std::vector<std::uint8_t> expected = {0x0c, 0xd0, 0x0f, 0x02, 0x74, 0x02, 0x02, 0x03,
+                                              0x04, 0x01, 0x01, 0x00, 0x01, 0x00, 0x08, 0x66,
+                                              0x66, 0x66, 0x66, 0x66, 0x66, 0x32, 0x40, 0x7f,
+                                              0x18, 0x04, 0x02, 0x04, 0x06, 0x02, 0x06};
   CHECK(std::vector<std::uint8_t>(appender.bytes().begin(), appender.bytes().end()) == expected);
 }
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Each shape is a small random process with the seed as its parameter.
 #include "shapes.h"
 
 #include <array>
@@ -125,9 +126,16 @@ Values accelerating(std::uint64_t seed, std::size_t count) {
 }
 
 double special(Random& random) {
-  static constexpr std::array<std::uint64_t, 10> kBits = {
-      kStaleNanBits, kNormalNanBits, 0x8000000000000000, 0x7ff0000000000000, 0xfff0000000000000,
-      0x7ff8dead0000beef, 1, 0x000fffffffffffff, 0x7fefffffffffffff, 0x4340000000000000};
+  static constexpr std::array<std::uint64_t, 10> kBits = {kStaleNanBits,
+                                                          kNormalNanBits,
+                                                          0x8000000000000000,
+                                                          0x7ff0000000000000,
+                                                          0xfff0000000000000,
+                                                          0x7ff8dead0000beef,
+                                                          1,
+                                                          0x000fffffffffffff,
+                                                          0x7fefffffffffffff,
+                                                          0x4340000000000000};
   return std::bit_cast<double>(kBits[random() % kBits.size()]);
 }
 
@@ -174,20 +182,23 @@ Values mixed_float(std::uint64_t seed, std::size_t count) {
   });
 }
 
-constexpr std::array kReal = {Shape{"steady_counter", steady_counter},
-                              Shape{"two_decimal_gauge", two_decimal_gauge},
-                              Shape{"sparse_counter", sparse_counter},
-                              Shape{"constant", constant},
-                              Shape{"small_int_gauge", small_int_gauge},
-                              Shape{"byte_counter", byte_counter},
-                              Shape{"random_float", random_float}};
-constexpr std::array kOdd = {
-    Shape{"two_decimal_counter", two_decimal_counter}, Shape{"page_gauge", page_gauge},
-    Shape{"random_bits", random_bits},           Shape{"any_decimal", any_decimal},
-    Shape{"narrow_decimal", narrow_decimal},     Shape{"accelerating", accelerating},
-    Shape{"with_specials", with_specials},       Shape{"stale_end", stale_end},
-    Shape{"all_special", all_special},           Shape{"few_distinct", few_distinct},
-    Shape{"steps_with_jumps", steps_with_jumps}, Shape{"mixed_float", mixed_float}};
+constexpr std::array kReal = {
+    Shape{"steady_counter", steady_counter},   Shape{"two_decimal_gauge", two_decimal_gauge},
+    Shape{"sparse_counter", sparse_counter},   Shape{"constant", constant},
+    Shape{"small_int_gauge", small_int_gauge}, Shape{"byte_counter", byte_counter},
+    Shape{"random_float", random_float}};
+constexpr std::array kOdd = {Shape{"two_decimal_counter", two_decimal_counter},
+                             Shape{"page_gauge", page_gauge},
+                             Shape{"random_bits", random_bits},
+                             Shape{"any_decimal", any_decimal},
+                             Shape{"narrow_decimal", narrow_decimal},
+                             Shape{"accelerating", accelerating},
+                             Shape{"with_specials", with_specials},
+                             Shape{"stale_end", stale_end},
+                             Shape{"all_special", all_special},
+                             Shape{"few_distinct", few_distinct},
+                             Shape{"steps_with_jumps", steps_with_jumps},
+                             Shape{"mixed_float", mixed_float}};
 
 constexpr Timestamp kStart = 1'700'000'000'000;
 

@@ -144,7 +144,8 @@ TEST_CASE("head index: labels, columns, names and values come back", "[storage][
         CHECK((column.ids[i] == 0) == !labels_of(some[i]).has(name));
         if (labels_of(some[i]).has(name)) values.emplace(labels_of(some[i]).get(name));
       }
-      CHECK(index.label_values(name, some) == std::vector<std::string>(values.begin(), values.end()));
+      CHECK(index.label_values(name, some) ==
+            std::vector<std::string>(values.begin(), values.end()));
     }
     for (const std::uint32_t bound : {0u, 3u, 2000u}) {
       std::set<std::string> values;
@@ -196,7 +197,8 @@ TEST_CASE("head index: a series without labels and one with very long ones", "[s
   CHECK(index.all(index.bound()) == Ids{SeriesId{1}, SeriesId{2}});
 }
 
-TEST_CASE("head index: memory per series stays within the head's budget", "[storage][index][.slow]") {
+TEST_CASE("head index: memory per series stays within the head's budget",
+          "[storage][index][.slow]") {
   base::MemoryAccount account("test");
   HeadIndex index(account);
   constexpr std::uint32_t kSeries = 1'000'000;

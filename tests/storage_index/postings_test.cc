@@ -16,7 +16,8 @@ namespace {
 
 Ids random_ids(std::mt19937_64& random, std::size_t count, std::uint32_t limit) {
   std::set<SeriesId> ids;
-  for (std::size_t i = 0; i < count; ++i) ids.insert(SeriesId{1 + static_cast<std::uint32_t>(random() % limit)});
+  for (std::size_t i = 0; i < count; ++i)
+    ids.insert(SeriesId{1 + static_cast<std::uint32_t>(random() % limit)});
   return {ids.begin(), ids.end()};
 }
 
@@ -80,11 +81,11 @@ TEST_CASE("id list: a cursor seeks like a binary search, at every length", "[sto
     CHECK(copied == ids);
     copied.clear();
     list.copy_to(count, copied);
-    CHECK(copied == std::vector<std::uint32_t>(
-                        ids.begin(), std::upper_bound(ids.begin(), ids.end(), count)));
+    CHECK(copied ==
+          std::vector<std::uint32_t>(ids.begin(), std::upper_bound(ids.begin(), ids.end(), count)));
     for (const std::uint32_t stride : {1u, 3u, 50u, 4000u}) {
       IdList::Cursor cursor(list);
-      for (std::uint32_t target = 0; target < 6 * count + 10; 
+      for (std::uint32_t target = 0; target < 6 * count + 10;
            target += 1 + static_cast<std::uint32_t>(random() % stride)) {
         if (cursor.seek(target) != std::binary_search(ids.begin(), ids.end(), target)) {
           FAIL("seek to " << target << " by " << stride);

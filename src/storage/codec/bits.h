@@ -44,7 +44,8 @@ class BitSink {
   // Writes what is pending, padded with zero bits to a byte; the end of what was written.
   std::uint8_t* finish() {
     for (; count_ > 0; count_ -= count_ < 8 ? count_ : 8) {
-      *at_++ = static_cast<std::uint8_t>(count_ >= 8 ? bits_ >> (count_ - 8) : bits_ << (8 - count_));
+      *at_++ =
+          static_cast<std::uint8_t>(count_ >= 8 ? bits_ >> (count_ - 8) : bits_ << (8 - count_));
     }
     return at_;
   }
@@ -62,8 +63,8 @@ class BitSink {
 // What must be readable, and zero, behind the bytes of a BitSource.
 inline constexpr std::size_t kBitSlackBytes = 40;
 
-// Takes bits from bytes by position, one unaligned load each. Bits behind the end are zeros; whoever
-// reads checks overrun() at least every 240 bits, and ends there.
+// Takes bits from bytes by position, one unaligned load each. Bits behind the end are zeros;
+// whoever reads checks overrun() at least every 240 bits, and ends there.
 class BitSource {
  public:
   // The bytes are followed by kBitSlackBytes zeros.

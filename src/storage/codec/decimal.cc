@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Scaling by powers of ten, each step verified by its inverse, so that no rounding can slip through.
+// Scaling by powers of ten, each step verified by its inverse, so that no rounding can slip
+// through.
 #include "storage/codec/decimal.h"
 
 #include <bit>
@@ -112,7 +113,7 @@ __attribute__((target("avx2"))) inline __m256d to_double(__m256i value) {
   const __m256i low_magic = _mm256_set1_epi64x(0x4330000000000000);   // 2^52
   const __m256i high_magic = _mm256_set1_epi64x(0x4530000080000000);  // 2^84 + 2^63
   const __m256d both_magic =
-      _mm256_castsi256_pd(_mm256_set1_epi64x(0x4530000080100000));    // 2^84 + 2^63 + 2^52
+      _mm256_castsi256_pd(_mm256_set1_epi64x(0x4530000080100000));  // 2^84 + 2^63 + 2^52
   const __m256i low = _mm256_blend_epi32(low_magic, value, 0b01010101);
   const __m256i high = _mm256_xor_si256(_mm256_srli_epi64(value, 32), high_magic);
   return _mm256_add_pd(_mm256_sub_pd(_mm256_castsi256_pd(high), both_magic),

@@ -29,8 +29,8 @@ struct Decimals {
 // with less than 2^53 as integer for this to pay.
 bool find_decimals(std::span<const double> values, unsigned exponent_hint, Decimals& out);
 
-// Whether a value is a decimal that find_decimals() takes: certain for integers below 2^50; of those
-// up to 2^53, some are missed, because scaling rounds.
+// Whether a value is a decimal that find_decimals() takes: certain for integers below 2^50; of
+// those up to 2^53, some are missed, because scaling rounds.
 bool is_decimal(double value);
 
 // out[i] = ints[i] / 10^exponent, ints in two's complement.

@@ -18,15 +18,20 @@ namespace varve::storage::codec {
 namespace {
 
 // The exceptions that occur in practice have a number instead of their bits.
-enum class Special : std::uint8_t { kBits = 0, kStale, kNegativeZero, kPositiveInf, kNegativeInf,
-                                    kNan };
-constexpr std::array<std::uint64_t, 6> kSpecialBits = {
-    0,                       // kBits: 8 bytes follow
-    0x7ff0000000000002ULL,   // kStale
-    0x8000000000000000ULL,   // kNegativeZero
-    0x7ff0000000000000ULL,   // kPositiveInf
-    0xfff0000000000000ULL,   // kNegativeInf
-    0x7ff8000000000001ULL};  // kNan
+enum class Special : std::uint8_t {
+  kBits = 0,
+  kStale,
+  kNegativeZero,
+  kPositiveInf,
+  kNegativeInf,
+  kNan
+};
+constexpr std::array<std::uint64_t, 6> kSpecialBits = {0,  // kBits: 8 bytes follow
+                                                       0x7ff0000000000002ULL,   // kStale
+                                                       0x8000000000000000ULL,   // kNegativeZero
+                                                       0x7ff0000000000000ULL,   // kPositiveInf
+                                                       0xfff0000000000000ULL,   // kNegativeInf
+                                                       0x7ff8000000000001ULL};  // kNan
 
 // XOR is tried where the integers need more than this per value; smooth decimals never do.
 constexpr std::size_t kXorTryBits = 36;
@@ -44,9 +49,8 @@ std::uint8_t* put_exceptions(std::span<const double> values, const Decimals& dec
     const std::uint64_t bits = bits_of(values[position]);
     const auto known = std::find(kSpecialBits.begin() + 1, kSpecialBits.end(), bits);
     *at++ = position;
-    *at++ = known == kSpecialBits.end()
-                ? std::uint8_t{0}
-                : static_cast<std::uint8_t>(known - kSpecialBits.begin());
+    *at++ = known == kSpecialBits.end() ? std::uint8_t{0}
+                                        : static_cast<std::uint8_t>(known - kSpecialBits.begin());
     if (known == kSpecialBits.end()) {
       std::memcpy(at, &bits, 8);
       at += 8;
@@ -55,10 +59,9 @@ std::uint8_t* put_exceptions(std::span<const double> values, const Decimals& dec
   return at;
 }
 
-std::size_t encode_decimals(std::span<const double> values, Decimals& decimals,
-                            std::uint8_t* out) {
-  const std::size_t size = encode_ints({decimals.ints.data(), values.size()}, IntKind::kValues,
-                                       decimals.exponent, out);
+std::size_t encode_decimals(std::span<const double> values, Decimals& decimals, std::uint8_t* out) {
+  const std::size_t size =
+      encode_ints({decimals.ints.data(), values.size()}, IntKind::kValues, decimals.exponent, out);
   if (decimals.exception_count == 0) return size;
   out[1] |= kHasExceptions;
   return static_cast<std::size_t>(put_exceptions(values, decimals, out + size) - out);
@@ -145,8 +148,10 @@ bool decode(ByteReader& reader, std::span<const std::uint8_t> bytes, std::size_t
       for (std::size_t i = 0; i < count; ++i) std::memcpy(out + i, &bits, 8);
       return true;
     }
-    case BlockCodec::kXor: return decode_xor(reader, bytes.subspan(reader.taken()), count, out);
-    default: break;
+    case BlockCodec::kXor:
+      return decode_xor(reader, bytes.subspan(reader.taken()), count, out);
+    default:
+      break;
   }
   const std::uint8_t second = reader.byte();
   if (codec == BlockCodec::kConst) {
@@ -216,18 +221,30 @@ Result<std::size_t> decode_values(std::span<const std::uint8_t> bytes, std::size
 
 const char* value_codec_name(std::uint8_t first_byte) {
   switch (static_cast<BlockCodec>(first_byte & 0x0f)) {
-    case BlockCodec::kConst: return "const";
-    case BlockCodec::kAffine: return "affine";
-    case BlockCodec::kFor: return "for";
-    case BlockCodec::kDelta: return "delta";
-    case BlockCodec::kDod: return "dod";
-    case BlockCodec::kSparse: return "sparse";
-    case BlockCodec::kSparseStep: return "sparse_step";
-    case BlockCodec::kResidual: return "residual";
-    case BlockCodec::kDict: return "dict";
-    case BlockCodec::kRaw: return "raw";
-    case BlockCodec::kConstBits: return "const_bits";
-    case BlockCodec::kXor: return "xor";
+    case BlockCodec::kConst:
+      return "const";
+    case BlockCodec::kAffine:
+      return "affine";
+    case BlockCodec::kFor:
+      return "for";
+    case BlockCodec::kDelta:
+      return "delta";
+    case BlockCodec::kDod:
+      return "dod";
+    case BlockCodec::kSparse:
+      return "sparse";
+    case BlockCodec::kSparseStep:
+      return "sparse_step";
+    case BlockCodec::kResidual:
+      return "residual";
+    case BlockCodec::kDict:
+      return "dict";
+    case BlockCodec::kRaw:
+      return "raw";
+    case BlockCodec::kConstBits:
+      return "const_bits";
+    case BlockCodec::kXor:
+      return "xor";
   }
   return "unknown";
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The values of a closed chunk: up to 128 doubles as a self-contained run of bytes, in whichever of a
-// dozen encodings is smallest. Every bit pattern of a double survives. Decoders take hostile bytes:
-// they never read or write outside what they are given. See FORMAT.md, "Value block".
+// The values of a closed chunk: up to 128 doubles as a self-contained run of bytes, in whichever of
+// a dozen encodings is smallest. Every bit pattern of a double survives. Decoders take hostile
+// bytes: they never read or write outside what they are given. See FORMAT.md, "Value block".
 #pragma once
 
 #include <cstddef>

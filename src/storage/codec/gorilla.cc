@@ -73,8 +73,8 @@ bool take_uvarint(BitSource& source, std::uint64_t& value) {
   return false;
 }
 
-// Arithmetic on times is unsigned, so that hostile deltas wrap instead of overflowing. By value: the
-// source then lives in registers.
+// Arithmetic on times is unsigned, so that hostile deltas wrap instead of overflowing. By value:
+// the source then lives in registers.
 bool decode(BitSource source, std::size_t count, Timestamp* times, double* values) {
   if (count == 0) return true;
   std::uint64_t raw = 0;
@@ -131,8 +131,8 @@ void gorilla_append(GorillaState& state, std::uint64_t* words, Timestamp t, doub
   state.last_value = value;
   state.bits = sink.pending();
   state.bit_count = static_cast<std::uint8_t>(sink.pending_count());
-  state.word_count =
-      static_cast<std::uint16_t>(state.word_count + static_cast<std::size_t>(sink.at() - begin) / 8);
+  state.word_count = static_cast<std::uint16_t>(state.word_count +
+                                                static_cast<std::size_t>(sink.at() - begin) / 8);
   ++state.count;
 }
 

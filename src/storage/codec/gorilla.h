@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The codec of the open chunk: delta-of-delta timestamps and XORed values, bit for bit the data of a
-// Prometheus XOR chunk, so that exporting one is a copy. The state that appending needs is a small
-// plain struct which the head embeds in its hot series record; the bits go into words the head owns.
-// See FORMAT.md, "XOR chunk".
+// The codec of the open chunk: delta-of-delta timestamps and XORed values, bit for bit the data of
+// a Prometheus XOR chunk, so that exporting one is a copy. The state that appending needs is a
+// small plain struct which the head embeds in its hot series record; the bits go into words the
+// head owns. See FORMAT.md, "XOR chunk".
 #pragma once
 
 #include <cstddef>
@@ -31,14 +31,14 @@ struct GorillaState {
   Timestamp last_time = 0;
   double last_value = 0;
   std::uint64_t bits = 0;
-  std::uint32_t last_delta = 0;   // milliseconds between the two newest samples
-  std::uint16_t count = 0;        // samples
-  std::uint16_t word_count = 0;   // whole words written
+  std::uint32_t last_delta = 0;  // milliseconds between the two newest samples
+  std::uint16_t count = 0;       // samples
+  std::uint16_t word_count = 0;  // whole words written
   std::uint8_t bit_count = 0;
-  std::uint8_t leading = 0xff;    // zero bits before the value window; 0xff: there is none yet
-  std::uint8_t trailing = 0;      // zero bits behind it
-  std::uint8_t owner_byte = 0;    // not ours: for whoever embeds the state
-  std::uint32_t owner_word = 0;   // likewise
+  std::uint8_t leading = 0xff;   // zero bits before the value window; 0xff: there is none yet
+  std::uint8_t trailing = 0;     // zero bits behind it
+  std::uint8_t owner_byte = 0;   // not ours: for whoever embeds the state
+  std::uint32_t owner_word = 0;  // likewise
 };
 static_assert(sizeof(GorillaState) == 40 && std::is_trivially_copyable_v<GorillaState>);
 

@@ -9,7 +9,7 @@
 #include <bit>
 #include <cmath>
 #include <cstring>
-#include <optional>
+#include <utility>
 
 #include "base/check.h"
 #include "base/try.h"
@@ -91,7 +91,8 @@ class Writer {
     std::memcpy(bytes, &value, 8);
     out_.insert(out_.end(), bytes, bytes + 8);
   }
-  // Bits without the zero bytes at both ends: a byte with how many of them there are, then the rest.
+  // Bits without the zero bytes at both ends: a byte with how many of them there are, then the
+  // rest.
   void trimmed(std::uint64_t bits) {
     if (bits == 0) {
       byte(0);
@@ -280,9 +281,8 @@ class Decoder {
 Status check_side(const char* side, const std::vector<HistogramSpan>& spans,
                   const std::vector<double>& counts) {
   if (spans.size() > kHistogramSpansMax) {
-    return Error(ErrorCode::kInvalidArgument,
-                 fmt::format("histogram: {} {} spans, {} are allowed", spans.size(), side,
-                             kHistogramSpansMax));
+    return Error(ErrorCode::kInvalidArgument, fmt::format("histogram: {} {} spans, {} are allowed",
+                                                          spans.size(), side, kHistogramSpansMax));
   }
   const std::size_t buckets = bucket_count(spans);
   if (buckets > kHistogramBucketsMax) {
@@ -346,7 +346,8 @@ void HistogramAppender::append(Timestamp t, const Histogram& histogram) {
   Writer writer(bytes_);
   writer.byte(flags);
   // Wraps for times that are further apart than an int64, as does the decoder.
-  const std::uint64_t delta = static_cast<std::uint64_t>(t) - static_cast<std::uint64_t>(last_time_);
+  const std::uint64_t delta =
+      static_cast<std::uint64_t>(t) - static_cast<std::uint64_t>(last_time_);
   if (count_ == 0) {
     writer.varint(t);
     last_delta_ = 0;
@@ -378,8 +379,8 @@ std::size_t HistogramAppender::memory_bytes() const {
   std::size_t bytes = bytes_.capacity();
   const auto add = [&](const Histogram* h) {
     if (h == nullptr) return;
-    bytes += sizeof(Histogram) + (h->positive_spans.capacity() + h->negative_spans.capacity()) *
-                                     sizeof(HistogramSpan) +
+    bytes += sizeof(Histogram) +
+             (h->positive_spans.capacity() + h->negative_spans.capacity()) * sizeof(HistogramSpan) +
              (h->positive_counts.capacity() + h->negative_counts.capacity() +
               h->custom_bounds.capacity()) *
                  sizeof(double);

@@ -6,8 +6,8 @@
 namespace varve::storage::codec {
 namespace {
 
-// Walks the buckets of one sign in order of their indexes; indexes are 64-bit so that the offsets of
-// hostile spans cannot overflow them.
+// Walks the buckets of one sign in order of their indexes; indexes are 64-bit so that the offsets
+// of hostile spans cannot overflow them.
 class BucketWalk {
  public:
   BucketWalk(const std::vector<HistogramSpan>& spans, const std::vector<double>& counts)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Up to 128 integers in the smallest of several encodings: what value blocks (after decimal scaling)
-// and time blocks share. See FORMAT.md, "Integer block".
+// Up to 128 integers in the smallest of several encodings: what value blocks (after decimal
+// scaling) and time blocks share. See FORMAT.md, "Integer block".
 #pragma once
 
 #include <array>
@@ -34,6 +34,14 @@ enum class BlockCodec : std::uint8_t {
 inline constexpr std::uint8_t kWidthMask = 0x3f;
 inline constexpr std::uint8_t kHasExceptions = 0x40;  // value blocks only
 inline constexpr std::uint8_t kHasDivisor = 0x80;
+
+inline constexpr std::size_t kDictEntriesMax = 16;
+// A position in a block.
+inline constexpr unsigned kPositionBits = 7;
+// Few jumps of a sparse block are listed, many are marked in a bitmap of all steps.
+inline constexpr bool jumps_listed(std::size_t jumps, std::size_t count) {
+  return jumps * kPositionBits < count - 1;
+}
 
 // Room for the integers of a block and for what unpacking may write behind them.
 using IntBuffer = std::array<std::uint64_t, kIntsMax + kUnpackSlackValues>;

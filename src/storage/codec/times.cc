@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Time blocks: an integer block without exponent or exceptions, or raw where times are too far apart.
+// Time blocks: an integer block without exponent or exceptions, or raw where times are too far
+// apart.
 #include "storage/codec/times.h"
 
 #include <xxhash.h>

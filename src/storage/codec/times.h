@@ -23,7 +23,8 @@ inline constexpr std::size_t kTimesBytesMax = kTimesMax * 8 + 16;
 std::size_t encode_times(std::span<const Timestamp> times, std::uint8_t* out);
 
 // Reads a block of `count` times from the front of `bytes` into out[0, count). Returns the bytes it
-// took; kCorruption, with out undefined, if they are no block. Precondition: 1 <= count <= kTimesMax.
+// took; kCorruption, with out undefined, if they are no block. Precondition: 1 <= count <=
+// kTimesMax.
 Result<std::size_t> decode_times(std::span<const std::uint8_t> bytes, std::size_t count,
                                  Timestamp* out);
 

@@ -71,8 +71,8 @@ __attribute__((target("avx2"))) void unpack_avx2(const std::uint8_t* in, std::si
     const __m128i low = _mm_loadu_si128(reinterpret_cast<const __m128i*>(in));
     const __m128i high = _mm_loadu_si128(reinterpret_cast<const __m128i*>(in + high_byte));
     const __m256i both = _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1);
-    const __m256i values = _mm256_and_si256(
-        _mm256_srlv_epi32(_mm256_shuffle_epi8(both, bytes_of), shift_by), mask);
+    const __m256i values =
+        _mm256_and_si256(_mm256_srlv_epi32(_mm256_shuffle_epi8(both, bytes_of), shift_by), mask);
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(out),
                         _mm256_cvtepu32_epi64(_mm256_castsi256_si128(values)));
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + 4),

@@ -24,8 +24,8 @@ inline std::size_t packed_bytes(std::size_t count, unsigned width) {
 // Writes packed_bytes(count, width) bytes. Precondition: width <= kPackWidthMax, each value fits.
 void pack(const std::uint64_t* values, std::size_t count, unsigned width, std::uint8_t* out);
 
-// Precondition: width <= kPackWidthMax; kUnpackSlackBytes readable bytes behind the packed ones, and
-// kUnpackSlackValues writable values behind out[count).
+// Precondition: width <= kPackWidthMax; kUnpackSlackBytes readable bytes behind the packed ones,
+// and kUnpackSlackValues writable values behind out[count).
 void unpack(const std::uint8_t* in, std::size_t count, unsigned width, std::uint64_t* out);
 
 // What unpack() does, on any machine; the twin its vector form is tested against.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How one double follows another in an XOR chunk, shared by the open chunk's codec and the XOR value
-// block. `Sink` has put(bits, count) with count <= 64; `Source` is a BitSource or alike.
+// How one double follows another in an XOR chunk, shared by the open chunk's codec and the XOR
+// value block. `Sink` has put(bits, count) with count <= 64; `Source` is a BitSource or alike.
 // Format after prometheus tsdb/docs/format/chunks.md.
 #pragma once
 
@@ -12,7 +12,8 @@ namespace varve::storage::codec {
 // 0: same value; 10: the meaningful bits lie in the window of the last value that set one;
 // 11: a new window, 5 bits of leading zeros and 6 bits of length (0 means 64).
 template <typename Sink>
-inline void put_xor(Sink& sink, std::uint64_t xored, std::uint8_t& leading, std::uint8_t& trailing) {
+inline void put_xor(Sink& sink, std::uint64_t xored, std::uint8_t& leading,
+                    std::uint8_t& trailing) {
   if (xored == 0) {
     sink.put(0, 1);
     return;

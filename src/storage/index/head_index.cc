@@ -52,8 +52,8 @@ void HeadIndex::add(SeriesId series_id, const Labels& labels) {
 
   std::size_t count = 0;
   for (const LabelView& label : labels) {
-    // Scrapes and senders list a target's series one after the other, and canonical order puts equal
-    // names at equal places: comparing with the last series saves most look-ups.
+    // Scrapes and senders list a target's series one after the other, and canonical order puts
+    // equal names at equal places: comparing with the last series saves most look-ups.
     if (count < rep.last_pairs.size()) {
       const PairEntry& last = rep.pairs[rep.last_pairs[count]];
       if (rep.names[last.name].view() == label.name) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The inverted index of the head, in memory: which series have which labels. One writer adds series,
-// any number of readers select at the same time without locks.
+// The inverted index of the head, in memory: which series have which labels. One writer adds
+// series, any number of readers select at the same time without locks.
 #pragma once
 
 #include <cstddef>
@@ -60,16 +60,17 @@ class HeadIndex {
   // Precondition: id is greater than any added before, and there are at most kLabelsMax labels.
   // Copies them.
   void add(SeriesId id, const Labels& labels);
-  // Hides an id from select() and the counts from now on; its labels stay readable, for readers that
-  // have selected it already. Memory is not given back.
+  // Hides an id from select() and the counts from now on; its labels stay readable, for readers
+  // that have selected it already. Memory is not given back.
   void remove(SeriesId id);
 
   // The highest id added; kNone if there is none.
   SeriesId bound() const;
   std::size_t series_count() const;  // added and not removed
 
-  // The ids up to and including `bound` whose labels satisfy all matchers, ascending. kInvalidArgument
-  // if no matcher refuses the empty string (the list must not be "everything" by accident).
+  // The ids up to and including `bound` whose labels satisfy all matchers, ascending.
+  // kInvalidArgument if no matcher refuses the empty string (the list must not be "everything" by
+  // accident).
   Result<Ids> select(std::span<const model::Matcher> matchers, SeriesId bound) const;
   // All ids up to and including `bound`, ascending.
   Ids all(SeriesId bound) const;

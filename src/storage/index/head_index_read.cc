@@ -197,9 +197,8 @@ IndexStats HeadIndex::stats(std::size_t limit) const {
         ++value_count;
         value_bytes += series * pair.value_size;
         if (is_metric) metrics.offer(series, [&] { return std::string(pair.view()); });
-        pairs.offer(series, [&] {
-          return std::string(name.view()).append("=").append(pair.view());
-        });
+        pairs.offer(series,
+                    [&] { return std::string(name.view()).append("=").append(pair.view()); });
       }
       return true;
     });

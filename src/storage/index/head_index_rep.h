@@ -48,11 +48,16 @@ static_assert(sizeof(PairEntry) == 48);
 
 struct HeadIndex::Rep {
   explicit Rep(base::MemoryAccount& account)
-      : arena(account), names(account), pairs(account), words(account), series(account),
-        name_table(account), pair_table(account) {}
+      : arena(account),
+        names(account),
+        pairs(account),
+        words(account),
+        series(account),
+        name_table(account),
+        pair_table(account) {}
 
-  // In `series`: where in `words` the labels of an id begin; 0 for ids that were never added. There:
-  // the number of labels, then a pair id for each, in order of the names.
+  // In `series`: where in `words` the labels of an id begin; 0 for ids that were never added.
+  // There: the number of labels, then a pair id for each, in order of the names.
   static constexpr std::uint32_t kRemoved = 0x80000000;
 
   static std::uint64_t name_hash(std::string_view name) {
@@ -122,7 +127,7 @@ struct HeadIndex::Rep {
   std::atomic<std::uint32_t> pair_count{0};
 
   // The writer's.
-  std::uint32_t words_used = 1;  // word 0 stands for "no labels"
+  std::uint32_t words_used = 1;    // word 0 stands for "no labels"
   std::vector<PairId> last_pairs;  // of the series added last: the next one shares most of them
 };
 

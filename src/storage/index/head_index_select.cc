@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Selecting: the matchers that name label values outright are intersected first, the smallest list
-// leading; what needs a look at values is asked last, of the survivors or of the dictionary, whichever
-// is less work.
+// leading; what needs a look at values is asked last, of the survivors or of the dictionary,
+// whichever is less work.
 #include <algorithm>
+#include <iterator>
 #include <unordered_map>
 
 #include "base/check.h"
@@ -105,7 +106,8 @@ class Selector {
 
   void add_include(std::vector<PairId> pairs) {
     Include include{std::move(pairs)};
-    for (const PairId pair : include.pairs) include.series_count += rep_.pairs[pair].postings.size();
+    for (const PairId pair : include.pairs)
+      include.series_count += rep_.pairs[pair].postings.size();
     includes_.push_back(std::move(include));
   }
 
@@ -118,9 +120,8 @@ class Selector {
       }
       if (includes_.front().pairs.empty()) return false;
     }
-    std::sort(includes_.begin(), includes_.end(), [](const Include& a, const Include& b) {
-      return a.series_count < b.series_count;
-    });
+    std::sort(includes_.begin(), includes_.end(),
+              [](const Include& a, const Include& b) { return a.series_count < b.series_count; });
     ids_ = united(includes_.front());
     includes_.erase(includes_.begin());
     return true;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// Linked segments, each half as large as all before it together, within bounds.
 #include "storage/index/id_list.h"
 
 #include <algorithm>

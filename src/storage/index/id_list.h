@@ -4,6 +4,7 @@
 // third. The first element is inline: most label values of a large head name one series.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <span>
@@ -13,8 +14,9 @@
 
 namespace varve::storage::index {
 
-// Valid when all bytes are zero: an empty list. Invariant: everything up to count_ was written before
-// count_ was stored with release, so a reader that loads count_ first needs no other ordering.
+// Valid when all bytes are zero: an empty list. Invariant: everything up to count_ was written
+// before count_ was stored with release, so a reader that loads count_ first needs no other
+// ordering.
 class IdList {
  public:
   // The writer's. Precondition: id is greater than the last one.
@@ -36,7 +38,7 @@ class IdList {
  private:
   struct Segment {
     Segment* next;
-    std::uint32_t begin;     // index in the list of ids()[0]
+    std::uint32_t begin;  // index in the list of ids()[0]
     std::uint32_t capacity;
     std::uint32_t* ids() { return reinterpret_cast<std::uint32_t*>(this + 1); }
     const std::uint32_t* ids() const { return reinterpret_cast<const std::uint32_t*>(this + 1); }

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+// Linear probing over words that hold a piece of the hash and the id, so that growing needs no
+// keys.
 #include "storage/index/id_table.h"
 
 #include "base/check.h"

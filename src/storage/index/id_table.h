@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A hash table from keys to u32 ids that only grows: one writer inserts, readers find without locks.
-// The keys live with the caller. Outgrown versions are kept until the end, as readers may still be
-// in them; they double, so all of them together are smaller than the current one.
+// A hash table from keys to u32 ids that only grows: one writer inserts, readers find without
+// locks. The keys live with the caller. Outgrown versions are kept until the end, as readers may
+// still be in them; they double, so all of them together are smaller than the current one.
 #pragma once
 
 #include <atomic>

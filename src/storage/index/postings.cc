@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
+// Set algebra over sorted ids; each operation picks its way by how unlike the sizes are.
 #include "storage/index/postings.h"
 
 #include <algorithm>
+#include <functional>
+#include <iterator>
 #include <queue>
 #include <utility>
 
@@ -29,7 +32,8 @@ std::size_t gallop(IdSpan ids, std::size_t from, SeriesId target) {
   const auto begin = ids.begin();
   const auto end = begin + static_cast<std::ptrdiff_t>(std::min(high, ids.size()));
   return static_cast<std::size_t>(
-      std::lower_bound(begin + static_cast<std::ptrdiff_t>(std::min(low, ids.size())), end, target) -
+      std::lower_bound(begin + static_cast<std::ptrdiff_t>(std::min(low, ids.size())), end,
+                       target) -
       begin);
 }
 
@@ -61,7 +65,8 @@ Ids unite(std::span<const IdSpan> lists) {
     // Label values of one name share no series, so their lists often follow each other in runs.
     const SeriesId limit = heads.empty() ? SeriesId{0xffffffff} : heads.top().first;
     std::size_t next = at[list] + 1;
-    while (next < lists[list].size() && lists[list][next] < limit) out.push_back(lists[list][next++]);
+    while (next < lists[list].size() && lists[list][next] < limit)
+      out.push_back(lists[list][next++]);
     at[list] = next;
     if (next < lists[list].size()) heads.emplace(lists[list][next], list);
   }

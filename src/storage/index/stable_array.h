@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// An array that grows by blocks and never moves: one writer extends it, readers index into it at the
-// same time. And an arena for what has no index. Both charge what they reserve.
+// An array that grows by blocks and never moves: one writer extends it, readers index into it at
+// the same time. And an arena for what has no index. Both charge what they reserve.
 #pragma once
 
 #include <atomic>
@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
+#include <type_traits>
 #include <vector>
 
 #include "base/check.h"
@@ -15,9 +16,9 @@
 
 namespace varve::storage::index {
 
-// Blocks of 2^block_bits zero bytes-initialised elements, at most blocks_max of them. T must be valid
-// when all its bytes are zero and need no destructor. reserve() is for the writer; an element may be
-// read by whoever learned of its index through a release store made after it was written.
+// Blocks of 2^block_bits zero bytes-initialised elements, at most blocks_max of them. T must be
+// valid when all its bytes are zero and need no destructor. reserve() is for the writer; an element
+// may be read by whoever learned of its index through a release store made after it was written.
 template <typename T, unsigned block_bits, std::size_t blocks_max>
 class StableArray {
   static_assert(std::is_trivially_destructible_v<T>);
@@ -37,8 +38,8 @@ class StableArray {
       if (block == nullptr) break;
       std::free(block);
     }
-    account_.release(static_cast<std::int64_t>(count * kBlockSize * sizeof(T) +
-                                               blocks_max * sizeof(T*)));
+    account_.release(
+        static_cast<std::int64_t>(count * kBlockSize * sizeof(T) + blocks_max * sizeof(T*)));
   }
   StableArray(const StableArray&) = delete;
   StableArray& operator=(const StableArray&) = delete;
@@ -79,8 +80,8 @@ class Arena {
 
   // Uninitialised; `alignment` is a power of two up to 8.
   char* take(std::size_t size, std::size_t alignment) {
-    const std::size_t skip = (alignment - reinterpret_cast<std::uintptr_t>(at_) % alignment) %
-                             alignment;
+    const std::size_t skip =
+        (alignment - reinterpret_cast<std::uintptr_t>(at_) % alignment) % alignment;
     if (size + skip > left_) {
       if (size > kBlockBytes / 4) return new_block(size);
       at_ = new_block(kBlockBytes);
