@@ -64,6 +64,7 @@ const Printed kExpressions[] = {
     {"foo offset -(2*1m)", "foo offset -(2 * 1m)"},
     {"foo offset -step()", ""},
     {"foo offset (1m)*2", "foo offset (1m * 2)"},
+    {"foo offset - +2 ^ 2", "foo offset (-2 ^ 2)"},
     {"foo offset step()*2", "foo offset step() * 2"},
     {"foo offset 1m+1m", "foo offset 1m + 1m"},
     // calls and aggregations

@@ -61,8 +61,11 @@ std::string print(const Duration& duration) {
   return duration.expression ? print(*duration.expression) : model::format_duration(duration.ms);
 }
 
+// Whether there is an operator outside of all brackets, signs aside.
 bool is_infix(const DurationExpr& expr) {
-  return expr.op >= DurationOp::kAdd && expr.op <= DurationOp::kPower && !expr.parenthesized;
+  if (expr.parenthesized) return false;
+  if (expr.op == DurationOp::kNegate) return is_infix(*expr.lhs);
+  return expr.op >= DurationOp::kAdd && expr.op <= DurationOp::kPower;
 }
 
 std::string print_offset(const Duration& offset) {
