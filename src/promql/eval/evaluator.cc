@@ -163,14 +163,16 @@ Result<SeriesSourcePtr> Evaluator::lazy_source(const Expr& expr, const StepGrid&
   switch (expr.kind()) {
     case ExprKind::kVectorSelector: {
       const auto& selector = as<VectorSelector>(expr);
-      if (selector.extension != RangeExtension::kNone) {
-        return Error(ErrorCode::kUnimplemented,
-                     "the smoothed modifier of an instant vector selector is not supported yet");
-      }
+      const bool smoothed = selector.extension == RangeExtension::kSmoothed;
+      const std::int64_t lookback_ms = state_.settings().lookback_ms;
       const Timing& timing = plan_.timing(expr);
       const WindowShape shape{timing.first_reference(grid), timing.reference_step(grid),
-                              state_.settings().lookback_ms, grid.count, 0, 0};
+                              lookback_ms, grid.count, 0, smoothed ? lookback_ms : 0};
       VARVE_TRY_ASSIGN(auto selection, select(selector, timing, shape.span(), grid));
+      if (smoothed) {
+        return source_of_smoothed_selector(std::move(selection), shape, selector.position,
+                                           fixes_name(selector), state_);
+      }
       return source_of_selector(std::move(selection), timing, grid, SelectorValue::kSample,
                                 fixes_name(selector), state_);
     }

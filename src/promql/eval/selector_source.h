@@ -21,6 +21,13 @@ SeriesSourcePtr source_of_selector(std::shared_ptr<storage::Selection> selection
                                    const Timing& timing, const StepGrid& grid,
                                    SelectorValue value, bool one_name, QueryState& state);
 
+// The same with `smoothed`: values between samples. `shape` reaches one lookback back and ahead;
+// `position` is the selector's.
+struct WindowShape;
+SeriesSourcePtr source_of_smoothed_selector(std::shared_ptr<storage::Selection> selection,
+                                            const WindowShape& shape, Position position,
+                                            bool one_name, QueryState& state);
+
 // The arguments of a call as functions see them, with the storage their views need.
 struct BoundArgs {
   explicit BoundArgs(const Call& function_call) : call(function_call) {}

@@ -90,6 +90,27 @@ PointValue float_rate(const Window& window, bool counter, bool per_second) {
 
 // ---- histograms --------------------------------------------------------------------------------
 
+// At time `at`, between sample i and the next. A counter that was reset between them starts from
+// nothing.
+std::optional<Histogram> interpolate_histogram(const Window& window, std::size_t i, Timestamp at,
+                                               bool counter, const RangeRemarks& remarks) {
+  const Timestamp begin = window.histogram_times[i];
+  const Timestamp end = window.histogram_times[i + 1];
+  const Histogram& from = *window.histograms[i];
+  Histogram result = *window.histograms[i + 1];
+  if (at == begin) return from;
+  if (at == end) return result;
+  const double share = static_cast<double>(at - begin) / static_cast<double>(end - begin);
+  if (counter && model::detect_reset(result, from)) {
+    model::multiply(result, share);
+    return result;
+  }
+  if (!subtract_with_remarks(result, from, remarks)) return std::nullopt;
+  model::multiply(result, share);
+  if (!add_with_remarks(result, from, remarks)) return std::nullopt;
+  return result;
+}
+
 class HistogramRate {
  public:
   HistogramRate(const Window& window, Bounds bounds, bool counter, const RangeRemarks& remarks)
@@ -146,22 +167,8 @@ class HistogramRate {
     return sample(bounds_.last);
   }
 
-  // At time `at`, between sample i and the next.
   std::optional<Histogram> interpolate(std::size_t i, Timestamp at) const {
-    const Histogram& from = sample(i);
-    Histogram result = sample(i + 1);
-    if (at == time(i)) return from;
-    if (at == time(i + 1)) return result;
-    const double share =
-        static_cast<double>(at - time(i)) / static_cast<double>(time(i + 1) - time(i));
-    if (counter_ && model::detect_reset(result, from)) {
-      model::multiply(result, share);
-      return result;
-    }
-    if (!subtract_with_remarks(result, from, remarks_)) return std::nullopt;
-    model::multiply(result, share);
-    if (!add_with_remarks(result, from, remarks_)) return std::nullopt;
-    return result;
+    return interpolate_histogram(window_, i, at, counter_, remarks_);
   }
 
   // Adds the values before each reset between the borders to `difference`.
@@ -222,6 +229,44 @@ PointValue extended_rate(const Window& window, const CallArgs& args, EvalContext
   }
   if (window.float_values.empty()) return PointValue::none();
   return float_rate(window, counter, per_second);
+}
+
+PointValue smoothed_value(const Window& window, Timestamp at_ms, Position position,
+                          AnnotationSink& sink) {
+  const RangeRemarks remarks(window, position, sink);
+  if (!window.float_values.empty() && !window.histograms.empty()) {
+    remarks.mixed_floats_and_histograms();
+    return PointValue::none();
+  }
+  const std::span<const Timestamp> times =
+      window.histograms.empty() ? window.float_times : window.histogram_times;
+  const auto found = std::lower_bound(times.begin(), times.end(), at_ms);
+  const auto after = static_cast<std::size_t>(found - times.begin());
+  const bool exact = found != times.end() && *found == at_ms;
+  if (!exact && after == 0) return PointValue::none();
+  if (window.histograms.empty()) {
+    if (exact) return PointValue::of(window.float_values[after]);
+    if (found == times.end()) return PointValue::of(window.float_values[after - 1]);
+    return PointValue::of(interpolate(window, after - 1, at_ms, false));
+  }
+  if (exact) return PointValue::of(window.histograms[after]);
+  Histogram before = *window.histograms[after - 1];
+  if (found == times.end()) {
+    // The hint was about the sample before, not about this value.
+    before.counter_reset_hint = CounterResetHint::kUnknown;
+    return PointValue::of(std::make_shared<const Histogram>(std::move(before)));
+  }
+  const Histogram& next = *window.histograms[after];
+  const bool gauge = before.counter_reset_hint == CounterResetHint::kGauge &&
+                     next.counter_reset_hint == CounterResetHint::kGauge;
+  if (before.custom_buckets() != next.custom_buckets()) {
+    remarks.mixed_bucket_schemas();
+    return PointValue::none();
+  }
+  std::optional<Histogram> value =
+      interpolate_histogram(window, after - 1, at_ms, !gauge, remarks);
+  if (!value) return PointValue::none();
+  return PointValue::of(std::make_shared<const Histogram>(*std::move(value)));
 }
 
 }  // namespace varve::promql::function_impls

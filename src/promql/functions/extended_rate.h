@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Inside functions/: rate, increase and delta over `anchored` and `smoothed` ranges.
+// `anchored` and `smoothed`: rate, increase and delta over such ranges, and smoothed instants, which
+// the evaluator asks for.
 #pragma once
 
 #include "promql/eval/function_impl.h"
@@ -9,5 +10,10 @@ namespace varve::promql::function_impls {
 // Precondition: window.extension is not kNone, and the window has floats or histograms, not both.
 PointValue extended_rate(const Window& window, const CallArgs& args, EvalContext& context,
                          bool counter, bool per_second);
+
+// What `smoothed` makes of an instant selector: the value at `at_ms`, interpolated between the samples
+// on both sides; the last one if there is none after it.
+PointValue smoothed_value(const Window& window, Timestamp at_ms, Position position,
+                          AnnotationSink& sink);
 
 }  // namespace varve::promql::function_impls

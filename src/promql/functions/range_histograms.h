@@ -16,10 +16,15 @@ namespace varve::promql::function_impls {
 class RangeRemarks {
  public:
   RangeRemarks(const Window& window, const CallArgs& args, EvalContext& context)
-      : window_(window), position_(args.position(0)), sink_(context.annotations) {}
+      : RangeRemarks(window, args.position(0), context.annotations) {}
+  RangeRemarks(const Window& window, Position position, AnnotationSink& sink)
+      : window_(window), position_(position), sink_(sink) {}
 
   void not_a_counter() const { sink_.warning(texts::not_a_counter(name()), position_); }
   void not_a_gauge() const { sink_.warning(texts::not_a_gauge(name()), position_); }
+  void mixed_floats_and_histograms() const {
+    sink_.warning(texts::mixed_floats_and_histograms(name()), position_);
+  }
   void mixed_bucket_schemas() const {
     sink_.warning(texts::mixed_bucket_schemas(name()), position_);
   }
