@@ -113,8 +113,9 @@ TEST_CASE("kernels: every window kernel agrees with the function of one window",
       lo[step] = bound(grid.at(step) - range_ms);
       hi[step] = bound(grid.at(step));
     }
-    const SeriesWindows windows{series.times,  series.values, lo,       hi,
-                                grid.start_ms, grid.step_ms,  range_ms, &ref};
+    const WindowMemo memo;
+    const SeriesWindows windows{series.times, series.values, lo,   hi,   grid.start_ms,
+                                grid.step_ms, range_ms,      &ref, &memo};
     std::vector<double> values(grid.count);
     std::vector<PointKind> kinds(grid.count, PointKind::kNone);
     call.impl().series_kernel(windows, call.args(), call.context, values, kinds);
