@@ -21,8 +21,9 @@
 
 namespace varve::storage::index {
 
-// What one series may have; refusing more is the writers' business.
-inline constexpr std::size_t kLabelsMax = 65'535;
+// What one series may have: a record is one run of a block of words. Refusing more is the writers'
+// business; bounding the bytes of a series' labels by 1 MiB does it, as a label takes four or more.
+inline constexpr std::size_t kLabelsMax = 262'143;
 
 // A name with how often, how many or how large; see IndexStats.
 struct Cardinality {
