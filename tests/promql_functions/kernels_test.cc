@@ -136,6 +136,19 @@ TEST_CASE("kernels: every window kernel agrees with the function of one window",
   }
 }
 
+TEST_CASE("double_exponential_smoothing: factors lie between 0 and 1", "[promql]") {
+  const auto refusal = [](std::string_view expression) {
+    CallFixture call(expression, {0, 1000, 2});
+    const Status status = call.impl().check(call.args(), 2);
+    return status.ok() ? std::string() : status.error().message();
+  };
+  CHECK(refusal("double_exponential_smoothing(x[5m], 0.5, 0.3)").empty());
+  CHECK(refusal("double_exponential_smoothing(x[5m], 1, 0.3)") ==
+        "invalid smoothing factor. Expected: 0 < sf < 1, got: 1.000000");
+  CHECK(refusal("double_exponential_smoothing(x[5m], 0.5, NaN)") ==
+        "invalid trend factor. Expected: 0 < tf < 1, got: NaN");
+}
+
 TEST_CASE("rate: extrapolates to borders that are covered, not beyond half an interval", "[promql]") {
   // Every 10 s from 10 s to 100 s, rising by 10, at first far from zero.
   RandomSeries series;

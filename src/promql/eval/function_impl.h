@@ -153,6 +153,9 @@ using MatrixFunction = Result<StepMatrix> (*)(const CallArgs& args, EvalContext&
 // A scalar result: one value per step of context.grid.
 using ScalarFunction = Result<ScalarSteps> (*)(const CallArgs& args, EvalContext& context);
 
+// Refuses scalar arguments, once before the first window of a task's series is computed.
+using ArgumentCheck = Status (*)(const CallArgs& args, std::size_t step_count);
+
 // Exactly one of window, element, matrix, scalar is set; series_kernel comes with window, floats
 // with element.
 struct FunctionImpl {
@@ -162,6 +165,7 @@ struct FunctionImpl {
   FloatsFunction floats = nullptr;
   MatrixFunction matrix = nullptr;
   ScalarFunction scalar = nullptr;
+  ArgumentCheck check = nullptr;  // window functions only; may be null
   bool keeps_name = false;    // window and element functions
   bool expects_counter = false;  // the evaluator remarks on names that are none (rate, increase)
   bool extension_safe = false;   // may be used with `anchored`

@@ -256,6 +256,7 @@ class RangeSource::Reader final : public SeriesReader {
 
 Result<std::unique_ptr<SeriesReader>> RangeSource::reader(std::size_t, std::size_t,
                                                           AnnotationSink& sink) const {
+  if (function_.check != nullptr) VARVE_TRY(function_.check(args_.view(), grid_.count));
   return std::unique_ptr<SeriesReader>(std::make_unique<Reader>(*this, sink));
 }
 

@@ -2,6 +2,8 @@
 // Where a series is going: deriv and predict_linear by least squares, double_exponential_smoothing.
 #include <cmath>
 #include <limits>
+#include <string>
+#include <string_view>
 
 #include "model/compensated_sum.h"
 #include "model/number.h"
@@ -92,6 +94,25 @@ struct SmoothingCore {
   }
 };
 
+Status check_factor(const CallArgs& args, std::size_t arg, std::size_t step_count,
+                    std::string_view name, std::string_view symbol) {
+  for (std::size_t step = 0; step < step_count; ++step) {
+    const double factor = args.scalar(arg, step);
+    if (factor > 0 && factor < 1) continue;
+    std::string text = "invalid ";
+    text.append(name).append(" factor. Expected: 0 < ").append(symbol).append(" < 1, got: ");
+    return Error(ErrorCode::kExecution, text + model::format_float_fixed(factor));
+  }
+  return {};
+}
+
+Status check_smoothing(const CallArgs& args, std::size_t step_count) {
+  if (Status smoothing = check_factor(args, 1, step_count, "smoothing", "sf"); !smoothing.ok()) {
+    return smoothing;
+  }
+  return check_factor(args, 2, step_count, "trend", "tf");
+}
+
 template <class Core>
 FunctionImpl impl_of() {
   FunctionImpl impl;
@@ -104,6 +125,10 @@ FunctionImpl impl_of() {
 
 FunctionImpl deriv_impl() { return impl_of<DerivCore>(); }
 FunctionImpl predict_linear_impl() { return impl_of<PredictCore>(); }
-FunctionImpl double_exponential_smoothing_impl() { return impl_of<SmoothingCore>(); }
+FunctionImpl double_exponential_smoothing_impl() {
+  FunctionImpl impl = impl_of<SmoothingCore>();
+  impl.check = check_smoothing;
+  return impl;
+}
 
 }  // namespace varve::promql::function_impls
