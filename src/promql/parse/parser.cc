@@ -147,9 +147,9 @@ class Parser {
     if (node->height > kExpressionDepthMax) return too_deep(start);
     return node;
   }
-  std::nullptr_t too_deep(std::uint32_t start) {
-    fail({start, start}, "expression nests deeper than " + std::to_string(kExpressionDepthMax) +
-                             " levels");
+  std::nullptr_t too_deep(std::uint32_t start, std::size_t level_max = kExpressionDepthMax) {
+    fail({start, start},
+         "expression nests deeper than " + std::to_string(level_max) + " levels");
     return nullptr;
   }
 
@@ -158,7 +158,7 @@ class Parser {
   // Operators that bind at least as tightly as `lowest`.
   ExprPtr binary(int lowest) {
     const std::uint32_t start = current().start;
-    if (depth_ >= kExpressionDepthMax) return too_deep(start);
+    if (depth_ >= kExpressionNestingMax) return too_deep(start, kExpressionNestingMax);
     ++depth_;
     ExprPtr lhs = unary();
     while (lhs && current().is(TokenType::kOperator) && precedence(current().op) >= lowest) {
@@ -799,7 +799,7 @@ class Parser {
   }
 
   DurationPtr duration(int lowest) {
-    if (depth_ >= kExpressionDepthMax) return too_deep(current().start);
+    if (depth_ >= kExpressionNestingMax) return too_deep(current().start, kExpressionNestingMax);
     ++depth_;
     DurationPtr expr;
     if (current().is_operator(BinaryOp::kAdd) || current().is_operator(BinaryOp::kSubtract)) {
