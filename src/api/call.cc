@@ -13,7 +13,7 @@
 #include "base/try.h"
 #include "model/duration.h"
 #include "model/number.h"
-#include "promql/parse/parser.h"
+#include "promql/parser.h"
 
 namespace varve::api {
 namespace {

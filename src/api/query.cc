@@ -10,14 +10,14 @@
 #include "base/try.h"
 #include "model/duration.h"
 #include "promql/engine.h"
-#include "promql/parse/parser.h"
+#include "promql/parser.h"
 #include "storage/db.h"
 
 namespace varve::api {
 namespace {
 
 // Prometheus's bound on points per series of a range query.
-constexpr std::int64_t kPointsMax = 11'000;
+constexpr std::uint64_t kPointsMax = 11'000;
 
 Result<promql::QueryParams> query_params(const Call& call) {
   promql::QueryParams params;
@@ -87,7 +87,9 @@ Result<QueryResult> run_range(const Call& call, std::size_t& limit) {
         "invalid parameter \"step\": zero or negative query resolution step widths are not "
         "accepted. Try a positive integer");
   }
-  if ((end - start) / step > kPointsMax) {
+  // Unsigned: the span of two int64 need not fit one.
+  const auto span = static_cast<std::uint64_t>(end) - static_cast<std::uint64_t>(start);
+  if (span / static_cast<std::uint64_t>(step) > kPointsMax) {
     return invalid(
         "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query "
         "resolution (?step=XX)");

@@ -11,7 +11,7 @@
 #include "model/duration.h"
 #include "model/matcher.h"
 #include "model/number.h"
-#include "promql/parse/parser.h"
+#include "promql/parser.h"
 #include "scrape/manager.h"
 
 namespace varve::api {

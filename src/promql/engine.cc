@@ -10,7 +10,7 @@
 #include "promql/eval/evaluator.h"
 #include "promql/eval/plan.h"
 #include "promql/eval/query_state.h"
-#include "promql/parse/parser.h"
+#include "promql/parser.h"
 #include "storage/querier.h"
 
 namespace varve::promql {
@@ -97,11 +97,17 @@ struct Environment {
   base::MemoryAccount* memory;
 };
 
-// `grid` has one step for an instant query; `range` says which API was asked, which differs from that
-// for a range query of one step.
+// When to evaluate. An instant query has one step; a range query may have one too.
+struct QueryTimes {
+  StepGrid grid;
+  Timestamp end_ms = 0;  // what end() means: as asked for, also where no step falls on it
+  bool range = false;
+};
+
 Result<QueryResult> run(const Environment& environment, const storage::Queryable& storage,
-                        std::string_view expression, const StepGrid& grid, bool range,
+                        std::string_view expression, const QueryTimes& times,
                         const QueryParams& params) {
+  const auto& [grid, end_ms, range] = times;
   const std::chrono::nanoseconds start = environment.clock.monotonic();
   const EngineOptions& options = environment.options;
   QueryResult result;
@@ -121,7 +127,7 @@ Result<QueryResult> run(const Environment& environment, const storage::Queryable
   const auto timeout = params.timeout.count() > 0 ? std::min(params.timeout, options.timeout)
                                                   : options.timeout;
   settings.deadline = start + timeout;
-  settings.scope = {grid.start_ms, grid.end_ms(), range ? grid.step_ms : 0};
+  settings.scope = {grid.start_ms, end_ms, range ? grid.step_ms : 0};
   if (grid.count > settings.samples_max) {
     return Error(ErrorCode::kLimitExceeded,
                  "query processing would load too many samples into memory in query execution "
@@ -159,16 +165,18 @@ Engine::~Engine() = default;
 Result<QueryResult> Engine::instant(const storage::Queryable& storage,
                                     std::string_view expression, Timestamp time_ms,
                                     const QueryParams& params) const {
-  return run({options_, clock_, pool_, memory_}, storage, expression, {time_ms, 1, 1}, false,
-             params);
+  return run({options_, clock_, pool_, memory_}, storage, expression,
+             {{time_ms, 1, 1}, time_ms, false}, params);
 }
 
 Result<QueryResult> Engine::range(const storage::Queryable& storage, std::string_view expression,
                                   Timestamp start_ms, Timestamp end_ms, std::int64_t step_ms,
                                   const QueryParams& params) const {
+  // Unsigned: the span of two int64 need not fit one.
+  const auto span = static_cast<std::uint64_t>(end_ms) - static_cast<std::uint64_t>(start_ms);
   const StepGrid grid{start_ms, step_ms,
-                      static_cast<std::size_t>((end_ms - start_ms) / step_ms) + 1};
-  return run({options_, clock_, pool_, memory_}, storage, expression, grid, true, params);
+                      static_cast<std::size_t>(span / static_cast<std::uint64_t>(step_ms)) + 1};
+  return run({options_, clock_, pool_, memory_}, storage, expression, {grid, end_ms, true}, params);
 }
 
 }  // namespace varve::promql

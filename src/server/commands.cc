@@ -6,7 +6,7 @@
 
 #include "config/config.h"
 #include "fs/real_fs.h"
-#include "promql/test_language/runner.h"
+#include "promql/test_language.h"
 #include "server/daemon.h"
 
 namespace varve::server {

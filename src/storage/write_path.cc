@@ -111,7 +111,7 @@ Status WritePath::accepting() const {
     return Error(ErrorCode::kUnavailable, "storage is closed");
   }
   if (!log_->healthy()) return log_->status();
-  if (staged_bytes_.load(std::memory_order_relaxed) > wal::kStagedBytesMax) {
+  if (staged_bytes() > wal::kStagedBytesMax) {
     return Error(ErrorCode::kUnavailable,
                  fmt::format("overloaded: more than {} bytes wait for the log",
                              wal::kStagedBytesMax));
@@ -282,7 +282,7 @@ Status WritePath::create_missing(const WriteBatch& batch, Scratch& scratch, Writ
       scratch.ids[f.entry] = id;
     }
   }
-  staged_bytes_.fetch_add(staged, std::memory_order_relaxed);
+  count_staged(0, staged);
   return status;
 }
 
@@ -313,7 +313,7 @@ void WritePath::append_shard(const WriteBatch& batch, unsigned shard,
     if (entry.exemplars_count > 0) append_exemplars(batch, at, id, run);
   }
   const std::size_t after = run.staging->encoder.size_bytes();
-  staged_bytes_.fetch_add(after - before, std::memory_order_relaxed);
+  count_staged(before, after);
   // With nothing staged, all there is of this shard is in the frames before.
   const std::uint64_t seq = run.staging->position.seq;
   run.ticket = std::max(run.ticket, after == 0 ? seq - 1 : seq);
@@ -472,7 +472,7 @@ std::uint64_t WritePath::append_metadata(const WriteBatch& batch) {
     if (changed.ok() && *changed) series_encoder_.add_metadata(entry);
   }
   const std::size_t after = series_encoder_.size_bytes();
-  staged_bytes_.fetch_add(after - before, std::memory_order_relaxed);
+  count_staged(before, after);
   return after == 0 ? series_position_.seq - 1 : series_position_.seq;
 }
 
@@ -506,7 +506,7 @@ void WritePath::collect(const wal::FramePosition& next, wal::FrameBuilder& out) 
   }
   taken_bytes += fresh.size();
   out.add_series(std::move(fresh));
-  staged_bytes_.fetch_sub(taken_bytes, std::memory_order_relaxed);
+  count_staged(taken_bytes, 0);
 }
 
 }  // namespace varve::storage

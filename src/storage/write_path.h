@@ -4,6 +4,7 @@
 // log has the samples of a series in the order in which the head took them.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cstdint>
@@ -45,7 +46,9 @@ class WritePath final : public wal::FrameSource {
 
   void collect(const wal::FramePosition& next, wal::FrameBuilder& out) override;
 
-  std::size_t staged_bytes() const { return staged_bytes_.load(std::memory_order_relaxed); }
+  std::size_t staged_bytes() const {
+    return static_cast<std::size_t>(std::max<std::int64_t>(0, staged_bytes_.load(std::memory_order_relaxed)));
+  }
 
  private:
   struct Refusal;
@@ -80,7 +83,12 @@ class WritePath final : public wal::FrameSource {
   wal::SeriesEncoder series_encoder_;
   wal::FramePosition series_position_;
 
-  std::atomic<std::size_t> staged_bytes_{0};
+  void count_staged(std::size_t before, std::size_t after) {
+    staged_bytes_.fetch_add(static_cast<std::int64_t>(after) - static_cast<std::int64_t>(before),
+                            std::memory_order_relaxed);
+  }
+  // Signed: a collect may take bytes that their writer has not counted yet.
+  std::atomic<std::int64_t> staged_bytes_{0};
   std::atomic<bool> stopped_{false};
 
   base::Counter& floats_appended_;

@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "base/check.h"
-#include "promql/parse/parser.h"
+#include "promql/parser.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace varve::promql;

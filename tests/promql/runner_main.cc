@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "fs/real_fs.h"
-#include "promql/test_language/runner.h"
+#include "promql/test_language.h"
 
 int main(int argc, char** argv) {
   using namespace varve;

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "promql/eval/function_impl.h"
-#include "promql/parse/parser.h"
+#include "promql/parser.h"
 
 namespace varve::promql {
 

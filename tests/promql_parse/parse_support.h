@@ -6,7 +6,7 @@
 #include <string>
 #include <string_view>
 
-#include "promql/parse/parser.h"
+#include "promql/parser.h"
 
 namespace varve::promql {
 

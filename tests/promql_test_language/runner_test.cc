@@ -2,9 +2,9 @@
 // The runner must fail what is wrong: the scripts here expect the wrong thing on purpose.
 #include <catch2/catch.hpp>
 
-#include "promql/parse/parser.h"
+#include "promql/parser.h"
 #include "promql/test_language/at_rewrite.h"
-#include "promql/test_language/runner.h"
+#include "promql/test_language.h"
 
 namespace varve::promql::test_language {
 namespace {

@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "model/compensated_sum.h"
-#include "promql/parse/parser.h"
+#include "promql/parser.h"
 
 namespace varve::promql {
 namespace {

@@ -11,7 +11,7 @@
 #include "model/histogram.h"
 #include "promql/eval/annotations.h"
 #include "promql/eval/value.h"
-#include "promql/parse/ast.h"
+#include "promql/ast.h"
 
 namespace varve::promql {
 

@@ -15,7 +15,7 @@
 #include "model/number.h"
 #include "promql/eval/aggregate.h"
 #include "promql/eval/grouping.h"
-#include "promql/parse/parser.h"
+#include "promql/parser.h"
 
 namespace varve::promql {
 namespace {

@@ -6,7 +6,7 @@
 
 #include "base/log.h"
 #include "model/number.h"
-#include "promql/parse/parser.h"
+#include "promql/parser.h"
 
 namespace varve::promql {
 namespace {

@@ -10,7 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "promql/parse/ast.h"
+#include "promql/ast.h"
 #include "varve/query.h"
 #include "varve/sample.h"
 

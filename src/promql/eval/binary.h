@@ -4,7 +4,7 @@
 
 #include "promql/eval/query_state.h"
 #include "promql/eval/value.h"
-#include "promql/parse/ast.h"
+#include "promql/ast.h"
 #include "varve/result.h"
 
 namespace varve::promql {

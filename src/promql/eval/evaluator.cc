@@ -17,7 +17,7 @@
 #include "promql/eval/point_ops.h"
 #include "promql/eval/transform_source.h"
 #include "promql/eval/window_index.h"
-#include "promql/parse/parser.h"
+#include "promql/parser.h"
 
 namespace varve::promql {
 namespace {

@@ -12,7 +12,7 @@
 #include "promql/eval/selector_source.h"
 #include "promql/eval/series_source.h"
 #include "promql/eval/value.h"
-#include "promql/parse/ast.h"
+#include "promql/ast.h"
 #include "varve/query.h"
 #include "varve/result.h"
 

@@ -18,7 +18,7 @@
 #include "promql/eval/annotations.h"
 #include "promql/eval/value.h"
 #include "promql/features.h"
-#include "promql/parse/ast.h"
+#include "promql/ast.h"
 #include "promql/parse/function_table.h"
 #include "varve/result.h"
 

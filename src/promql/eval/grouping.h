@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "promql/eval/series_source.h"
-#include "promql/parse/ast.h"
+#include "promql/ast.h"
 #include "varve/labels.h"
 
 namespace varve::promql {

@@ -7,7 +7,7 @@
 
 #include "model/matcher.h"
 #include "promql/eval/value.h"
-#include "promql/parse/ast.h"
+#include "promql/ast.h"
 #include "varve/result.h"
 
 namespace varve::promql {

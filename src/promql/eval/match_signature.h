@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "promql/eval/value.h"
-#include "promql/parse/ast.h"
+#include "promql/ast.h"
 #include "varve/labels.h"
 
 namespace varve::promql {

@@ -9,7 +9,7 @@
 #include <unordered_set>
 
 #include "promql/eval/value.h"
-#include "promql/parse/ast.h"
+#include "promql/ast.h"
 #include "varve/result.h"
 
 namespace varve::promql {

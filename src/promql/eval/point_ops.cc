@@ -10,7 +10,7 @@
 
 #include "base/check.h"
 #include "model/histogram.h"
-#include "promql/parse/parser.h"
+#include "promql/parser.h"
 
 namespace varve::promql {
 namespace {

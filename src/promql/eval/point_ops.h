@@ -6,7 +6,7 @@
 
 #include "promql/eval/annotations.h"
 #include "promql/eval/value.h"
-#include "promql/parse/ast.h"
+#include "promql/ast.h"
 
 namespace varve::promql {
 

@@ -13,7 +13,7 @@
 
 #include "promql/eval/annotations.h"
 #include "promql/features.h"
-#include "promql/parse/ast.h"
+#include "promql/ast.h"
 #include "varve/result.h"
 
 namespace varve::base {

@@ -8,7 +8,7 @@
 #include "base/try.h"
 #include "promql/eval/selector_source.h"
 #include "promql/eval/window_index.h"
-#include "promql/parse/parser.h"
+#include "promql/parser.h"
 
 namespace varve::promql {
 namespace {

@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "model/number.h"
-#include "promql/parse/parser.h"
+#include "promql/parser.h"
 
 namespace varve::promql::texts {
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "promql/parse/ast.h"
+#include "promql/ast.h"
 
 #include <algorithm>
 

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "base/try.h"
-#include "promql/parse/ast.h"
+#include "promql/ast.h"
 
 namespace varve::promql {
 namespace {

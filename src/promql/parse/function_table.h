@@ -7,7 +7,7 @@
 #include <span>
 #include <string_view>
 
-#include "promql/parse/ast.h"
+#include "promql/ast.h"
 
 namespace varve::promql {
 

@@ -2,7 +2,7 @@
 // Precedence climbing over the token stream. The first error is the answer; what follows a syntax
 // error is not looked at. Semantic errors (an unknown function) let parsing go on, because a later
 // one must not be reported before an earlier.
-#include "promql/parse/parser.h"
+#include "promql/parser.h"
 
 #include <algorithm>
 #include <cmath>

@@ -7,7 +7,7 @@
 #include "model/duration.h"
 #include "model/number.h"
 #include "promql/parse/function_table.h"
-#include "promql/parse/parser.h"
+#include "promql/parser.h"
 #include "promql/parse/text.h"
 #include "varve/labels.h"
 

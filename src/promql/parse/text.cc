@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-#include "promql/parse/parser.h"
+#include "promql/parser.h"
 
 namespace varve::promql {
 namespace {

@@ -6,7 +6,7 @@
 
 #include "base/try.h"
 #include "promql/parse/function_table.h"
-#include "promql/parse/parser.h"
+#include "promql/parser.h"
 #include "promql/parse/text.h"
 #include "varve/labels.h"
 

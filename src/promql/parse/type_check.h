@@ -5,7 +5,7 @@
 
 #include <string_view>
 
-#include "promql/parse/ast.h"
+#include "promql/ast.h"
 #include "varve/result.h"
 
 namespace varve::promql {

@@ -3,7 +3,7 @@
 // whenever it is evaluated.
 #pragma once
 
-#include "promql/parse/ast.h"
+#include "promql/ast.h"
 #include "varve/sample.h"
 
 namespace varve::promql::test_language {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "promql/test_language/runner.h"
+#include "promql/test_language.h"
 
 #include <fmt/format.h>
 
@@ -13,7 +13,7 @@
 #include "fs/file_system.h"
 #include "model/duration.h"
 #include "promql/engine.h"
-#include "promql/parse/parser.h"
+#include "promql/parser.h"
 #include "promql/test_language/at_rewrite.h"
 #include "promql/test_language/compare.h"
 #include "promql/test_language/custom_buckets.h"

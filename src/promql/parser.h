@@ -9,7 +9,7 @@
 
 #include "model/matcher.h"
 #include "promql/features.h"
-#include "promql/parse/ast.h"
+#include "promql/ast.h"
 #include "varve/result.h"
 
 namespace varve::promql {
