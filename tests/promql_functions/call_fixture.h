@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "promql/eval/function_impl.h"
+#include "promql/value/function_impl.h"
 #include "promql/parser.h"
 
 namespace varve::promql {

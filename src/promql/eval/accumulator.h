@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "model/histogram.h"
-#include "promql/eval/annotations.h"
-#include "promql/eval/value.h"
+#include "promql/value/annotations.h"
+#include "promql/value/value.h"
 #include "promql/ast.h"
 
 namespace varve::promql {

@@ -4,7 +4,7 @@
 
 #include "promql/eval/query_state.h"
 #include "promql/eval/series_source.h"
-#include "promql/eval/value.h"
+#include "promql/value/value.h"
 #include "promql/ast.h"
 #include "varve/result.h"
 

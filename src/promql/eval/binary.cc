@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "promql/eval/function_impl.h"
+#include "promql/value/function_impl.h"
 #include "promql/eval/match_signature.h"
 #include "promql/eval/point_ops.h"
 

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "promql/eval/query_state.h"
-#include "promql/eval/value.h"
+#include "promql/value/value.h"
 #include "promql/ast.h"
 #include "varve/result.h"
 

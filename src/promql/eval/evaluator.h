@@ -6,12 +6,12 @@
 
 #include <string_view>
 
-#include "promql/eval/function_impl.h"
+#include "promql/value/function_impl.h"
 #include "promql/eval/plan.h"
 #include "promql/eval/query_state.h"
 #include "promql/eval/selector_source.h"
 #include "promql/eval/series_source.h"
-#include "promql/eval/value.h"
+#include "promql/value/value.h"
 #include "promql/ast.h"
 #include "varve/query.h"
 #include "varve/result.h"

@@ -6,7 +6,7 @@
 #include <string>
 #include <unordered_map>
 
-#include "promql/eval/function_impl.h"
+#include "promql/value/function_impl.h"
 
 namespace varve::promql {
 namespace {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "model/matcher.h"
-#include "promql/eval/value.h"
+#include "promql/value/value.h"
 #include "promql/ast.h"
 #include "varve/result.h"
 

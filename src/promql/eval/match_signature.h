@@ -8,7 +8,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "promql/eval/value.h"
+#include "promql/value/value.h"
 #include "promql/ast.h"
 #include "varve/labels.h"
 

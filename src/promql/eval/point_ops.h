@@ -4,8 +4,8 @@
 
 #include <span>
 
-#include "promql/eval/annotations.h"
-#include "promql/eval/value.h"
+#include "promql/value/annotations.h"
+#include "promql/value/value.h"
 #include "promql/ast.h"
 
 namespace varve::promql {

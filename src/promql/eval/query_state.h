@@ -11,7 +11,7 @@
 #include <mutex>
 #include <string>
 
-#include "promql/eval/annotations.h"
+#include "promql/value/annotations.h"
 #include "promql/features.h"
 #include "promql/ast.h"
 #include "varve/result.h"

@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "promql/eval/function_impl.h"
+#include "promql/value/function_impl.h"
 #include "promql/eval/plan.h"
 #include "promql/eval/series_source.h"
 #include "storage/querier.h"

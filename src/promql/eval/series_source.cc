@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "base/try.h"
-#include "promql/eval/function_impl.h"
+#include "promql/value/function_impl.h"
 
 namespace varve::promql {
 namespace {

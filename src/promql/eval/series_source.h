@@ -8,9 +8,9 @@
 #include <memory>
 #include <string_view>
 
-#include "promql/eval/annotations.h"
+#include "promql/value/annotations.h"
 #include "promql/eval/query_state.h"
-#include "promql/eval/value.h"
+#include "promql/value/value.h"
 #include "storage/querier.h"
 #include "varve/labels.h"
 #include "varve/result.h"

@@ -7,7 +7,7 @@
 
 #include "base/try.h"
 #include "promql/eval/binary.h"
-#include "promql/eval/function_impl.h"
+#include "promql/value/function_impl.h"
 #include "promql/eval/match_signature.h"
 #include "promql/eval/point_ops.h"
 

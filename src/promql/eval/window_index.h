@@ -12,7 +12,7 @@
 #include <utility>
 #include <vector>
 
-#include "promql/eval/function_impl.h"
+#include "promql/value/function_impl.h"
 #include "varve/sample.h"
 
 namespace varve::promql {

@@ -3,7 +3,7 @@
 // the evaluator asks for.
 #pragma once
 
-#include "promql/eval/function_impl.h"
+#include "promql/value/function_impl.h"
 
 namespace varve::promql::function_impls {
 

@@ -2,7 +2,7 @@
 // Inside functions/: what registry.cc puts into the table, by the file that implements it.
 #pragma once
 
-#include "promql/eval/function_impl.h"
+#include "promql/value/function_impl.h"
 
 namespace varve::promql::function_impls {
 

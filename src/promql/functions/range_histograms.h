@@ -7,7 +7,7 @@
 #include <span>
 
 #include "model/histogram.h"
-#include "promql/eval/function_impl.h"
+#include "promql/value/function_impl.h"
 #include "promql/functions/annotation_texts.h"
 
 namespace varve::promql::function_impls {

@@ -9,7 +9,7 @@
 #include <span>
 #include <string>
 
-#include "promql/eval/function_impl.h"
+#include "promql/value/function_impl.h"
 #include "promql/functions/annotation_texts.h"
 
 namespace varve::promql::function_impls {

@@ -5,7 +5,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "promql/eval/function_impl.h"
+#include "promql/value/function_impl.h"
 #include "storage/querier.h"
 
 namespace varve::promql {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Collecting, merging and wording the remarks of a query.
-#include "promql/eval/annotations.h"
+#include "promql/value/annotations.h"
 
 #include <algorithm>
 

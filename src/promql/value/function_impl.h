@@ -15,8 +15,8 @@
 #include <string>
 #include <string_view>
 
-#include "promql/eval/annotations.h"
-#include "promql/eval/value.h"
+#include "promql/value/annotations.h"
+#include "promql/value/value.h"
 #include "promql/features.h"
 #include "promql/ast.h"
 #include "promql/parse/function_table.h"
