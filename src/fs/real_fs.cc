@@ -22,7 +22,9 @@ namespace varve::fs {
 namespace {
 
 constexpr std::size_t kPartsMax = 64;  // per pwritev; IOV_MAX is 1024
-constexpr std::size_t kZeroBytes = 1 << 20;
+// Zeros go out a page at a time: a large write would fill the page cache with large folios, and every
+// small write into one of those later counts (and is throttled) as if the whole folio were written.
+constexpr std::size_t kZeroBytes = 4 << 10;
 
 ErrorCode code_of(int error) {
   switch (error) {
