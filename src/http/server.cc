@@ -524,7 +524,7 @@ class Listener : public std::enable_shared_from_this<Listener> {
   }
 
   void on_accept(error_code error, Socket socket) {
-    if (!acceptor_.is_open()) return;
+    if (!acceptor_.is_open() || error == asio::error::operation_aborted) return;  // stopping
     if (error && error != asio::error::connection_aborted) {
       core_->log.warn("Accepting connections failed", {{"err", error.message()}});
       pause_.expires_after(kAcceptPause);

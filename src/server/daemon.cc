@@ -199,13 +199,6 @@ class Daemon {
 
     VARVE_TRY_ASSIGN(db_, storage::Db::open(storage_options(flags_, config.storage), files_, clock_,
                                             log_, metrics_));
-    const auto& recovery = db_->recovery();
-    log_.info("Storage opened",
-              {{"component", "tsdb"}, {"path", flags_.storage_path},
-               {"series", recovery.series}, {"samples_replayed", recovery.samples},
-               {"segments", recovery.segments}, {"frames_lost", recovery.frames_lost},
-               {"seconds", recovery.seconds}});
-
     VARVE_TRY_ASSIGN(client_, http::Client::create());
     scrape_pool_ = std::make_unique<base::ThreadPool>("scrape", cores, kScrapeQueueMax);
     scrape::ManagerOptions scrape_options;
