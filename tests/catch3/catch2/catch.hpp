@@ -12,3 +12,5 @@ inline auto Contains(const std::string& text) { return Matchers::ContainsSubstri
 using Matchers::EndsWith;
 
 }  // namespace Catch
+
+using Catch::Approx;  // version 2 puts it there too
