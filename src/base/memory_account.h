@@ -17,6 +17,15 @@ class MemoryAccount {
   MemoryAccount& operator=(const MemoryAccount&) = delete;
 
   void charge(std::int64_t bytes) { bytes_.fetch_add(bytes, std::memory_order_relaxed); }
+  // Charges only if the account then holds `bytes_max` at most; of several charges at once, those
+  // that fit are taken.
+  [[nodiscard]] bool try_charge(std::int64_t bytes, std::int64_t bytes_max) {
+    std::int64_t held = bytes_.load(std::memory_order_relaxed);
+    do {
+      if (bytes > bytes_max - held) return false;
+    } while (!bytes_.compare_exchange_weak(held, held + bytes, std::memory_order_relaxed));
+    return true;
+  }
   void release(std::int64_t bytes) { charge(-bytes); }
   std::int64_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
   std::string_view owner() const { return owner_; }

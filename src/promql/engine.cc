@@ -77,6 +77,7 @@ Result<QueryValue> evaluate_instant(Evaluator& evaluator, const Expr& expr, cons
 
 Result<QueryValue> evaluate_range(Evaluator& evaluator, const Expr& expr, const StepGrid& grid) {
   StepMatrix matrix;
+  if (grid.count == 0) return QueryValue(Matrix());
   if (expr.type() == ValueType::kScalar) {
     VARVE_TRY_ASSIGN(ScalarSteps values, evaluator.scalar(expr, grid));
     StepSeries series(Labels(), grid.count);
@@ -104,6 +105,10 @@ struct QueryTimes {
   bool range = false;
 };
 
+std::chrono::milliseconds timeout_of(const EngineOptions& options, const QueryParams& params) {
+  return params.timeout.count() > 0 ? std::min(params.timeout, options.timeout) : options.timeout;
+}
+
 Result<QueryResult> run(const Environment& environment, const storage::Queryable& storage,
                         std::string_view expression, const QueryTimes& times,
                         const QueryParams& params) {
@@ -124,9 +129,9 @@ Result<QueryResult> run(const Environment& environment, const storage::Queryable
       (params.lookback_delta.count() > 0 ? params.lookback_delta : options.lookback_delta).count();
   settings.default_subquery_step_ms = options.default_subquery_step.count();
   settings.samples_max = options.samples_max;
-  const auto timeout = params.timeout.count() > 0 ? std::min(params.timeout, options.timeout)
-                                                  : options.timeout;
-  settings.deadline = start + timeout;
+  settings.memory_max_bytes = options.memory_max_bytes;
+  settings.deadline = start - params.queued + timeout_of(options, params);
+  result.stats.queue_s = std::chrono::duration<double>(params.queued).count();
   settings.scope = {grid.start_ms, end_ms, range ? grid.step_ms : 0};
   if (grid.count > settings.samples_max) {
     return Error(ErrorCode::kLimitExceeded,
@@ -172,10 +177,12 @@ Result<QueryResult> Engine::instant(const storage::Queryable& storage,
 Result<QueryResult> Engine::range(const storage::Queryable& storage, std::string_view expression,
                                   Timestamp start_ms, Timestamp end_ms, std::int64_t step_ms,
                                   const QueryParams& params) const {
-  // Unsigned: the span of two int64 need not fit one.
-  const auto span = static_cast<std::uint64_t>(end_ms) - static_cast<std::uint64_t>(start_ms);
-  const StepGrid grid{start_ms, step_ms,
-                      static_cast<std::size_t>(span / static_cast<std::uint64_t>(step_ms)) + 1};
+  StepGrid grid{start_ms, step_ms, 0};
+  if (end_ms >= start_ms) {
+    // Unsigned: the span of two int64 need not fit one.
+    const auto span = static_cast<std::uint64_t>(end_ms) - static_cast<std::uint64_t>(start_ms);
+    grid.count = static_cast<std::size_t>(span / static_cast<std::uint64_t>(step_ms)) + 1;
+  }
   return run({options_, clock_, pool_, memory_}, storage, expression, {grid, end_ms, true}, params);
 }
 

@@ -30,6 +30,8 @@ struct EngineOptions {
   std::chrono::milliseconds lookback_delta = std::chrono::minutes(5);
   std::chrono::milliseconds timeout = std::chrono::minutes(2);
   std::uint64_t samples_max = 50'000'000;
+  // Most bytes that all queries together may hold in the engine's account; 0: no bound.
+  std::int64_t memory_max_bytes = 0;
   // The step of subqueries that name none, and the interval rules are evaluated at.
   std::chrono::milliseconds default_subquery_step = std::chrono::minutes(1);
   Features features;
@@ -38,6 +40,8 @@ struct EngineOptions {
 struct QueryParams {
   std::chrono::milliseconds lookback_delta{0};  // 0: the engine's
   std::chrono::milliseconds timeout{0};         // 0: the engine's; a longer one is cut to it
+  // How long the query has waited for its turn: counts against the timeout.
+  std::chrono::nanoseconds queued{0};
   // Polled between tasks; true cancels the query (kCanceled). May be empty.
   std::function<bool()> canceled;
 };
@@ -51,11 +55,12 @@ class Engine {
   ~Engine();
 
   // Errors: kInvalidArgument (parse and type errors, Prometheus's text with position), kExecution,
-  // kTimeout, kCanceled, kLimitExceeded (samples; the text names the flag), kUnimplemented.
+  // kTimeout, kCanceled, kLimitExceeded (samples, or more memory than all queries may have; the text
+  // names the flag), kUnavailable (the memory is with other queries now), kUnimplemented.
   Result<QueryResult> instant(const storage::Queryable& storage, std::string_view expression,
                               Timestamp time_ms, const QueryParams& params = {}) const;
   // Steps start_ms, start_ms + step_ms, … up to and including end_ms if a step falls on it.
-  // Preconditions: step_ms > 0, start_ms <= end_ms.
+  // None if end_ms is before start_ms. Precondition: step_ms > 0.
   Result<QueryResult> range(const storage::Queryable& storage, std::string_view expression,
                             Timestamp start_ms, Timestamp end_ms, std::int64_t step_ms,
                             const QueryParams& params = {}) const;

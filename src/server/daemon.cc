@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -26,12 +27,15 @@
 #include "promql/engine.h"
 #include "scrape/manager.h"
 #include "server/build_info.h"
+#include "server/machine_memory.h"
 #include "server/process_metrics.h"
 #include "storage/db.h"
 
 namespace varve::server {
 namespace {
 
+// Queries together may hold this part of the machine's memory if --query.memory-max does not say.
+constexpr std::uint64_t kQueryMemoryShare = 4;
 // How long requests under way may still take after SIGTERM.
 constexpr std::chrono::seconds kStopGrace{10};
 // Bodies of scrapes are parsed beside ingest and queries; more threads than cores gain nothing.
@@ -110,11 +114,17 @@ storage::Options storage_options(const Flags& flags, const config::StorageConfig
   return options;
 }
 
-promql::EngineOptions engine_options(const Flags& flags, const config::Config& config) {
+promql::EngineOptions engine_options(const Flags& flags, const config::Config& config,
+                                     fs::FileSystem& files) {
   promql::EngineOptions options;
   options.lookback_delta = flags.lookback_delta;
   options.timeout = flags.query_timeout;
   options.samples_max = flags.query_samples_max;
+  const std::uint64_t memory_max = flags.query_memory_max_bytes != 0
+                                       ? flags.query_memory_max_bytes
+                                       : machine_memory_bytes(files) / kQueryMemoryShare;
+  options.memory_max_bytes = static_cast<std::int64_t>(
+      std::min<std::uint64_t>(memory_max, std::numeric_limits<std::int64_t>::max()));
   options.default_subquery_step = config.global.evaluation_interval;
   options.features = flags.features;
   return options;
@@ -172,8 +182,8 @@ class Daemon {
     const std::size_t query_threads =
         std::clamp<std::size_t>(flags_.query_concurrency_max, 1, std::max<std::size_t>(cores, 2));
     query_pool_ = std::make_unique<base::ThreadPool>("query", query_threads,
-                                                     api::Limits().queries_queued_max);
-    engine_ = std::make_unique<promql::Engine>(engine_options(flags_, config), clock_,
+                                                     flags_.queries_queued_max);
+    engine_ = std::make_unique<promql::Engine>(engine_options(flags_, config, files_), clock_,
                                                query_pool_.get(), &query_memory_);
     metrics_.callback(base::MetricsRegistry::CallbackKind::kGauge, "varve_memory_bytes",
                       "Bytes reserved, by owner.",
@@ -223,6 +233,7 @@ class Daemon {
     options.enable_lifecycle = flags_.enable_lifecycle;
     options.enable_admin = flags_.enable_admin;
     options.enable_remote_write = flags_.enable_remote_write;
+    options.limits.queries_queued_max = flags_.queries_queued_max;
     return options;
   }
 

@@ -35,7 +35,8 @@ constexpr auto kBool = FlagKind::kBool;
 constexpr auto kDuration = FlagKind::kDuration;
 constexpr auto kCount = FlagKind::kCount;
 
-// Names and defaults: `prometheus --help` of 3.x, hidden flags included. Ours: storage.wal.*.
+// Names and defaults: `prometheus --help` of 3.x, hidden flags included. Ours: storage.wal.*,
+// query.max-queued, query.memory-max.
 constexpr FlagSpec kFlags[] = {
     {"config.file", kText, "prometheus.yml", kUsed, "Configuration file."},
     {"config.auto-reload", kBool, "false", kUsed, "Reload when the configuration file changes."},
@@ -104,6 +105,9 @@ constexpr FlagSpec kFlags[] = {
     {"query.timeout", kDuration, "2m", kUsed, "Longest time a query may take."},
     {"query.max-concurrency", kCount, "20", kUsed, "Most queries evaluated at a time."},
     {"query.max-samples", kCount, "50000000", kUsed, "Most samples one query may hold in memory."},
+    {"query.max-queued", kCount, "1000", kUsed, "Most queries that wait for their turn."},
+    {"query.memory-max", FlagKind::kSize, "0B", kUsed,
+     "Most memory of all queries together; 0: a quarter of the machine's or the container's."},
     {"enable-feature", kText, "", kUsed, "Comma-separated feature names, as Prometheus's; repeatable."},
     {"agent", kBool, "false", kIgnored, ""},
     {"auto-gomaxprocs", kBool, "true", kIgnored, ""},
@@ -374,6 +378,10 @@ Result<Flags> parse_flags(const std::vector<std::string>& arguments) {
   VARVE_TRY_ASSIGN(flags.query_timeout, reader.duration("query.timeout"));
   VARVE_TRY_ASSIGN(flags.query_concurrency_max, reader.count("query.max-concurrency"));
   VARVE_TRY_ASSIGN(flags.query_samples_max, reader.count("query.max-samples"));
+  VARVE_TRY_ASSIGN(flags.queries_queued_max, reader.count("query.max-queued"));
+  const auto memory_max = parse_size(reader.text("query.memory-max"));
+  if (!memory_max.ok()) return flag_error("query.memory-max", memory_max.error().message());
+  flags.query_memory_max_bytes = *memory_max;
   for (const std::string& list : reader.list("enable-feature")) {
     std::string_view rest = list;
     while (!rest.empty()) {

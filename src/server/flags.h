@@ -39,6 +39,8 @@ struct Flags {
   std::chrono::milliseconds query_timeout{};
   std::size_t query_concurrency_max = 20;
   std::uint64_t query_samples_max = 50'000'000;
+  std::size_t queries_queued_max = 1000;
+  std::uint64_t query_memory_max_bytes = 0;  // 0: a share of what the machine has
   promql::Features features;
   bool extra_scrape_metrics = false;
 

@@ -46,10 +46,11 @@ class Fixture {
       : engine_(std::move(options), clock_, pool, &memory_) {}
   const Engine& engine() const { return engine_; }
   std::int64_t held() const { return memory_.bytes(); }
+  void others_hold(std::int64_t bytes) const { memory_.charge(bytes); }
 
  private:
   base::SystemClock clock_;
-  base::MemoryAccount memory_{"test"};
+  mutable base::MemoryAccount memory_{"test"};
   Engine engine_;
 };
 
@@ -180,6 +181,33 @@ TEST_CASE("engine: limits, cancellation and timeout end a query with their own c
     REQUIRE(result.error().message().find("too many samples") != std::string::npos);
     REQUIRE(result.error().message().find("--query.max-samples=1000") != std::string::npos);
     REQUIRE(fixture.held() == 0);
+  }
+  SECTION("memory of all queries") {
+    options.memory_max_bytes = 9'000;
+    const Fixture fixture(options);
+    const auto alone = fixture.engine().range(storage, "x_total", 0, 20 * kMinute, 15'000);
+    REQUIRE_FALSE(alone.ok());
+    REQUIRE(alone.error().code() == ErrorCode::kLimitExceeded);
+    REQUIRE(alone.error().message().find("--query.memory-max=9000B") != std::string::npos);
+    REQUIRE(fixture.held() == 0);
+
+    fixture.others_hold(8'999);
+    const auto beside = fixture.engine().instant(storage, "x_total", 10 * kMinute);
+    REQUIRE_FALSE(beside.ok());
+    REQUIRE(beside.error().code() == ErrorCode::kUnavailable);
+    REQUIRE(beside.error().message().find("--query.memory-max=9000B") != std::string::npos);
+    REQUIRE(fixture.held() == 8'999);
+    fixture.others_hold(-8'999);
+    REQUIRE(fixture.engine().instant(storage, "x_total", 10 * kMinute).ok());
+    REQUIRE(fixture.held() == 0);
+  }
+  SECTION("the time a query waited") {
+    QueryParams params;
+    params.timeout = std::chrono::seconds(5);
+    params.queued = std::chrono::seconds(6);
+    const auto result = Fixture().engine().instant(storage, "x_total", 10 * kMinute, params);
+    REQUIRE_FALSE(result.ok());
+    REQUIRE(result.error().code() == ErrorCode::kTimeout);
   }
   SECTION("steps of a subquery") {
     const auto result =

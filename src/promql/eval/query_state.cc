@@ -17,14 +17,31 @@ constexpr std::int64_t kPointBytes = 9;
 }  // namespace
 
 QueryState::~QueryState() {
-  if (memory_ != nullptr) {
-    memory_->release(static_cast<std::int64_t>(samples_held_.load()) * kPointBytes);
-  }
+  if (memory_ != nullptr) memory_->release(held_bytes());
+}
+
+std::int64_t QueryState::held_bytes() const {
+  return static_cast<std::int64_t>(samples_held_.load()) * kPointBytes;
 }
 
 Status QueryState::charge(std::uint64_t samples) {
+  const auto bytes = static_cast<std::int64_t>(samples) * kPointBytes;
+  const std::int64_t bytes_max = settings_.memory_max_bytes;
+  if (memory_ != nullptr && bytes_max > 0) {
+    if (!memory_->try_charge(bytes, bytes_max)) {
+      const std::string limit = "(--query.memory-max=" + std::to_string(bytes_max) + "B)";
+      if (held_bytes() + bytes > bytes_max) {
+        return Error(ErrorCode::kLimitExceeded,
+                     "the query needs more memory than all queries together may have " + limit);
+      }
+      return Error(ErrorCode::kUnavailable,
+                   "all queries together would need more memory than they may have " + limit +
+                       "; try again later");
+    }
+  } else if (memory_ != nullptr) {
+    memory_->charge(bytes);
+  }
   const std::uint64_t held = samples_held_.fetch_add(samples) + samples;
-  if (memory_ != nullptr) memory_->charge(static_cast<std::int64_t>(samples) * kPointBytes);
   std::uint64_t peak = samples_peak_.load(std::memory_order_relaxed);
   while (held > peak && !samples_peak_.compare_exchange_weak(peak, held)) {
   }

@@ -32,6 +32,7 @@ struct QuerySettings {
   std::int64_t lookback_ms = 300'000;
   std::int64_t default_subquery_step_ms = 60'000;
   std::uint64_t samples_max = 50'000'000;
+  std::int64_t memory_max_bytes = 0;  // of all queries together, in the account; 0: no bound
   std::chrono::nanoseconds deadline{0};  // on the clock's monotonic axis
   DurationScope scope;                   // the query's own start, end and step
 };
@@ -54,9 +55,12 @@ class QueryState {
   storage::Querier& querier() const { return *querier_; }
   AnnotationSink& annotations() { return annotations_; }
 
-  // Accounts for points now held. kLimitExceeded beyond samples_max.
+  // Accounts for points now held. kLimitExceeded beyond samples_max, or if this query alone needs
+  // more than memory_max_bytes; kUnavailable if it would fit were it not for other queries. Whatever
+  // the query holds leaves the account when the state is destroyed.
   Status charge(std::uint64_t samples);
   void release(std::uint64_t samples);
+  std::int64_t held_bytes() const;
   // kTimeout or kCanceled if the query must end. Called once per node, task and kTaskItems series.
   Status poll();
 
@@ -88,7 +92,7 @@ class QueryState {
   std::mutex canceled_mutex_;  // guards canceled_: callers need not make it thread-safe
   std::function<bool()> canceled_;
   AnnotationSink annotations_;
-  std::atomic<std::uint64_t> samples_held_{0};
+  std::atomic<std::uint64_t> samples_held_{0};  // those that are in the account
   std::atomic<std::uint64_t> samples_peak_{0};
   std::atomic<std::uint64_t> samples_read_{0};
   std::uint64_t series_count_ = 0;
