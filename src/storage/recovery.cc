@@ -24,6 +24,7 @@ struct ShardReplay {
   std::uint64_t samples_lost = 0;
   Timestamp min_ms = TimeRange::all().max_ms;
   Timestamp max_ms = TimeRange::all().min_ms;
+  std::uint32_t lost_id_max = 0;  // the largest id whose series record was lost
   std::vector<wal::ExemplarRecord> exemplars;
   std::vector<std::string> errors;  // sections that could not be decoded to their end
 
@@ -62,11 +63,13 @@ class ShardReplayer {
  private:
   // The series of an id in the log, or nullptr if its record was lost (or the bytes lie).
   HotSeries* find(std::uint32_t id) {
-    if (id == 0 || id > last_id_ || head::shard_of(static_cast<SeriesId>(id)) != number_) {
-      return nullptr;
+    if (id == 0 || head::shard_of(static_cast<SeriesId>(id)) != number_) return nullptr;
+    if (id <= last_id_) {
+      HotSeries& series = head_.series(static_cast<SeriesId>(id));
+      if (series.is(HotSeries::kKnown)) return &series;
     }
-    HotSeries& series = head_.series(static_cast<SeriesId>(id));
-    return series.is(HotSeries::kKnown) ? &series : nullptr;
+    out_.lost_id_max = std::max(out_.lost_id_max, id);
+    return nullptr;
   }
 
   void apply(const wal::RunRecord& record) {
@@ -187,7 +190,9 @@ Result<Recovery> recover(const std::string& directory, fs::FileSystem& files, st
 
   Recovery result;
   std::vector<wal::ExemplarRecord> exemplars;
+  std::uint32_t lost_id_max = 0;
   for (ShardReplay& replay : replays) {
+    lost_id_max = std::max(lost_id_max, replay.lost_id_max);
     result.report.samples += replay.samples;
     result.report.samples_lost += replay.samples_lost;
     if (replay.samples > 0) head.widen_times(replay.min_ms, replay.max_ms);
@@ -198,6 +203,12 @@ Result<Recovery> recover(const std::string& directory, fs::FileSystem& files, st
   std::stable_sort(exemplars.begin(), exemplars.end(), [](const auto& a, const auto& b) {
     return a.exemplar.timestamp_ms < b.exemplar.timestamp_ms;
   });
+  {
+    // Samples whose series record was lost stay in the log: a new series that took their id would
+    // have them at the next replay.
+    const std::lock_guard lock(head.create_mutex);
+    head.use_up_ids(static_cast<SeriesId>(lost_id_max));
+  }
   // What the ring refuses now it would have evicted by now anyway.
   for (const auto& record : exemplars) (void)head.exemplars().add(record.id, record.exemplar).ok();
 

@@ -198,6 +198,37 @@ class PlainDecoder final : public KeyDecoder {
   mutable int calls = 0;
 };
 
+TEST_CASE("db: of an entry with both kinds the floats go first, histograms they pass are dropped",
+          "[storage]") {
+  test::World world;
+  const auto db = world.open();
+  const Labels labels{{"__name__", "mixed"}};
+  const Timestamp t = test::kStart;
+  append(*db, BatchBuilder().add(labels, t, 1.0).batch);
+
+  BatchBuilder both;
+  both.add(labels, {{t + 2000, 2.0}, {t + 4000, 3.0}});
+  SeriesEntry& entry = both.batch.series.back();
+  entry.histograms_begin = 0;
+  entry.histograms_count = 3;
+  for (const Timestamp at : {t + 1000, t + 4000, t + 5000}) {
+    both.batch.histograms.push_back({at, test::make_histogram(10, 1)});
+  }
+  const WriteOutcome outcome = append(*db, both.batch);
+  CHECK(outcome.samples_appended == 2);
+  CHECK(outcome.histograms_appended == 1);
+  CHECK(outcome.out_of_order == 0);
+  CHECK(outcome.first_error.empty());
+  CHECK(world.metrics
+            .counter("prometheus_tsdb_out_of_order_samples_total", "", {{"type", "histogram"}})
+            .value() == 2);
+
+  // Older than what the series had before: an error, with or without floats beside it.
+  const WriteOutcome late = append(
+      *db, BatchBuilder().add(labels, t + 3000, test::make_histogram(10, 1)).batch);
+  CHECK(late.out_of_order == 1);
+}
+
 TEST_CASE("db: keys, labels and ids name the same series", "[storage]") {
   World world;
   auto db = world.open();
@@ -398,6 +429,62 @@ TEST_CASE("db: a damaged closed chunk fails its own read and nothing else", "[st
   }
   CHECK(failed == 1);
   CHECK(world.metrics.render().find("varve_corrupt_chunks_total 1") != std::string::npos);
+}
+
+TEST_CASE("db: a series never gets the id of one whose record was lost", "[storage]") {
+  World world;
+  const Labels other{{"__name__", "other"}};
+  {
+    auto db = world.open();
+    append(*db, BatchBuilder().add(kUp, kStart, 1).batch);
+    REQUIRE(db->close().ok());
+  }
+  {
+    auto db = world.open();  // each opening begins a segment
+    append(*db, BatchBuilder().add(kUp, kStart + 1000, 2).batch);
+    REQUIRE(db->close().ok());
+  }
+  world.files.flip_bit("data/varve/wal/00000001.wal", 50, 3);
+  {
+    auto db = world.open();
+    CHECK(db->recovery().series == 0);
+    CHECK(db->recovery().samples_lost == 1);
+    append(*db, BatchBuilder().add(other, kStart + 5000, 3).batch);
+    REQUIRE(db->close().ok());
+  }
+  auto db = world.open();
+  CHECK(db->recovery().samples_lost == 1);
+  CHECK(read_all(*db, {equal("__name__", "other")}) ==
+        Contents{{other.to_string(), {{kStart + 5000, bits(3)}}}});
+}
+
+TEST_CASE("db: labels of more than a megabyte are refused, their neighbours kept", "[storage]") {
+  World world;
+  auto db = world.open();
+  const auto of_size = [](std::size_t bytes) {
+    return Labels{{"__name__", "large"}, {"a", std::string(bytes, 'x')}};
+  };
+  const auto check = [&](const WriteBatch& batch) {
+    const WriteOutcome outcome = append(*db, batch);
+    CHECK(outcome.samples_appended == 1);
+    CHECK(outcome.invalid_series == 1);
+    CHECK(outcome.first_error_code == ErrorCode::kInvalidArgument);
+    CHECK(outcome.first_error.find("the limit is 1048576") != std::string::npos);
+  };
+  check(BatchBuilder().add(of_size(1 << 20), kStart, 1).add(kUp, kStart, 1).batch);
+
+  struct Decoder final : KeyDecoder {
+    Result<Labels> decode(std::string_view key) const override {
+      return Labels{{"__name__", "large"}, {"a", std::string(key.size() << 18, 'x')}};
+    }
+  } decoder;
+  WriteBatch batch = BatchBuilder().add(of_size(10), kStart, 1).add(of_size(11), kStart, 1).batch;
+  batch.decoder = &decoder;
+  for (SeriesEntry& entry : batch.series) entry.labels = nullptr;
+  batch.series[0].key = "four";
+  batch.series[1].key = "one";
+  check(batch);
+  append(*db, BatchBuilder().add(of_size((1 << 20) - 100), kStart, 1).batch);
 }
 
 }  // namespace

@@ -70,6 +70,12 @@ void Head::restore_series(SeriesId id, const Labels& labels) {
   created_.fetch_add(1, std::memory_order_relaxed);
 }
 
+void Head::use_up_ids(SeriesId last) {
+  // next_id_ is 0 when no id is left.
+  const auto used = static_cast<std::uint32_t>(last);
+  if (next_id_ != 0 && used >= next_id_) next_id_ = used + 1;
+}
+
 bool Head::add_alias(const KeyHash& hash, SeriesId id) {
   if (keys_.find(hash) != SeriesId::kNone) return true;
   if (keys_.size() > kAliasesBase + kAliasesPerSeriesMax * index_.series_count()) return false;

@@ -73,6 +73,8 @@ class Head {
   Status reserve_series(SeriesId last);
   void mark_known(SeriesId id);
   void restore_series(SeriesId id, const Labels& labels);
+  // After the last restore_series(): series created later get ids above `last`.
+  void use_up_ids(SeriesId last);
 
   // Samples. ------------------------------------------------------------------------------------
   SpillStore& spill() const { return *spill_; }
