@@ -26,6 +26,23 @@ std::string_view as_view(const std::uint8_t* bytes, std::size_t size) {
   return {reinterpret_cast<const char*>(bytes), size};
 }
 
+// What the late samples of one series hold, for the account.
+std::int64_t memory_of(const Sample&) { return sizeof(Sample); }
+std::int64_t memory_of(const HistogramPoint& point) {
+  const Histogram& h = *point.histogram;
+  const std::size_t spans = h.positive_spans.capacity() + h.negative_spans.capacity();
+  const std::size_t numbers =
+      h.positive_counts.capacity() + h.negative_counts.capacity() + h.custom_bounds.capacity();
+  return static_cast<std::int64_t>(sizeof(HistogramPoint) + sizeof(Histogram) +
+                                   spans * sizeof(HistogramSpan) + numbers * sizeof(double));
+}
+template <typename Entry>
+std::int64_t memory_of(const std::vector<Entry>& entries) {
+  std::int64_t bytes = 0;
+  for (const Entry& entry : entries) bytes += memory_of(entry);
+  return bytes;
+}
+
 // Inserts into a list that ascends in time. `same` compares an entry at the same time.
 template <typename Entry, typename Same>
 Appended insert_sorted(std::vector<Entry>& entries, Entry entry, const Same& same) {
@@ -67,7 +84,7 @@ Shard::Shard(BlockMemory& memory, SpillStore& spill, TimeColumns& columns,
 Shard::~Shard() {
   for (const auto& [id, histograms] : histograms_) side_account_.release(histograms->charged);
   for (const auto& [id, late] : late_) {
-    side_account_.release(static_cast<std::int64_t>(late.floats.size() * sizeof(Sample)));
+    side_account_.release(memory_of(late.floats) + memory_of(late.histograms));
   }
 }
 
@@ -89,17 +106,20 @@ Appended Shard::insert_late(HotSeries& series, SeriesId id, const Sample& sample
   const Appended result = insert_sorted(late.floats, sample, [](const Sample& a, const Sample& b) {
     return bits(a.value) == bits(b.value);
   });
-  if (result == Appended::kOutOfOrder) side_account_.charge(sizeof(Sample));
+  if (result == Appended::kOutOfOrder) side_account_.charge(memory_of(sample));
   return result;
 }
 
 Appended Shard::insert_late(HotSeries& series, SeriesId id, HistogramPoint point) {
   LateSeries& late = late_[static_cast<std::uint32_t>(id)];
   series.set(HotSeries::kOutOfOrder);
-  return insert_sorted(late.histograms, std::move(point),
-                       [](const HistogramPoint& a, const HistogramPoint& b) {
-                         return same_histogram(*a.histogram, *b.histogram);
-                       });
+  const std::int64_t bytes = memory_of(point);
+  const Appended result = insert_sorted(late.histograms, std::move(point),
+                                        [](const HistogramPoint& a, const HistogramPoint& b) {
+                                          return same_histogram(*a.histogram, *b.histogram);
+                                        });
+  if (result == Appended::kOutOfOrder) side_account_.charge(bytes);
+  return result;
 }
 
 void Shard::grow_words(HotSeries& series) {
@@ -277,11 +297,11 @@ void Shard::snapshot(const HotSeries& series, SeriesId id, TimeRange range,
 void Shard::expire(HotSeries& series, SeriesId id, Timestamp time_ms) {
   if (series.is(HotSeries::kOutOfOrder)) {
     LateSeries& late = late_.at(static_cast<std::uint32_t>(id));
-    const std::size_t before = late.floats.size();
+    const std::int64_t before = memory_of(late.floats) + memory_of(late.histograms);
     std::erase_if(late.floats, [time_ms](const Sample& s) { return s.timestamp_ms < time_ms; });
     std::erase_if(late.histograms,
                   [time_ms](const HistogramPoint& p) { return p.timestamp_ms < time_ms; });
-    side_account_.release(static_cast<std::int64_t>((before - late.floats.size()) * sizeof(Sample)));
+    side_account_.release(before - memory_of(late.floats) - memory_of(late.histograms));
     if (late.floats.empty() && late.histograms.empty()) {
       late_.erase(static_cast<std::uint32_t>(id));
       series.unset(HotSeries::kOutOfOrder);
