@@ -43,4 +43,8 @@ if(VARVE_SANITIZERS)
   add_link_options(-fsanitize=${VARVE_SANITIZERS})
   # GCC 12 reports false positives of these under sanitizers.
   add_compile_options(-Wno-maybe-uninitialized -Wno-restrict)
+  if(VARVE_SANITIZERS MATCHES "thread")
+    # Asio has fences, which the sanitizer does not understand; its locks beside them it does.
+    add_compile_options(-Wno-tsan)
+  endif()
 endif()
