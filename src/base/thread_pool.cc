@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include <atomic>
+#include <exception>
 #include <memory>
 
 namespace varve::base {
@@ -61,18 +62,25 @@ void ThreadPool::parallel_for(std::size_t count, const std::function<void(std::s
     const std::function<void(std::size_t)>* body;
     std::size_t count;
     std::atomic<std::size_t> next{0};
-    std::mutex mutex;  // guards done and body's lifetime
+    std::mutex mutex;  // guards done, failure and body's lifetime
     std::condition_variable finished;
     std::size_t done = 0;
+    std::exception_ptr failure;
 
     void work() {
       std::size_t completed = 0;
+      std::exception_ptr thrown;
       for (std::size_t i = next.fetch_add(1); i < count; i = next.fetch_add(1)) {
-        (*body)(i);
+        try {
+          (*body)(i);
+        } catch (...) {
+          thrown = std::current_exception();
+        }
         ++completed;
       }
       if (completed == 0) return;
       const std::lock_guard lock(mutex);
+      if (thrown != nullptr) failure = std::move(thrown);
       done += completed;
       if (done == count) finished.notify_all();
     }
@@ -89,6 +97,7 @@ void ThreadPool::parallel_for(std::size_t count, const std::function<void(std::s
   job->work();
   std::unique_lock lock(job->mutex);
   job->finished.wait(lock, [&] { return job->done == count; });
+  if (job->failure != nullptr) std::rethrow_exception(job->failure);
 }
 
 }  // namespace varve::base

@@ -30,6 +30,7 @@ class ThreadPool {
 
   // Runs body(0) … body(count - 1), on the calling thread and on pool threads that are free, and
   // returns when all are done. Safe to call from a pool thread: the caller makes progress alone.
+  // What a body throws (memory that ran out) is thrown here, on the calling thread, after the rest.
   void parallel_for(std::size_t count, const std::function<void(std::size_t)>& body);
 
  private:

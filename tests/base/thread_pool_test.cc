@@ -4,6 +4,7 @@
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <numeric>
+#include <stdexcept>
 
 using namespace varve;
 
@@ -14,6 +15,19 @@ TEST_CASE("thread pool: parallel_for runs every index once, also from inside the
     pool.parallel_for(100, [&](std::size_t inner) { ++hits[outer * 100 + inner]; });
   });
   CHECK(std::all_of(hits.begin(), hits.end(), [](const auto& n) { return n == 1; }));
+}
+
+TEST_CASE("thread pool: what a body throws reaches the caller, after all others ran", "[base]") {
+  base::ThreadPool pool("test", 3, 100);
+  std::atomic<int> ran{0};
+  const auto run = [&] {
+    pool.parallel_for(100, [&](std::size_t i) {
+      ++ran;
+      if (i % 10 == 0) throw std::runtime_error("out of memory");
+    });
+  };
+  CHECK_THROWS_AS(run(), std::runtime_error);
+  CHECK(ran == 100);
 }
 
 TEST_CASE("thread pool: a full queue refuses, the destructor runs what was taken", "[base]") {
