@@ -215,10 +215,14 @@ class Daemon {
     scrape_options.external_host = host_name();
     scrape_options.own_port = std::to_string(server_->ports().front());
     scrape_options.extra_scrape_metrics = flags_.extra_scrape_metrics;
-    scrape_ = scrape::Manager::create(
-        scrape_options, {*client_, *db_, *scrape_pool_, files_, clock_, log_, metrics_});
-    apply(std::move(config));
-    scrape_->start();
+    {
+      // The server runs: a reload may come at any time.
+      const std::lock_guard lock(reload_mutex_);
+      scrape_ = scrape::Manager::create(
+          scrape_options, {*client_, *db_, *scrape_pool_, files_, clock_, log_, metrics_});
+      apply(std::move(config));
+      scrape_->start();
+    }
     api_->ready(*db_, *scrape_);
     log_.info("Server is ready to receive web requests.");
     return {};
@@ -346,7 +350,7 @@ class Daemon {
   base::MemoryAccount query_memory_{"query"};
   ConfigHolder config_holder_;
   const sigset_t signals_;
-  std::mutex reload_mutex_;  // one reload at a time
+  std::mutex reload_mutex_;  // one reload at a time; guards the making of scrape_
   std::unique_ptr<base::ThreadPool> query_pool_;
   std::unique_ptr<promql::Engine> engine_;
   std::unique_ptr<api::Api> api_;
