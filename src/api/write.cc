@@ -17,6 +17,7 @@ namespace {
 
 // A buffer that one huge request left behind is given back when it is larger than this.
 constexpr std::size_t kKeptBufferBytes = std::size_t{8} << 20;
+constexpr std::size_t kKeptOthers = 1000;
 
 // What a thread keeps between requests so that none of them allocates.
 struct Scratch {
@@ -26,12 +27,20 @@ struct Scratch {
 
   void shrink() {
     if (plain.capacity() > kKeptBufferBytes) plain = {};
+    // Histograms, exemplars and metadata hold memory of their own beside their places.
     if (batch.samples.capacity() * sizeof(Sample) +
-            batch.series.capacity() * sizeof(storage::SeriesEntry) >
-        kKeptBufferBytes) {
+                batch.series.capacity() * sizeof(storage::SeriesEntry) >
+            kKeptBufferBytes ||
+        batch.histograms.size() + batch.exemplars.size() + batch.metadata.size() > kKeptOthers) {
       batch = {};
     }
   }
+};
+
+// Shrinks when a request leaves, however it does.
+struct Shrinking {
+  Scratch& buffers;
+  ~Shrinking() { buffers.shrink(); }
 };
 
 Scratch& scratch() {
@@ -86,6 +95,7 @@ void write(const CallPtr& call) {
                                           "server; only snappy is acceptable", encoding));
   }
   Scratch& buffers = scratch();
+  const Shrinking shrinking{buffers};
   if (Status status = wire::snappy_decompress(
           request.body, call->options.limits.write_uncompressed_max_bytes, buffers.plain);
       !status.ok()) {
@@ -97,7 +107,6 @@ void write(const CallPtr& call) {
   buffers.batch.key_space = wire::kRemoteWrite1KeySpace;
   buffers.batch.decoder = &key_decoder;
   const auto outcome = call->storage->append(buffers.batch);
-  buffers.shrink();
   if (!outcome.ok()) {
     // "Too many series" is a state of this server, not a fault of the request: to be sent again.
     if (outcome.error().code() == ErrorCode::kLimitExceeded) {
