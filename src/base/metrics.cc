@@ -121,11 +121,21 @@ void MetricsRegistry::callback(CallbackKind kind, std::string_view name, std::st
   entry.owner = owner;
 }
 
+void MetricsRegistry::summary(std::string_view name, std::string_view help,
+                              std::function<SummaryValues()> read, MetricLabels labels,
+                              const void* owner) {
+  const std::lock_guard lock(mutex_);
+  Child& entry = child(name, help, "summary", labels);
+  entry.summary = std::move(read);
+  entry.owner = owner;
+}
+
 void MetricsRegistry::remove_callbacks(const void* owner) {
   const std::lock_guard lock(mutex_);
   for (auto& family : families_) {
-    std::erase_if(family->children,
-                  [owner](const Child& entry) { return entry.read && entry.owner == owner; });
+    std::erase_if(family->children, [owner](const Child& entry) {
+      return (entry.read || entry.summary) && entry.owner == owner;
+    });
   }
 }
 
@@ -149,6 +159,14 @@ std::string MetricsRegistry::render() const {
         append_sample(out, family->name, "", entry.labels, "", entry.gauge->value());
       } else if (entry.read) {
         append_sample(out, family->name, "", entry.labels, "", entry.read());
+      } else if (entry.summary) {
+        const SummaryValues values = entry.summary();
+        for (const auto& [quantile, value] : values.quantiles) {
+          append_sample(out, family->name, "", entry.labels,
+                        "quantile=\"" + number(quantile) + '"', value);
+        }
+        append_sample(out, family->name, "_sum", entry.labels, "", values.sum);
+        append_sample(out, family->name, "_count", entry.labels, "", values.count);
       } else if (entry.histogram) {
         const HistogramMetric& histogram = *entry.histogram;
         std::uint64_t total = 0;

@@ -48,6 +48,13 @@ class HistogramMetric {
   std::atomic<double> sum_{0};
 };
 
+// What a summary shows at one moment. A quantile of nothing observed is NaN.
+struct SummaryValues {
+  std::vector<std::pair<double, double>> quantiles;  // 0.5 → the median
+  double sum = 0;
+  double count = 0;
+};
+
 using MetricLabels = std::vector<std::pair<std::string, std::string>>;
 
 // Owns the metrics; references stay valid for its lifetime. Registering takes a lock, so keep the
@@ -64,6 +71,9 @@ class MetricsRegistry {
   void callback(CallbackKind kind, std::string_view name, std::string_view help,
                 std::function<double()> read, MetricLabels labels = {},
                 const void* owner = nullptr);
+  // The same for a summary.
+  void summary(std::string_view name, std::string_view help, std::function<SummaryValues()> read,
+               MetricLabels labels = {}, const void* owner = nullptr);
   void remove_callbacks(const void* owner);
 
   // The whole exposition, families sorted by name.
@@ -76,6 +86,7 @@ class MetricsRegistry {
     std::unique_ptr<Gauge> gauge;
     std::unique_ptr<HistogramMetric> histogram;
     std::function<double()> read;
+    std::function<SummaryValues()> summary;
     const void* owner = nullptr;
   };
   struct Family {

@@ -76,26 +76,22 @@ void Metrics::observe_interval(std::chrono::milliseconds interval, double second
     auto& slot = intervals_[interval.count()];
     if (!slot) {
       slot = std::make_unique<Interval>();
-      const std::string text = model::format_duration(interval.count());
-      const std::string name = "prometheus_target_interval_length_seconds";
-      const std::string help = "Actual intervals between scrapes.";
-      slot->sum = &registry_.counter(name + "_sum", help, {{"interval", text}});
-      slot->count = &registry_.counter(name + "_count", help, {{"interval", text}});
-      for (const auto& [q, label] : {std::pair{0.01, "0.01"}, std::pair{0.05, "0.05"},
-                                     std::pair{0.5, "0.5"}, std::pair{0.9, "0.9"},
-                                     std::pair{0.99, "0.99"}}) {
-        registry_.callback(base::MetricsRegistry::CallbackKind::kGauge, name, help,
-                           [entry_ptr = slot.get(), quantile = q] {
-                             return entry_ptr->quantiles.quantile(quantile);
-                           },
-                           {{"interval", text}, {"quantile", label}}, this);
-      }
+      registry_.summary(
+          "prometheus_target_interval_length_seconds", "Actual intervals between scrapes.",
+          [recorded = slot.get()] {
+            base::SummaryValues values{{}, recorded->sum.value(), recorded->count.value()};
+            for (const double q : {0.01, 0.05, 0.5, 0.9, 0.99}) {
+              values.quantiles.emplace_back(q, recorded->quantiles.quantile(q));
+            }
+            return values;
+          },
+          {{"interval", model::format_duration(interval.count())}}, this);
     }
     entry = slot.get();
   }
   entry->quantiles.observe(seconds);
-  entry->sum->add(seconds);
-  entry->count->add();
+  entry->sum.add(seconds);
+  entry->count.add();
 }
 
 base::Gauge& Metrics::pool_targets(const std::string& pool) {

@@ -59,8 +59,8 @@ class Metrics {
  private:
   struct Interval {
     RecentQuantiles quantiles;
-    base::Counter* sum = nullptr;
-    base::Counter* count = nullptr;
+    base::Counter sum;
+    base::Counter count;
   };
 
   base::MetricsRegistry& registry_;

@@ -26,6 +26,22 @@ TEST_CASE("metrics: a histogram's buckets are cumulative and include their bound
         "h_bucket{le=\"+Inf\"} 4\nh_sum 12\nh_count 4\n");
 }
 
+TEST_CASE("metrics: a summary is one family with quantiles, sum and count", "[base]") {
+  base::MetricsRegistry registry;
+  const int owner = 0;
+  registry.summary("s_seconds", "S.",
+                   [] {
+                     return base::SummaryValues{{{0.5, 2.0}, {0.99, 4.5}}, 12, 5};
+                   },
+                   {{"pool", "p"}}, &owner);
+  CHECK(registry.render() ==
+        "# HELP s_seconds S.\n# TYPE s_seconds summary\n"
+        "s_seconds{pool=\"p\",quantile=\"0.5\"} 2\ns_seconds{pool=\"p\",quantile=\"0.99\"} 4.5\n"
+        "s_seconds_sum{pool=\"p\"} 12\ns_seconds_count{pool=\"p\"} 5\n");
+  registry.remove_callbacks(&owner);
+  CHECK(registry.render().empty());
+}
+
 TEST_CASE("metrics: callbacks of an owner can be taken back", "[base]") {
   base::MetricsRegistry registry;
   const int owner = 0;

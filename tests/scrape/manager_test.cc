@@ -256,6 +256,8 @@ TEST_CASE("scrape: metrics about the intervals have quantiles", "[scrape]") {
                   "10\n") != std::string::npos);
   CHECK(text.find("prometheus_target_interval_length_seconds_count{interval=\"10s\"} 3\n") !=
         std::string::npos);
+  CHECK(text.find("# TYPE prometheus_target_interval_length_seconds summary\n") !=
+        std::string::npos);
   CHECK(text.find("prometheus_target_scrape_pool_targets{scrape_job=\"j\"} 1\n") !=
         std::string::npos);
 }
