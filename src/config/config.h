@@ -90,6 +90,10 @@ Result<Config> load_file(fs::FileSystem& files, const std::string& path,
 // scrape_config_files are not read.
 Result<Config> parse(std::string_view text, std::string name, const Environment& environment = {});
 
+// Whether the credentials and client certificates that the jobs name exist: kNotFound with the
+// first that does not. Loading does not ask, because a secret may be mounted later.
+Status check_files(fs::FileSystem& files, const Config& config);
+
 // Only a list of scrape configs, as in a file of scrape_config_files.
 Result<std::vector<scrape::PoolOptions>> parse_scrape_configs(std::string_view text,
                                                               std::string name,

@@ -199,4 +199,31 @@ Result<Config> load_file(fs::FileSystem& files, const std::string& path,
   return std::move(loaded.config);
 }
 
+Status check_files(fs::FileSystem& files, const Config& config) {
+  for (const scrape::PoolOptions& job : config.scrape_configs) {
+    const http::ClientOptions& client = job.client;
+    const auto need = [&](std::string_view what, const std::string& path) -> Status {
+      if (path.empty()) return {};
+      VARVE_TRY_ASSIGN(const bool there, files.exists(path));
+      if (there) return {};
+      return Error(ErrorCode::kNotFound,
+                   fmt::format("scrape config \"{}\": error checking {} file \"{}\": no such file "
+                               "or directory",
+                               job.job_name, what, path));
+    };
+    if (client.authorization) {
+      VARVE_TRY(need("authorization credentials or bearer token",
+                     client.authorization->credentials.file));
+    }
+    if (client.basic_auth) {
+      VARVE_TRY(need("basic auth username", client.basic_auth->username_file));
+      VARVE_TRY(need("basic auth password", client.basic_auth->password.file));
+    }
+    VARVE_TRY(need("CA", client.tls.ca_file));
+    VARVE_TRY(need("client cert", client.tls.cert_file));
+    VARVE_TRY(need("client key", client.tls.key_file));
+  }
+  return {};
+}
+
 }  // namespace varve::config

@@ -32,6 +32,9 @@ class ClientReader {
 ReadValue relabel_rules(std::vector<model::RelabelRule>& out, model::NameScheme scheme,
                         std::string_view what);
 
+// A text that can be a URL.
+ReadValue url(std::string& out);
+
 ReadValue tls_config(http::TlsOptions& out);
 
 // static_configs. `check_addresses`: a target with a slash is refused, since it is a URL.

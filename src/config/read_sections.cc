@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 
 #include "config/read_client.h"
@@ -123,6 +124,37 @@ ReadValue azuread() {
   };
 }
 
+bool same_header(std::string_view name, std::string_view lower) {
+  return std::equal(name.begin(), name.end(), lower.begin(), lower.end(), [](char a, char b) {
+    return (a >= 'A' && a <= 'Z' ? static_cast<char>(a + 32) : a) == b;
+  });
+}
+
+// Headers of one's own; those that the sender itself sets are refused.
+ReadValue remote_write_headers(std::map<std::string, std::string>& out) {
+  return [&out](const Source& source, const Node& node) -> Status {
+    VARVE_TRY(text_map(out)(source, node));
+    for (const auto& [name, value] : out) {
+      if (same_header(name, "authorization")) {
+        return source.error(node.place,
+                            "authorization header must be changed via the basic_auth, "
+                            "authorization, oauth2, sigv4, azuread or google_iam parameter");
+      }
+      for (const std::string_view reserved :
+           {"host", "content-encoding", "content-length", "content-type",
+            "x-prometheus-remote-write-version", "user-agent", "connection", "keep-alive",
+            "proxy-authenticate", "proxy-authorization", "www-authenticate", "accept-encoding"}) {
+        if (same_header(name, reserved)) {
+          return source.error(
+              node.place,
+              fmt::format("{} is a reserved header. It must not be changed", name));
+        }
+      }
+    }
+    return {};
+  };
+}
+
 // Reads a list of maps with a `url` and an optional unique `name`.
 Status check_endpoints(const Source& source, const Node& node, std::string_view kind,
                        const std::function<Status(const Node&, std::string& name, bool& url)>& read) {
@@ -184,14 +216,14 @@ Status check_alerting(const Source& source, const Node& node, model::NameScheme 
 
 Status check_remote_write(const Source& source, const Node& node, model::NameScheme scheme) {
   return check_endpoints(
-      source, node, "remote write", [&](const Node& item, std::string& name, bool& url) -> Status {
+      source, node, "remote write", [&](const Node& item, std::string& name, bool& present) -> Status {
         Scratch s;
         ClientReader client(s.client);
         std::vector<Field> fields{
-            {"url", keep_present(url, text(s.text))},
+            {"url", keep_present(present, url(s.text))},
             {"name", text(name)},
             {"remote_timeout", duration(s.duration)},
-            {"headers", text_map(s.map)},
+            {"headers", remote_write_headers(s.map)},
             {"write_relabel_configs",
              relabel_rules(s.rules, scheme, "relabeling rule in remote write config")},
             {"send_exemplars", boolean(s.flag)},
@@ -211,10 +243,10 @@ Status check_remote_write(const Source& source, const Node& node, model::NameSch
 
 Status check_remote_read(const Source& source, const Node& node) {
   return check_endpoints(
-      source, node, "remote read", [&](const Node& item, std::string& name, bool& url) -> Status {
+      source, node, "remote read", [&](const Node& item, std::string& name, bool& present) -> Status {
         Scratch s;
         ClientReader client(s.client);
-        std::vector<Field> fields{{"url", keep_present(url, text(s.text))},
+        std::vector<Field> fields{{"url", keep_present(present, url(s.text))},
                                   {"name", text(name)},
                                   {"remote_timeout", duration(s.duration)},
                                   {"chunked_read_limit", count(s.count)},

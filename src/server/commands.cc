@@ -32,6 +32,11 @@ int check_config(const std::vector<std::string>& paths) {
       continue;
     }
     std::printf("Checking %s\n", path.c_str());
+    if (const Status found = config::check_files(files, *config); !found.ok()) {
+      std::printf("  FAILED: %s\n", found.error().message().c_str());
+      ok = false;
+      continue;
+    }
     for (const std::string& warning : config->warnings) {
       std::printf("  WARNING: %s\n", warning.c_str());
     }

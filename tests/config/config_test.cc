@@ -268,3 +268,29 @@ TEST_CASE("config: sizes are powers of 1024 under either letter", "[config]") {
   CHECK(config::format_bytes(1536ULL << 20) == "1GiB512MiB");
   CHECK(config::format_bytes(10U << 20) == "10MiB");
 }
+
+TEST_CASE("config: what cannot be a URL is refused where one belongs", "[config]") {
+  for (const char* url : {"http://p:1", "socks5://u:p@h:1080/", "p", "p:1", "http://[::1]:80/x",
+                          "http://h/a:b", "/only/a/path:x"}) {
+    CAPTURE(url);
+    good(job("  proxy_url: '" + std::string(url) + "'\n"));
+  }
+  const auto refused = [](const std::string& url) {
+    return bad(job("  proxy_url: '" + url + "'\n"));
+  };
+  CHECK(refused(":bad:") == "f.yml:3:14: parse \":bad:\": missing protocol scheme");
+  CHECK(refused("1:2") == "f.yml:3:14: parse \"1:2\": first path segment in URL cannot contain colon");
+  CHECK(refused("http://h:x/") == "f.yml:3:14: parse \"http://h:x/\": invalid port \":x\" after host");
+  CHECK(refused("http://a b/") == "f.yml:3:14: parse \"http://a b/\": invalid character in host name");
+  CHECK(refused("http://[::1/") == "f.yml:3:14: parse \"http://[::1/\": missing ']' in host");
+  CHECK(bad("remote_write: [{url: ':x'}]") == "f.yml:1:22: parse \":x\": missing protocol scheme");
+}
+
+TEST_CASE("config: remote write cannot change the headers it sets itself", "[config]") {
+  good("remote_write: [{url: 'http://h', headers: {X-Scope-OrgID: a}}]");
+  CHECK(bad("remote_write: [{url: 'http://h', headers: {Authorization: a}}]")
+            .ends_with("authorization header must be changed via the basic_auth, authorization, "
+                       "oauth2, sigv4, azuread or google_iam parameter"));
+  CHECK(bad("remote_write: [{url: 'http://h', headers: {Content-Type: a}}]")
+            .ends_with("Content-Type is a reserved header. It must not be changed"));
+}

@@ -61,3 +61,20 @@ TEST_CASE("config file: a missing file is not found", "[config]") {
   REQUIRE_FALSE(loaded.ok());
   CHECK(loaded.error().code() == ErrorCode::kNotFound);
 }
+
+TEST_CASE("config file: the check names a secret that is not there, loading does not mind",
+          "[config]") {
+  const Folder folder;
+  fs::RealFs files;
+  write(files, folder / "main.yml",
+        "scrape_configs:\n- job_name: a\n  authorization: {credentials_file: token}\n");
+  const auto loaded = config::load_file(files, folder / "main.yml", {});
+  REQUIRE(loaded.ok());
+  const Status missing = config::check_files(files, *loaded);
+  REQUIRE_FALSE(missing.ok());
+  CHECK(missing.error().message() ==
+        "scrape config \"a\": error checking authorization credentials or bearer token file \"" +
+            (folder / "token") + "\": no such file or directory");
+  write(files, folder / "token", "t");
+  CHECK(config::check_files(files, *loaded).ok());
+}
