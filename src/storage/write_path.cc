@@ -64,6 +64,10 @@ Timestamp saturating_add(Timestamp a, std::int64_t b) {
   return sum;
 }
 
+Timestamp newest_of(const HotSeries& series) {
+  return series.is(HotSeries::kHasSamples) ? series.last_time() : TimeRange::all().min_ms;
+}
+
 bool has_data(const SeriesEntry& entry) {
   return entry.samples_count + entry.histograms_count + entry.exemplars_count > 0;
 }
@@ -86,6 +90,11 @@ WritePath::WritePath(const Options& options, const base::Clock& clock, head::Hea
           "Total number of out of order samples ingestion failed attempts due to out of order "
           "being disabled.",
           {{"type", "float"}})),
+      out_of_order_histograms_total_(metrics.counter(
+          "prometheus_tsdb_out_of_order_samples_total",
+          "Total number of out of order samples ingestion failed attempts due to out of order "
+          "being disabled.",
+          {{"type", "histogram"}})),
       too_old_total_(metrics.counter(
           "prometheus_tsdb_too_old_samples_total",
           "Total number of out of order samples ingestion failed attempts with out of support "
@@ -306,10 +315,9 @@ void WritePath::append_shard(const WriteBatch& batch, unsigned shard,
       scratch.ids[at] = SeriesId::kNone;
       continue;
     }
+    const Timestamp newest_before_ms = newest_of(head_.series(id));
     append_floats(batch, at, id, run);
-    for (std::uint32_t h = 0; h < entry.histograms_count; ++h) {
-      append_histogram(id, batch.histograms[entry.histograms_begin + h], at, false, run);
-    }
+    if (entry.histograms_count > 0) append_histograms(batch, at, id, newest_before_ms, run);
     if (entry.exemplars_count > 0) append_exemplars(batch, at, id, run);
   }
   const std::size_t after = run.staging->encoder.size_bytes();
@@ -381,6 +389,25 @@ void WritePath::append_floats(const WriteBatch& batch, std::uint32_t entry_at, S
       }
       count_refusal(result, run, std::move(refusal));
     }
+  }
+}
+
+// A protobuf series lists its floats and its histograms apart, so how they were interleaved is lost.
+// As Prometheus does, the histograms come after the floats, and those that are newer than the series
+// was but not newer than these floats are dropped and counted without an error: sending them again
+// could not help.
+void WritePath::append_histograms(const WriteBatch& batch, std::uint32_t entry_at, SeriesId id,
+                                  Timestamp newest_before_ms, Run& run) {
+  const SeriesEntry& entry = batch.series[entry_at];
+  const Timestamp newest_ms = newest_of(head_.series(id));
+  for (std::uint32_t i = 0; i < entry.histograms_count; ++i) {
+    const HistogramSample& sample = batch.histograms[entry.histograms_begin + i];
+    if (sample.timestamp_ms > newest_before_ms && sample.timestamp_ms <= newest_ms &&
+        !run.late.open) {
+      out_of_order_histograms_total_.add();
+      continue;
+    }
+    append_histogram(id, sample, entry_at, false, run);
   }
 }
 

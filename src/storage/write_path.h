@@ -66,6 +66,8 @@ class WritePath final : public wal::FrameSource {
   void append_shard(const WriteBatch& batch, unsigned shard, std::span<const std::uint32_t> entries,
                     Scratch& scratch, Run& run);
   void append_floats(const WriteBatch& batch, std::uint32_t entry, SeriesId id, Run& run);
+  void append_histograms(const WriteBatch& batch, std::uint32_t entry, SeriesId id,
+                         Timestamp newest_before_ms, Run& run);
   void append_histogram(SeriesId id, const HistogramSample& sample, std::uint32_t entry,
                         bool from_float, Run& run);
   void append_exemplars(const WriteBatch& batch, std::uint32_t entry, SeriesId id, Run& run);
@@ -94,6 +96,7 @@ class WritePath final : public wal::FrameSource {
   base::Counter& floats_appended_;
   base::Counter& histograms_appended_;
   base::Counter& out_of_order_total_;
+  base::Counter& out_of_order_histograms_total_;
   base::Counter& too_old_total_;
   base::Counter& out_of_bounds_total_;
   base::Counter& duplicates_total_;
