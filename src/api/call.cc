@@ -5,8 +5,6 @@
 
 #include <charconv>
 #include <cmath>
-#include <cstdlib>
-#include <ctime>
 
 #include "api/json.h"
 #include "base/log.h"
@@ -16,98 +14,6 @@
 #include "promql/parser.h"
 
 namespace varve::api {
-namespace {
-
-// Prometheus's bounds of what its API takes as a time; anything beyond is cut to them.
-constexpr Timestamp kTimeMinMs = -62'135'596'800'000;
-constexpr Timestamp kTimeMaxMs = 253'402'300'799'999;
-// Beyond this a double of seconds no longer fits milliseconds in 64 bits.
-constexpr double kSecondsMax = 9.2e15;
-
-std::optional<int> take_digits(std::string_view& rest, std::size_t count) {
-  if (rest.size() < count) return std::nullopt;
-  int value = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    if (rest[i] < '0' || rest[i] > '9') return std::nullopt;
-    value = value * 10 + (rest[i] - '0');
-  }
-  rest.remove_prefix(count);
-  return value;
-}
-
-bool take(std::string_view& rest, char c) {
-  if (rest.empty() || rest[0] != c) return false;
-  rest.remove_prefix(1);
-  return true;
-}
-
-// RFC 3339 with optional fraction; milliseconds, the rest of the fraction cut.
-std::optional<Timestamp> parse_rfc3339(std::string_view text) {
-  const auto year = take_digits(text, 4);
-  if (!year || !take(text, '-')) return std::nullopt;
-  const auto month = take_digits(text, 2);
-  if (!month || !take(text, '-')) return std::nullopt;
-  const auto day = take_digits(text, 2);
-  if (!day || !(take(text, 'T') || take(text, 't'))) return std::nullopt;
-  const auto hour = take_digits(text, 2);
-  if (!hour || !take(text, ':')) return std::nullopt;
-  const auto minute = take_digits(text, 2);
-  if (!minute || !take(text, ':')) return std::nullopt;
-  const auto second = take_digits(text, 2);
-  if (!second || *month < 1 || *month > 12 || *day < 1 || *day > 31 || *hour > 23 ||
-      *minute > 59 || *second > 59) {
-    return std::nullopt;
-  }
-  std::int64_t millis = 0;
-  if (take(text, '.')) {
-    std::int64_t scale = 100;
-    std::size_t digits = 0;
-    for (; !text.empty() && text[0] >= '0' && text[0] <= '9'; text.remove_prefix(1), ++digits) {
-      millis += (text[0] - '0') * scale;
-      scale /= 10;
-    }
-    if (digits == 0) return std::nullopt;
-  }
-  std::int64_t offset_s = 0;
-  if (!take(text, 'Z') && !take(text, 'z')) {
-    const bool west = !text.empty() && text[0] == '-';
-    if (!take(text, '-') && !take(text, '+')) return std::nullopt;
-    const auto offset_hours = take_digits(text, 2);
-    if (!offset_hours || !take(text, ':')) return std::nullopt;
-    const auto offset_minutes = take_digits(text, 2);
-    if (!offset_minutes || *offset_hours > 23 || *offset_minutes > 59) return std::nullopt;
-    offset_s = (*offset_hours * 60 + *offset_minutes) * 60;
-    if (west) offset_s = -offset_s;
-  }
-  if (!text.empty()) return std::nullopt;
-  std::tm parts{};
-  parts.tm_year = *year - 1900;
-  parts.tm_mon = *month - 1;
-  parts.tm_mday = *day;
-  parts.tm_hour = *hour;
-  parts.tm_min = *minute;
-  parts.tm_sec = *second;
-  const std::time_t seconds = ::timegm(&parts);
-  if (parts.tm_mday != *day) return std::nullopt;  // such as February 30
-  return (static_cast<std::int64_t>(seconds) - offset_s) * 1000 + millis;
-}
-
-Result<Timestamp> parse_time(std::string_view text) {
-  if (const auto seconds = model::parse_float(text); seconds.has_value()) {
-    if (std::isfinite(*seconds) && std::fabs(*seconds) < kSecondsMax) {
-      const double whole = std::trunc(*seconds);
-      const double fraction = std::round((*seconds - whole) * 1000);
-      return static_cast<Timestamp>(whole) * 1000 + static_cast<Timestamp>(fraction);
-    }
-    if (std::isfinite(*seconds)) return *seconds > 0 ? kTimeMaxMs : kTimeMinMs;
-  } else if (const auto time = parse_rfc3339(text)) {
-    return *time;
-  }
-  return Error(ErrorCode::kInvalidArgument,
-               fmt::format("cannot parse \"{}\" to a valid timestamp", text));
-}
-
-}  // namespace
 
 ApiError to_api_error(const Error& error) {
   switch (error.code()) {
@@ -186,15 +92,16 @@ std::vector<std::string_view> Call::parameters(std::string_view name) const {
   return found;
 }
 
-Result<Timestamp> Call::time_parameter(std::string_view name,
-                                       std::optional<Timestamp> fallback) const {
+Result<Moment> Call::time_parameter(std::string_view name, std::optional<Moment> fallback) const {
   const std::string_view text = parameter(name);
   if (text.empty() && fallback) return *fallback;
-  auto time = parse_time(text);
-  if (!time.ok()) {
-    return std::move(time).error().with(fmt::format("invalid parameter \"{}\"", name));
+  const std::optional<Moment> moment = parse_moment(text);
+  if (!moment) {
+    return Error(ErrorCode::kInvalidArgument,
+                 fmt::format("invalid parameter \"{}\": cannot parse \"{}\" to a valid timestamp",
+                             name, text));
   }
-  return time;
+  return *moment;
 }
 
 Result<std::int64_t> Call::duration_parameter(std::string_view name) const {
@@ -204,11 +111,11 @@ Result<std::int64_t> Call::duration_parameter(std::string_view name) const {
                  fmt::format("invalid parameter \"{}\": {}", name, why));
   };
   if (const auto seconds = model::parse_float(text); seconds.has_value()) {
-    const double millis = *seconds * 1000;
-    if (!(std::fabs(millis) <= 9.2e15)) {
+    // Prometheus keeps durations as nanoseconds in 64 bits.
+    if (!(std::fabs(*seconds * 1e9) <= 9223372036854775807.0)) {
       return invalid(fmt::format("cannot parse \"{}\" to a valid duration. It overflows int64", text));
     }
-    return static_cast<std::int64_t>(millis);
+    return static_cast<std::int64_t>(*seconds * 1000);
   }
   if (const auto millis = model::parse_duration(text); millis.ok()) return *millis;
   return invalid(fmt::format("cannot parse \"{}\" to a valid duration", text));
@@ -232,12 +139,9 @@ Result<std::size_t> Call::limit_parameter() const {
 }
 
 Result<TimeRange> Call::range_parameters() const {
-  VARVE_TRY_ASSIGN(const Timestamp start, time_parameter("start", kTimeMinMs));
-  VARVE_TRY_ASSIGN(const Timestamp end, time_parameter("end", kTimeMaxMs));
-  if (end < start) {
-    return Error(ErrorCode::kInvalidArgument, "end timestamp must not be before start timestamp");
-  }
-  return TimeRange{start, end};
+  VARVE_TRY_ASSIGN(const Moment start, time_parameter("start", Moment::earliest()));
+  VARVE_TRY_ASSIGN(const Moment end, time_parameter("end", Moment::latest()));
+  return TimeRange{start.ms(), end.ms()};
 }
 
 Result<std::vector<model::Matchers>> Call::match_parameters() const {

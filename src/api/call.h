@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "api/moment.h"
 #include "api/services.h"
 #include "http/server.h"
 #include "model/matcher.h"
@@ -67,13 +68,14 @@ class Call {
   bool has_parameter(std::string_view name) const;
   std::vector<std::string_view> parameters(std::string_view name) const;
 
-  // A time as unix seconds ("1.5") or RFC 3339, in milliseconds; `fallback` if absent.
-  Result<Timestamp> time_parameter(std::string_view name, std::optional<Timestamp> fallback) const;
+  // A time as unix seconds ("1.5") or RFC 3339; `fallback` if absent.
+  Result<Moment> time_parameter(std::string_view name, std::optional<Moment> fallback) const;
   // A duration as seconds or "5m", in milliseconds.
   Result<std::int64_t> duration_parameter(std::string_view name) const;
   // `limit`: 0 means none.
   Result<std::size_t> limit_parameter() const;
-  // [start, end] of metadata requests; all of time if absent.
+  // [start, end] of metadata requests; all of time if absent. Empty if end is before start, which
+  // Prometheus answers with nothing found.
   Result<TimeRange> range_parameters() const;
   // match[]: each selector's matchers.
   Result<std::vector<model::Matchers>> match_parameters() const;

@@ -17,7 +17,7 @@ namespace varve::api {
 namespace {
 
 // Prometheus's bound on points per series of a range query.
-constexpr std::uint64_t kPointsMax = 11'000;
+constexpr std::int64_t kPointsMax = 11'000;
 
 Result<promql::QueryParams> query_params(const Call& call) {
   promql::QueryParams params;
@@ -61,10 +61,11 @@ void answer(const Call& call, Result<QueryResult> result, std::size_t limit) {
 
 Result<QueryResult> run_instant(const Call& call, std::size_t& limit) {
   VARVE_TRY_ASSIGN(limit, call.limit_parameter());
-  VARVE_TRY_ASSIGN(const Timestamp time, call.time_parameter("time", call.services.clock->now_ms()));
+  VARVE_TRY_ASSIGN(const Moment time,
+                   call.time_parameter("time", Moment::of(call.services.clock->now_ms())));
   VARVE_TRY_ASSIGN(const promql::QueryParams params, query_params(call));
   auto result =
-      call.services.engine->instant(*call.storage, call.parameter("query"), time, params);
+      call.services.engine->instant(*call.storage, call.parameter("query"), time.query_ms(), params);
   if (!result.ok() && result.error().code() == ErrorCode::kInvalidArgument) {
     return std::move(result).error().with("invalid parameter \"query\"");
   }
@@ -73,8 +74,8 @@ Result<QueryResult> run_instant(const Call& call, std::size_t& limit) {
 
 Result<QueryResult> run_range(const Call& call, std::size_t& limit) {
   VARVE_TRY_ASSIGN(limit, call.limit_parameter());
-  VARVE_TRY_ASSIGN(const Timestamp start, call.time_parameter("start", std::nullopt));
-  VARVE_TRY_ASSIGN(const Timestamp end, call.time_parameter("end", std::nullopt));
+  VARVE_TRY_ASSIGN(const Moment start, call.time_parameter("start", std::nullopt));
+  VARVE_TRY_ASSIGN(const Moment end, call.time_parameter("end", std::nullopt));
   const auto invalid = [](std::string text) {
     return Error(ErrorCode::kInvalidArgument, std::move(text));
   };
@@ -87,16 +88,14 @@ Result<QueryResult> run_range(const Call& call, std::size_t& limit) {
         "invalid parameter \"step\": zero or negative query resolution step widths are not "
         "accepted. Try a positive integer");
   }
-  // Unsigned: the span of two int64 need not fit one.
-  const auto span = static_cast<std::uint64_t>(end) - static_cast<std::uint64_t>(start);
-  if (span / static_cast<std::uint64_t>(step) > kPointsMax) {
+  if (nanos_between(start, end) / 1'000'000 / step > kPointsMax) {
     return invalid(
         "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query "
         "resolution (?step=XX)");
   }
   VARVE_TRY_ASSIGN(const promql::QueryParams params, query_params(call));
-  auto result = call.services.engine->range(*call.storage, call.parameter("query"), start, end,
-                                            step, params);
+  auto result = call.services.engine->range(*call.storage, call.parameter("query"),
+                                            start.query_ms(), end.query_ms(), step, params);
   if (!result.ok() && result.error().code() == ErrorCode::kInvalidArgument) {
     return std::move(result).error().with("invalid parameter \"query\"");
   }
@@ -158,9 +157,9 @@ void collect_selectors(const promql::Expr& expr, std::vector<model::Matchers>& o
 }
 
 void query_exemplars(const CallPtr& call) {
-  const auto start = call->time_parameter("start", std::numeric_limits<Timestamp>::min());
+  const auto start = call->time_parameter("start", Moment::earliest());
   if (!start.ok()) return call->fail(start.error());
-  const auto end = call->time_parameter("end", std::numeric_limits<Timestamp>::max());
+  const auto end = call->time_parameter("end", Moment::latest());
   if (!end.ok()) return call->fail(end.error());
   if (*end < *start) {
     return call->fail(ErrorType::kBadData, "end timestamp must not be before start timestamp");
@@ -172,7 +171,7 @@ void query_exemplars(const CallPtr& call) {
   }
   std::vector<model::Matchers> selectors;
   collect_selectors(**expression, selectors);
-  const auto found = call->storage->exemplars(selectors, {*start, *end});
+  const auto found = call->storage->exemplars(selectors, {start->ms(), end->ms()});
   if (!found.ok()) return call->fail(found.error());
   std::string json = "[";
   for (const storage::SeriesExemplars& series : *found) {

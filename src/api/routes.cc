@@ -41,8 +41,9 @@ bool matches(std::string_view pattern, std::string_view path, std::vector<std::s
 std::span<const Route> routes() {
   static const std::vector<Route> all = [] {
     std::vector<Route> table;
-    for (const auto part : {write_routes(), query_routes(), series_routes(), status_routes(),
-                            target_routes(), lifecycle_routes(), page_routes()}) {
+    for (const auto part : {write_routes(), query_routes(), parse_query_routes(),
+                            series_routes(), status_routes(), target_routes(),
+                            lifecycle_routes(), page_routes()}) {
       table.insert(table.end(), part.begin(), part.end());
     }
     return table;

@@ -19,6 +19,7 @@ enum class Kind : std::uint8_t {
   kQuery,    // on the query pool, needs storage
   kStorage,  // on the I/O thread, needs storage
   kWorker,   // on the query pool, works without storage
+  kShared,   // on the I/O thread with parameters parsed, needs storage; goes to the pool itself
 };
 
 struct Route {
@@ -41,6 +42,7 @@ RouteMatch find_route(std::string_view method, std::string_view path);
 // One table per file of endpoints.
 std::span<const Route> write_routes();
 std::span<const Route> query_routes();
+std::span<const Route> parse_query_routes();
 std::span<const Route> series_routes();
 std::span<const Route> status_routes();
 std::span<const Route> target_routes();

@@ -3,7 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <unordered_set>
+#include <cstdint>
+#include <numeric>
 
 #include "api/call.h"
 #include "api/json.h"
@@ -40,8 +41,17 @@ void series(const CallPtr& call) {
   for (const model::Matchers& matchers : request->match) {
     const auto selection = request->querier->select(matchers, request->range);
     if (!selection.ok()) return call->fail(selection.error());
-    for (std::size_t i = 0; i < (*selection)->size(); ++i) {
-      found.push_back((*selection)->labels(i));
+    // A selection has the series that may have samples in the range.
+    std::vector<std::uint32_t> ordinals((*selection)->size());
+    std::iota(ordinals.begin(), ordinals.end(), 0U);
+    std::vector<storage::LastSample> last(ordinals.size());
+    if (Status read = (*selection)->read_last(ordinals, request->range, last); !read.ok()) {
+      return call->fail(read.error());
+    }
+    for (const std::uint32_t i : ordinals) {
+      if (last[i].kind != storage::LastSample::Kind::kNone) {
+        found.push_back((*selection)->labels(i));
+      }
     }
   }
   std::sort(found.begin(), found.end());

@@ -135,7 +135,16 @@ void targets_metadata(const CallPtr& call) {
 }
 
 // Rules, alerts and Alertmanagers: none are run yet, which is what these answer.
-void no_rules(const CallPtr& call) { call->succeed("{\"groups\":[]}"); }
+void no_rules(const CallPtr& call) {
+  std::string type(call->parameter("type"));
+  for (char& c : type) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  if (!type.empty() && type != "alert" && type != "record") {
+    return call->fail(ErrorType::kBadData,
+                      fmt::format("invalid parameter \"type\": not supported value {}",
+                                  promql::quote(type)));
+  }
+  call->succeed("{\"groups\":[]}");
+}
 void no_alerts(const CallPtr& call) { call->succeed("{\"alerts\":[]}"); }
 void no_alertmanagers(const CallPtr& call) {
   call->succeed("{\"activeAlertmanagers\":[],\"droppedAlertmanagers\":[]}");

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -33,6 +34,17 @@ std::string to_string(const Expr& expr);
 // Over several lines, as `promtool promql format` and /api/v1/format_query do.
 std::string pretty(const Expr& expr);
 
+// What a function takes and gives; lives as long as the program.
+struct FunctionSignature {
+  std::string_view name;
+  ValueType return_type = ValueType::kNone;
+  // The last argument type may be left out or repeated: see Function::variadic.
+  int variadic = 0;
+  std::span<const ValueType> arg_types;
+};
+FunctionSignature signature_of(const Function& function);
+
 // A string as Go's strconv.Quote writes it.
 std::string quote(std::string_view text);
+
 }  // namespace varve::promql

@@ -3,6 +3,7 @@
 #include "api/api.h"
 
 #include <catch2/catch.hpp>
+#include <future>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -168,6 +169,71 @@ TEST_CASE("api: bad parameters get Prometheus's status and type", "[api]") {
     CHECK(answer["errorType"] == each.type);
     CHECK_THAT(answer["error"].get<std::string>(), Catch::Contains(each.text));
   }
+}
+
+TEST_CASE("api: times far out are taken as Prometheus takes them", "[api]") {
+  Harness harness;
+  harness.api->ready(*harness.db, *harness.manager);
+  const auto time_of = [&harness](const std::string& text) {
+    return harness.get("/api/v1/query", "query=time()&time=" + text)["data"]["result"][1]
+        .get<std::string>();
+  };
+  CHECK(time_of("1_0") == "10");
+  CHECK(time_of("1.2345") == "1.235");
+  CHECK(time_of("2023-11-14T23:13:20.5Z") == "1700003600.5");
+  // 64 bits of nanoseconds wrap.
+  CHECK(time_of("99999999999") == "7766279630.452");
+  CHECK(time_of("-62135596800") == "-6795364578.871");
+  CHECK(time_of("253402300799") == "-4852116232.933");
+  CHECK(time_of("-9e15") == "412866226.847");
+  CHECK(time_of("NaN") == "-9223372036.854");
+  CHECK(time_of("-292273086-05-16T16:47:06Z") == "6795364580.679");
+  CHECK(time_of("292277025-08-18T07:12:54.999999999Z") == "-6795364579.679");
+  for (const std::string bad : {"_1", "1_", "1__0", "1e400", "now"}) {
+    harness.get("/api/v1/query", "query=time()&time=" + bad, 400);
+  }
+  const std::string range = "/api/v1/query_range";
+  CHECK(harness.get(range, "query=time()&start=0&end=253402300799&step=1e9")["data"]["result"]
+            .empty());
+  harness.get(range, "query=time()&start=0&end=1&step=1e15", 400);
+  harness.get(range, "query=time()&start=0&end=NaN&step=60", 400);
+}
+
+TEST_CASE("api: series and labels of a range without samples, and of one that ends before it starts",
+          "[api]") {
+  Harness harness;
+  harness.api->ready(*harness.db, *harness.manager);
+  REQUIRE(harness.write(time_series({{"__name__", "up"}}, {{kNow - 60'000, 1}, {kNow, 2}})).status ==
+          204);
+  const auto series = [&harness](const std::string& range) {
+    return harness.get("/api/v1/series", "match[]=up&" + range)["data"].size();
+  };
+  CHECK(series("start=1699999900&end=1699999939") == 0);
+  CHECK(series("start=1699999900&end=1699999940") == 1);
+  CHECK(series("start=1699999950&end=1699999990") == 0);
+  CHECK(series("start=1700000000&end=1699999900") == 0);
+  CHECK(harness.get("/api/v1/labels", "start=1700000000&end=1699999900")["data"].empty());
+}
+
+TEST_CASE("api: parse_query shows the tree", "[api]") {
+  Harness harness;
+  const auto tree = [&harness](const std::string& query) {
+    return harness.get("/api/v1/parse_query", "query=" + query)["data"];
+  };
+  CHECK(tree("x%20offset%20-5m%20@%201.5") ==
+        json::parse(R"({"matchers":[{"name":"__name__","type":"=","value":"x"}],"name":"x",
+                        "offset":-300000,"startOrEnd":null,"timestamp":1500,
+                        "type":"vectorSelector"})"));
+  const json binary = tree("a%20*%20on(i)%20group_left(j)%20rate(b[5m:30s]@end())");
+  CHECK(binary["matching"] == json::parse(R"({"card":"many-to-one","include":["j"],
+                                              "labels":["i"],"on":true})"));
+  CHECK(binary["rhs"]["func"] == json::parse(R"({"argTypes":["matrix"],"name":"rate",
+                                                 "returnType":"vector","variadic":0})"));
+  CHECK(binary["rhs"]["args"][0]["step"] == 30'000);
+  CHECK(binary["rhs"]["args"][0]["startOrEnd"] == "end");
+  CHECK(tree("sum%20without%20(a)%20(-(1e30%20%3E%20bool%20x))")["expr"]["expr"]["expr"]["lhs"] ==
+        json::parse(R"({"type":"numberLiteral","val":"1000000000000000000000000000000"})"));
+  CHECK(harness.get("/api/v1/parse_query", "query=x%7B", 400)["errorType"] == "bad_data");
 }
 
 TEST_CASE("api: a write with bad neighbours keeps the good ones and says what was wrong", "[api]") {

@@ -58,7 +58,7 @@ class SubqueryInput final : public RangeInput {
   std::size_t size() const override { return points_.series.size(); }
   Labels labels(std::size_t series) const override { return points_.series[series].labels; }
   storage::LabelColumn label_column(std::string_view name) const override {
-    return source_of_matrix_column(name);
+    return label_column_of(points_, name);
   }
   bool drops_name(std::size_t series) const override { return points_.series[series].drop_name; }
   bool unique_without_name() const override { return false; }
@@ -94,18 +94,6 @@ class SubqueryInput final : public RangeInput {
       copy->counter_reset_hint = CounterResetHint::kUnknown;
       histogram = std::move(copy);
     }
-  }
-
-  storage::LabelColumn source_of_matrix_column(std::string_view name) const {
-    storage::LabelColumn column;
-    column.values.emplace_back();
-    for (const StepSeries& series : points_.series) {
-      const std::string_view value = series.labels.get(name);
-      if (!value.empty()) column.values.push_back(value);
-      column.ids.push_back(
-          value.empty() ? 0 : static_cast<std::uint32_t>(column.values.size() - 1));
-    }
-    return column;
   }
 
   StepGrid grid_;
@@ -243,7 +231,7 @@ class RangeSource::Reader final : public SeriesReader {
     context_.annotations.info(
         "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: " +
             quote(source_.names_.values[name]),
-        args_.values[0].expr->position);
+        args_.position(0));
   }
 
   const RangeSource& source_;

@@ -25,22 +25,7 @@ class MatrixSource final : public SeriesSource {
   bool unique_without_name() const override { return false; }
 
   storage::LabelColumn label_column(std::string_view name) const override {
-    storage::LabelColumn column;
-    column.ids.reserve(size());
-    column.values.emplace_back();
-    std::unordered_map<std::string_view, std::uint32_t> ids;
-    for (const StepSeries& series : matrix_.series) {
-      const std::string_view value = series.labels.get(name);
-      if (value.empty()) {
-        column.ids.push_back(0);
-        continue;
-      }
-      const auto [at, fresh] =
-          ids.try_emplace(value, static_cast<std::uint32_t>(column.values.size()));
-      if (fresh) column.values.push_back(value);
-      column.ids.push_back(at->second);
-    }
-    return column;
+    return label_column_of(matrix_, name);
   }
 
   Result<std::unique_ptr<SeriesReader>> reader(std::size_t, std::size_t,
@@ -69,6 +54,25 @@ class MatrixSource final : public SeriesSource {
 };
 
 }  // namespace
+
+storage::LabelColumn label_column_of(const StepMatrix& matrix, std::string_view name) {
+  storage::LabelColumn column;
+  column.ids.reserve(matrix.series.size());
+  column.values.emplace_back();
+  std::unordered_map<std::string_view, std::uint32_t> ids;
+  for (const StepSeries& series : matrix.series) {
+    const std::string_view value = series.labels.get(name);
+    if (value.empty()) {
+      column.ids.push_back(0);
+      continue;
+    }
+    const auto [at, fresh] =
+        ids.try_emplace(value, static_cast<std::uint32_t>(column.values.size()));
+    if (fresh) column.values.push_back(value);
+    column.ids.push_back(at->second);
+  }
+  return column;
+}
 
 void reset_points(StepSeries& out, std::size_t steps) {
   out.values.resize(steps);

@@ -55,6 +55,10 @@ std::size_t count_points(const StepSeries& series);
 // delays that. Charges their points. Does not look for equal label sets.
 Result<StepMatrix> materialize(const SeriesSource& source, QueryState& state);
 
+// A label of series that are there: equal ids mean equal values, as in storage's columns. The values
+// live as long as the matrix.
+storage::LabelColumn label_column_of(const StepMatrix& matrix, std::string_view name);
+
 // A source over values that are there already.
 SeriesSourcePtr source_of_matrix(StepMatrix matrix, std::size_t steps);
 

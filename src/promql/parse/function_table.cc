@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <array>
 
+#include "promql/parser.h"
+
 namespace varve::promql {
 namespace {
 
@@ -141,6 +143,10 @@ static_assert(sorted_and_indexed());
 }  // namespace
 
 std::span<const Function> functions() { return kFunctions; }
+
+FunctionSignature signature_of(const Function& function) {
+  return {function.name, function.return_type, function.variadic, function.arg_types};
+}
 
 const Function* find_function(std::string_view name) {
   const auto* found = std::lower_bound(

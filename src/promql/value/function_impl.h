@@ -68,7 +68,12 @@ struct CallArgs {
   std::size_t size() const { return values.size(); }
   double scalar(std::size_t arg, std::size_t step) const { return (*values[arg].scalar)[step]; }
   std::string_view text(std::size_t arg) const { return values[arg].text; }
-  Position position(std::size_t arg) const { return values[arg].expr->position; }
+  // Where a remark on an argument points. Prometheus evaluates a subquery into a selector that was
+  // never in the text, so remarks on one point to the start of the query.
+  Position position(std::size_t arg) const {
+    const Expr& expr = *values[arg].expr;
+    return expr.kind() == ExprKind::kSubquery ? Position{} : expr.position;
+  }
 };
 
 // ---- range functions ---------------------------------------------------------------------------
