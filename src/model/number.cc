@@ -34,10 +34,31 @@ bool append_special(std::string& out, double value) {
   return false;
 }
 
+// Whole numbers up to here are their own shortest digits; past it to_chars would write digits that
+// the value does not need (18446744073709551616), where Go writes zeros (18446744073709552000).
+constexpr double kExactWholeMax = 9007199254740992.0;  // 2^53
+
 void append_positional(std::string& out, double value) {
   char buffer[kPositionalMax];
-  const auto end = std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::fixed);
-  out.append(buffer, end.ptr);
+  if (std::fabs(value) <= kExactWholeMax) {
+    const auto end = std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::fixed);
+    out.append(buffer, end.ptr);
+    return;
+  }
+  const auto end =
+      std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::scientific);
+  const char* at = buffer;
+  if (*at == '-') out += *at++;
+  int whole_digits_left = 0;  // the exponent, then what of it no digit has taken
+  const char* const mark = std::find(at, static_cast<const char*>(end.ptr), 'e');
+  std::from_chars(mark + 2, end.ptr, whole_digits_left);  // past "e+"
+  out += *at++;
+  for (; at < mark; ++at) {
+    if (*at == '.') continue;
+    out += *at;
+    --whole_digits_left;
+  }
+  out.append(static_cast<std::size_t>(std::max(whole_digits_left, 0)), '0');
 }
 
 // to_chars and Go agree on "1e+21" and "1e-07": at least two exponent digits, always a sign.

@@ -26,6 +26,12 @@ TEST_CASE("number: result JSON has an exponent below 1e-6 and from 1e21", "[mode
   CHECK(format_float(1e-7) == "1e-07");
   CHECK(format_float(-1.5e-7) == "-1.5e-07");
   CHECK(format_float(1e20) == "100000000000000000000");
+  CHECK(format_float(18446744073709551616.0) == "18446744073709552000");
+  CHECK(format_float(-18446744073709551616.0) == "-18446744073709552000");
+  CHECK(format_float(9223372036854775808.0) == "9223372036854776000");
+  CHECK(format_float(9007199254740991.0) == "9007199254740991");
+  CHECK(format_float(9007199254740994.0) == "9007199254740994");
+  CHECK(format_float(123456789012345680.0) == "123456789012345680");
   CHECK(format_float(1e21) == "1e+21");
   CHECK(format_float(1.7976931348623157e308) == "1.7976931348623157e+308");
   CHECK(format_float(5e-324) == "5e-324");
