@@ -27,6 +27,10 @@ struct SeriesSamples {
   std::vector<double> float_values;
   std::vector<Timestamp> histogram_times;
   std::vector<HistogramPtr> histograms;
+  // Start times: since when a counter has been counting, 0 where that is not known. As long as the
+  // times they belong to, or empty if no sample has one. Storage on disk keeps none: always empty.
+  std::vector<Timestamp> float_starts;
+  std::vector<Timestamp> histogram_starts;
   // Non-zero and equal for two reads of one Selection: their float_times are equal. Lets window
   // bounds be computed once for all series of a scrape. 0: not known.
   std::uint64_t times_id = 0;
@@ -36,6 +40,8 @@ struct SeriesSamples {
     float_values.clear();
     histogram_times.clear();
     histograms.clear();
+    float_starts.clear();
+    histogram_starts.clear();
     times_id = 0;
   }
 };
@@ -47,6 +53,7 @@ struct LastSample {
   double value = 0;
   HistogramPtr histogram;
   Kind kind = Kind::kNone;
+  Timestamp start_ms = 0;  // 0: not known
 };
 
 // A label of all series of a Selection: ids[i] names the value of series i. Equal ids mean equal

@@ -152,7 +152,7 @@ Result<ScalarSteps> Evaluator::scalar_call(const Call& call, const StepGrid& gri
 }
 
 Result<SeriesSourcePtr> Evaluator::call_source(const Call& call, const StepGrid& grid) {
-  if (call.function->id == FunctionId::kTimestamp) return timestamp_source(call, grid);
+  if (reads_times(call.function->id)) return timestamp_source(call, grid);
   VARVE_TRY_ASSIGN(const FunctionImpl* function, implementation_of(call));
   const std::string_view outer_hint = std::exchange(function_hint_, call.function->name);
   Result<SeriesSourcePtr> result = function->window != nullptr
@@ -228,25 +228,29 @@ Result<SeriesSourcePtr> Evaluator::element_call_source(const Call& call,
   return settle_names(transform(std::move(operand), !function.keeps_name, apply), false);
 }
 
-// The sample's own time if the argument is a selector, else the step's.
+// timestamp(): the sample's own time if the argument is a selector, else the step's.
+// start_timestamp(): the sample's start time if the argument is a selector, else nothing.
 Result<SeriesSourcePtr> Evaluator::timestamp_source(const Call& call, const StepGrid& grid) {
   const Expr& argument = without_parens(*call.args[0]);
-  if (argument.kind() == ExprKind::kVectorSelector) {
+  const bool start = call.function->id == FunctionId::kStartTimestamp;
+  if (argument.kind() == ExprKind::kVectorSelector &&
+      (!start || state_.features().use_start_timestamps)) {
     const auto& selector = as<VectorSelector>(argument);
     const Timing& timing = plan_.timing(argument);
     const WindowShape shape{timing.first_reference(grid), timing.reference_step(grid),
                             state_.settings().lookback_ms, grid.count, 0, 0};
     VARVE_TRY_ASSIGN(auto selection, select(selector, timing, shape.span(), grid));
-    return settle_names(source_of_selector(std::move(selection), timing, grid,
-                                           SelectorValue::kTime, fixes_name(selector), state_),
+    const SelectorValue value = start ? SelectorValue::kStart : SelectorValue::kTime;
+    return settle_names(source_of_selector(std::move(selection), timing, grid, value,
+                                           fixes_name(selector), state_),
                         false);
   }
   VARVE_TRY_ASSIGN(SeriesSourcePtr operand, source(argument, grid));
-  const auto apply = [grid](StepSeries& series, AnnotationSink&) {
+  const auto apply = [grid, start](StepSeries& series, AnnotationSink&) {
     for (std::size_t step = 0; step < series.steps(); ++step) {
       if (series.kinds[step] == PointKind::kNone) continue;
       series.clear(step);
-      series.set(step, static_cast<double>(grid.at(step)) / 1000);
+      if (!start) series.set(step, static_cast<double>(grid.at(step)) / 1000);
     }
   };
   return settle_names(transform(std::move(operand), true, apply), false);

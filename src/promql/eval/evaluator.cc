@@ -116,7 +116,7 @@ Result<StepMatrix> Evaluator::vector(const Expr& expr, const StepGrid& grid) {
       const auto& call = as<Call>(expr);
       if (call.function->id == FunctionId::kAbsentOverTime) return absent_over_time(call, grid);
       if (call.function->id == FunctionId::kInfo) return info(call, grid);
-      if (call.function->id == FunctionId::kTimestamp) break;
+      if (reads_times(call.function->id)) break;
       VARVE_TRY_ASSIGN(const FunctionImpl* function, implementation_of(call));
       if (function->matrix != nullptr) return matrix_call(call, *function, grid);
       break;
@@ -144,7 +144,7 @@ Result<SeriesSourcePtr> Evaluator::source(const Expr& expr, const StepGrid& grid
       if (call.function->id == FunctionId::kAbsentOverTime ||
           call.function->id == FunctionId::kInfo) {
         lazy = false;
-      } else if (call.function->id != FunctionId::kTimestamp) {
+      } else if (!reads_times(call.function->id)) {
         VARVE_TRY_ASSIGN(const FunctionImpl* function, implementation_of(call));
         lazy = lazy && function->matrix == nullptr;
       }

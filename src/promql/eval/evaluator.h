@@ -74,6 +74,11 @@ class Evaluator {
   std::string_view function_hint_;  // the innermost function or aggregation around what is evaluated
 };
 
+// timestamp() and start_timestamp(): what they answer is not in the value of their argument.
+inline bool reads_times(FunctionId id) {
+  return id == FunctionId::kTimestamp || id == FunctionId::kStartTimestamp;
+}
+
 // The function's implementation, or kUnimplemented naming it.
 Result<const FunctionImpl*> implementation_of(const Call& call);
 

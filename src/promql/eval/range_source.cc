@@ -116,7 +116,8 @@ class RangeSource final : public SeriesSource {
         extension_(extension),
         function_(function),
         args_(std::move(args)),
-        state_(state) {
+        state_(state),
+        starts_used_(function.uses_starts && state.features().use_start_timestamps) {
     if (!function.expects_counter) return;
     names_ = input_->label_column(kMetricName);
     for (const std::string_view name : names_.values) {
@@ -147,6 +148,7 @@ class RangeSource final : public SeriesSource {
   const FunctionImpl& function_;
   mutable BoundArgs args_;  // ArgValue is not const for vector functions; nothing here changes it
   QueryState& state_;
+  bool starts_used_;
   storage::LabelColumn names_;
   std::vector<bool> counter_name_;  // by value id of names_
 };
@@ -173,8 +175,9 @@ class RangeSource::Reader final : public SeriesReader {
     if (floats.widest > source_.state_.settings().samples_max) {
       return source_.state_.charge(floats.widest);
     }
+    const bool started = source_.starts_used_ && !samples_.float_starts.empty();
     if (samples_.histogram_times.empty() && source_.function_.series_kernel != nullptr &&
-        source_.extension_ == RangeExtension::kNone) {
+        source_.extension_ == RangeExtension::kNone && !started) {
       run_kernel(shared, ref, out);
     } else {
       run_windows(floats, ref, out);
@@ -215,6 +218,14 @@ class RangeSource::Reader final : public SeriesReader {
       if (window.float_times.empty() && window.histogram_times.empty()) continue;
       window.float_values = cut(samples_.float_values, floats, step);
       window.histograms = cut(samples_.histograms, histograms, step);
+      if (source_.starts_used_) {
+        if (!samples_.float_starts.empty()) {
+          window.float_starts = cut(samples_.float_starts, floats, step);
+        }
+        if (!samples_.histogram_starts.empty()) {
+          window.histogram_starts = cut(samples_.histogram_starts, histograms, step);
+        }
+      }
       window.range_end_ms = shape.end_ms(step);
       window.range_start_ms = saturating_subtract(window.range_end_ms, shape.range_ms);
       window.eval_ms = source_.grid_.at(step);
@@ -272,23 +283,29 @@ WindowShape shape_of(const Timing& timing, const StepGrid& grid) {
 void remove_stale(storage::SeriesSamples& samples) {
   if (has_stale(samples.float_values)) {
     std::size_t kept = 0;
+    const bool started = !samples.float_starts.empty();
     for (std::size_t i = 0; i < samples.float_values.size(); ++i) {
       if (is_stale(samples.float_values[i])) continue;
+      if (started) samples.float_starts[kept] = samples.float_starts[i];
       samples.float_values[kept] = samples.float_values[i];
       samples.float_times[kept++] = samples.float_times[i];
     }
     samples.float_values.resize(kept);
     samples.float_times.resize(kept);
+    if (started) samples.float_starts.resize(kept);
     samples.times_id = 0;
   }
   std::size_t kept = 0;
+  const bool started = !samples.histogram_starts.empty();
   for (std::size_t i = 0; i < samples.histograms.size(); ++i) {
     if (samples.histograms[i]->is_stale()) continue;
+    if (started) samples.histogram_starts[kept] = samples.histogram_starts[i];
     if (kept != i) samples.histograms[kept] = std::move(samples.histograms[i]);
     samples.histogram_times[kept++] = samples.histogram_times[i];
   }
   samples.histograms.resize(kept);
   samples.histogram_times.resize(kept);
+  if (started) samples.histogram_starts.resize(kept);
 }
 
 SeriesSourcePtr source_of_range_call(std::shared_ptr<storage::Selection> selection,

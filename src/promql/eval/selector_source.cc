@@ -30,7 +30,7 @@ class SelectorSource final : public SeriesSource {
   storage::LabelColumn label_column(std::string_view name) const override {
     return selection_->label_column(name);
   }
-  bool drops_name(std::size_t) const override { return value_ == SelectorValue::kTime; }
+  bool drops_name(std::size_t) const override { return value_ != SelectorValue::kSample; }
   bool unique_without_name() const override { return one_name_; }
   Result<std::unique_ptr<SeriesReader>> reader(std::size_t begin, std::size_t end,
                                                AnnotationSink& sink) const override;
@@ -57,7 +57,7 @@ class SelectorSource::StepsReader final : public SeriesReader {
     const WindowShape& shape = source_.windows_.shape();
     VARVE_TRY(source_.selection_->read(series, shape.span(), samples_));
     reset_points(out, shape.count);
-    if (!samples_.histogram_times.empty()) {
+    if (!samples_.histogram_times.empty() || source_.value_ == SelectorValue::kStart) {
       read_mixed(shape, out);
     } else if (!samples_.float_times.empty()) {
       read_floats(shape.count, out);
@@ -84,7 +84,7 @@ class SelectorSource::StepsReader final : public SeriesReader {
   void read_mixed(const WindowShape& shape, StepSeries& out) {
     const WindowIndex floats = index_windows(samples_.float_times, shape);
     const WindowIndex histograms = index_windows(samples_.histogram_times, shape);
-    const bool time = source_.value_ == SelectorValue::kTime;
+    const SelectorValue wanted = source_.value_;
     for (std::size_t step = 0; step < shape.count; ++step) {
       const bool have_float = floats.lo[step] != floats.hi[step];
       const bool have_histogram = histograms.lo[step] != histograms.hi[step];
@@ -96,17 +96,28 @@ class SelectorSource::StepsReader final : public SeriesReader {
           (!have_histogram || samples_.float_times[f] >= samples_.histogram_times[h]);
       if (is_float) {
         if (is_stale(samples_.float_values[f])) continue;
-        out.set(step, time ? seconds(samples_.float_times[f]) : samples_.float_values[f]);
+        if (wanted == SelectorValue::kSample) {
+          out.set(step, samples_.float_values[f]);
+        } else {
+          out.set(step, moment(samples_.float_times, samples_.float_starts, f));
+        }
       } else {
         if (samples_.histograms[h]->is_stale()) continue;
-        if (time) {
-          out.set(step, seconds(samples_.histogram_times[h]));
-        } else {
+        if (wanted == SelectorValue::kSample) {
           out.set(step, samples_.histograms[h]);
+        } else {
+          out.set(step, moment(samples_.histogram_times, samples_.histogram_starts, h));
         }
       }
       ++points_;
     }
+  }
+
+  // The time or the start time of sample i, in seconds.
+  double moment(std::span<const Timestamp> times, std::span<const Timestamp> starts,
+                std::size_t i) const {
+    if (source_.value_ == SelectorValue::kTime) return seconds(times[i]);
+    return starts.empty() ? 0 : seconds(starts[i]);
   }
 
   const SelectorSource& source_;
@@ -122,7 +133,7 @@ class SelectorSource::InstantReader final : public SeriesReader {
                                                       std::size_t begin, std::size_t end) {
     auto reader = std::unique_ptr<InstantReader>(new InstantReader);
     reader->begin_ = begin;
-    reader->time_ = source.value_ == SelectorValue::kTime;
+    reader->wanted_ = source.value_;
     std::vector<std::uint32_t> ordinals(end - begin);
     std::iota(ordinals.begin(), ordinals.end(), static_cast<std::uint32_t>(begin));
     reader->last_.resize(end - begin);
@@ -140,8 +151,10 @@ class SelectorSource::InstantReader final : public SeriesReader {
     const bool stale =
         last.kind == Kind::kFloat ? is_stale(last.value) : last.histogram->is_stale();
     if (stale) return {};
-    if (time_) {
+    if (wanted_ == SelectorValue::kTime) {
       out.set(0, seconds(last.timestamp_ms));
+    } else if (wanted_ == SelectorValue::kStart) {
+      out.set(0, seconds(last.start_ms));
     } else if (last.kind == Kind::kFloat) {
       out.set(0, last.value);
     } else {
@@ -154,7 +167,7 @@ class SelectorSource::InstantReader final : public SeriesReader {
   InstantReader() = default;
   std::vector<storage::LastSample> last_;
   std::size_t begin_ = 0;
-  bool time_ = false;
+  SelectorValue wanted_ = SelectorValue::kSample;
 };
 
 Result<std::unique_ptr<SeriesReader>> SelectorSource::reader(std::size_t begin, std::size_t end,

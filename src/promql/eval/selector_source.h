@@ -12,8 +12,9 @@
 
 namespace varve::promql {
 
-// What an instant selector answers with: the sample, or the time of it in seconds (timestamp()).
-enum class SelectorValue : std::uint8_t { kSample, kTime };
+// What an instant selector answers with: the sample, the time of it (timestamp()) or its start time
+// (start_timestamp(); 0 where that is not known), both in seconds.
+enum class SelectorValue : std::uint8_t { kSample, kTime, kStart };
 
 // For each step the newest sample in (t - lookback, t], none if that is a stale marker. `one_name`:
 // the matchers fix the metric name.

@@ -42,6 +42,10 @@ inline std::string mixed_bucket_schemas(std::string_view name) {
          "metric name " +
          quote(name);
 }
+inline std::string start_time_overlap(std::string_view name) {
+  return "sample has start time that overlaps with previous sample timestamp for metric " +
+         quote(name);
+}
 inline constexpr std::string_view kSortInRangeQuery =
     "sort is ineffective for range queries since results are always ordered by labels";
 inline constexpr std::string_view kResetCollisionInAggregation =

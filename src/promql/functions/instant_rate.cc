@@ -7,6 +7,7 @@
 #include "model/histogram.h"
 #include "promql/functions/implementations.h"
 #include "promql/functions/range_histograms.h"
+#include "promql/functions/start_times.h"
 #include "promql/functions/window_kernel.h"
 
 namespace varve::promql::function_impls {
@@ -15,13 +16,17 @@ namespace {
 template <bool kRate>
 struct InstantCore {
   static bool compute(const FloatWindow& window, const CallArgs&, double& result) {
+    return compute(window, false, result);
+  }
+  // `restarted`: the last sample's start time says that the counter began anew.
+  static bool compute(const FloatWindow& window, bool restarted, double& result) {
     const std::size_t n = window.size();
     if (n < 2) return false;
     const std::int64_t interval_ms = window.times[n - 1] - window.times[n - 2];
     if (interval_ms == 0) return false;
     const double previous = window.values[n - 2];
     const double last = window.values[n - 1];
-    result = kRate && last < previous ? last : last - previous;
+    result = kRate && (last < previous || restarted) ? last : last - previous;
     if (kRate) result /= static_cast<double>(interval_ms) / 1000;
     return true;
   }
@@ -41,7 +46,8 @@ PointValue of_histograms(const Window& window, const CallArgs& args, EvalContext
                          result.counter_reset_hint == CounterResetHint::kGauge;
   if (kRate && any_gauge) remarks.not_a_counter();
   if (!kRate && !both_gauges) remarks.not_a_gauge();
-  if (!kRate || !model::detect_reset(result, previous)) {
+  const StartTimes starts(window.histogram_times, window.histogram_starts);
+  if (!kRate || !(starts.restarted_before(n - 1) || model::detect_reset(result, previous))) {
     if (!subtract_with_remarks(result, previous, remarks)) return PointValue::none();
   }
   result.counter_reset_hint = CounterResetHint::kGauge;
@@ -73,7 +79,9 @@ PointValue instant_window(const Window& window, const CallArgs& args, EvalContex
   switch (histograms_among_last_two(window)) {
     case 0: {
       double result = 0;
-      const bool present = InstantCore<kRate>::compute(floats_of(window), args, result);
+      const bool restarted = StartTimes(window.float_times, window.float_starts)
+                                 .restarted_before(window.float_times.size() - 1);
+      const bool present = InstantCore<kRate>::compute(floats_of(window), restarted, result);
       return present ? PointValue::of(result) : PointValue::none();
     }
     case 2:
@@ -89,6 +97,7 @@ FunctionImpl instant_impl() {
   FunctionImpl impl;
   impl.window = instant_window<kRate>;
   impl.series_kernel = run_kernel<InstantCore<kRate>>;
+  impl.uses_starts = kRate;
   return impl;
 }
 

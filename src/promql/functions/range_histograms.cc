@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "promql/functions/start_times.h"
+
 namespace varve::promql::function_impls {
 namespace {
 
@@ -27,8 +29,10 @@ bool subtract_with_remarks(Histogram& base, const Histogram& other, const RangeR
   return outcome.compatible;
 }
 
-std::optional<Histogram> histogram_difference(std::span<const HistogramPtr> histograms,
-                                              bool counter, const RangeRemarks& remarks) {
+std::optional<Histogram> histogram_difference(const Window& window, bool counter,
+                                              const RangeRemarks& remarks) {
+  const std::span<const HistogramPtr> histograms = window.histograms;
+  const StartTimes starts(window.histogram_times, window.histogram_starts);
   const Histogram& first = *histograms.front();
   const Histogram& last = *histograms.back();
   // After a reset between the first two samples the layout of the first no longer matters.
@@ -38,7 +42,7 @@ std::optional<Histogram> histogram_difference(std::span<const HistogramPtr> hist
   if (counter) {
     gauge_as_counter = is_gauge(first) || is_gauge(last);
     const Histogram& second = *histograms[1];
-    if (model::detect_reset(second, first)) {
+    if (starts.restarted_before(1) || model::detect_reset(second, first)) {
       nothing.schema = second.schema;
       nothing.custom_bounds = second.custom_bounds;
       previous = &nothing;
@@ -68,12 +72,15 @@ std::optional<Histogram> histogram_difference(std::span<const HistogramPtr> hist
   Histogram difference = custom ? last : model::copy_to_schema(last, schema);
   if (!subtract_with_remarks(difference, *previous, remarks)) return std::nullopt;
   if (counter) {
-    for (const HistogramPtr& histogram : histograms.subspan(1)) {
-      if (model::detect_reset(*histogram, *previous)) {
+    bool overlap = false;
+    for (std::size_t i = 1; i < histograms.size(); ++i) {
+      overlap = overlap || starts.overlaps_before(i);
+      if (starts.restarted_before(i) || model::detect_reset(*histograms[i], *previous)) {
         if (!add_with_remarks(difference, *previous, remarks)) return std::nullopt;
       }
-      previous = histogram.get();
+      previous = histograms[i].get();
     }
+    if (overlap) remarks.start_time_overlap();
   }
   difference.counter_reset_hint = CounterResetHint::kGauge;
   model::compact(difference);

@@ -28,6 +28,9 @@ class RangeRemarks {
   void mixed_bucket_schemas() const {
     sink_.warning(texts::mixed_bucket_schemas(name()), position_);
   }
+  void start_time_overlap() const {
+    sink_.counted_warning(texts::start_time_overlap(name()), position_);
+  }
   void warning(std::string_view text) const { sink_.warning(text, position_); }
   void info(std::string_view text) const { sink_.info(text, position_); }
 
@@ -47,7 +50,7 @@ bool subtract_with_remarks(Histogram& base, const Histogram& other, const RangeR
 
 // What the histograms of a window rose by: last minus first, plus the value before each reset for
 // counters. A gauge, compacted. Precondition: at least two.
-std::optional<Histogram> histogram_difference(std::span<const HistogramPtr> histograms,
-                                              bool counter, const RangeRemarks& remarks);
+std::optional<Histogram> histogram_difference(const Window& window, bool counter,
+                                              const RangeRemarks& remarks);
 
 }  // namespace varve::promql::function_impls

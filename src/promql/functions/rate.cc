@@ -3,6 +3,9 @@
 // up for counter resets, extrapolated to the borders of the window where samples come close to them.
 // `anchored` and `smoothed` windows are extended_rate.cc's.
 //
+// A sample whose start time lies within the window says more: there the counter was zero, so that
+// nothing is extrapolated to the left, and one sample is enough.
+//
 // The rules of extrapolation (prometheus promql/functions.go, 3.x): with d the average distance of
 // the samples, a border nearer than 1.1 d to the outermost sample is taken to be covered, else the
 // series is taken to begin or end d/2 beyond it. A counter is not extrapolated below zero.
@@ -17,6 +20,7 @@
 #include "promql/functions/extended_rate.h"
 #include "promql/functions/implementations.h"
 #include "promql/functions/range_histograms.h"
+#include "promql/functions/start_times.h"
 #include "promql/functions/window_kernel.h"
 
 namespace varve::promql::function_impls {
@@ -83,6 +87,22 @@ Spacing spacing_of(std::span<const Timestamp> times, Timestamp range_start_ms,
           times.back() - times.front(), times.size()};
 }
 
+// What to multiply with what a counter rose by since `start_ms`, where it was zero; `spacing` is that
+// of the samples.
+double factor_since(Timestamp start_ms, const Spacing& spacing, Timestamp last_ms,
+                    std::int64_t range_ms, bool per_second) {
+  double average = 0;
+  if (spacing.sample_count > 1) {
+    average = static_cast<double>(spacing.sampled_ms) / 1000 /
+              static_cast<double>(spacing.sample_count - 1);
+  }
+  double to_end = static_cast<double>(spacing.end_gap_ms) / 1000;
+  if (to_end >= average * 1.1) to_end = average / 2;
+  const double counted = static_cast<double>(last_ms - start_ms) / 1000;
+  const double stretch = (counted + to_end) / counted;
+  return per_second ? stretch / (static_cast<double>(range_ms) / 1000) : stretch;
+}
+
 template <bool kCounter>
 double extrapolate(double difference, double first, const Extrapolation& extrapolation) {
   if (kCounter && difference > 0 && first >= 0) {
@@ -93,13 +113,27 @@ double extrapolate(double difference, double first, const Extrapolation& extrapo
 
 PointValue histogram_rate(const Window& window, const CallArgs& args, EvalContext& context,
                           bool counter, bool per_second) {
-  if (window.histograms.size() < 2) return PointValue::none();
-  const RangeRemarks remarks(window, args, context);
-  std::optional<Histogram> difference =
-      histogram_difference(window.histograms, counter, remarks);
-  if (!difference) return PointValue::none();
+  const StartTimes starts(window.histogram_times, window.histogram_starts);
+  const Timestamp start_ms = counter ? starts.start_after(window.range_start_ms) : 0;
   const Spacing spacing =
       spacing_of(window.histogram_times, window.range_start_ms, window.range_end_ms);
+  if (window.histograms.size() < 2 && start_ms == 0) return PointValue::none();
+  const RangeRemarks remarks(window, args, context);
+  std::optional<Histogram> difference;
+  if (window.histograms.size() < 2) {
+    difference = *window.histograms.front();
+  } else {
+    difference = histogram_difference(window, counter, remarks);
+    if (!difference) return PointValue::none();
+    if (start_ms != 0 && !add_with_remarks(*difference, *window.histograms.front(), remarks)) {
+      return PointValue::none();
+    }
+  }
+  if (start_ms != 0) {
+    model::multiply(*difference, factor_since(start_ms, spacing, window.histogram_times.back(),
+                                              window.range_ms(), per_second));
+    return PointValue::of(std::make_shared<const Histogram>(*std::move(difference)));
+  }
   const Extrapolation extrapolation(spacing, window.range_ms(), per_second);
   const double first = window.histograms.front()->count;
   double factor = extrapolation.factor();
@@ -108,6 +142,30 @@ PointValue histogram_rate(const Window& window, const CallArgs& args, EvalContex
   }
   model::multiply(*difference, factor);
   return PointValue::of(std::make_shared<const Histogram>(*std::move(difference)));
+}
+
+// rate and increase of floats of which some have start times.
+template <bool kPerSecond>
+PointValue started_rate(const Window& window, const CallArgs& args, EvalContext& context) {
+  const std::span<const double> values = window.float_values;
+  const StartTimes starts(window.float_times, window.float_starts);
+  double difference = values.back() - values.front();
+  bool overlap = false;
+  for (std::size_t i = 1; i < values.size(); ++i) {
+    overlap = overlap || starts.overlaps_before(i);
+    if (values[i] < values[i - 1] || starts.restarted_before(i)) difference += values[i - 1];
+  }
+  if (overlap) RangeRemarks(window, args, context).start_time_overlap();
+  const Spacing spacing =
+      spacing_of(window.float_times, window.range_start_ms, window.range_end_ms);
+  if (const Timestamp start_ms = starts.start_after(window.range_start_ms)) {
+    return PointValue::of((difference + values.front()) *
+                          factor_since(start_ms, spacing, window.float_times.back(),
+                                       window.range_ms(), kPerSecond));
+  }
+  if (values.size() < 2) return PointValue::none();
+  return PointValue::of(extrapolate<true>(
+      difference, values.front(), Extrapolation(spacing, window.range_ms(), kPerSecond)));
 }
 
 template <bool kCounter, bool kPerSecond>
@@ -121,6 +179,9 @@ PointValue rate_window(const Window& window, const CallArgs& args, EvalContext& 
   }
   if (!window.histograms.empty()) {
     return histogram_rate(window, args, context, kCounter, kPerSecond);
+  }
+  if (kCounter && !window.float_starts.empty()) {
+    return started_rate<kPerSecond>(window, args, context);
   }
   const std::span<const double> values = window.float_values;
   if (values.size() < 2) return PointValue::none();
@@ -216,6 +277,7 @@ FunctionImpl rate_like() {
   impl.expects_counter = kCounter;
   impl.extension_safe = true;
   impl.smoothed_safe = true;
+  impl.uses_starts = kCounter;
   return impl;
 }
 

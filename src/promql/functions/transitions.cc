@@ -8,12 +8,15 @@
 
 #include "model/histogram.h"
 #include "promql/functions/implementations.h"
+#include "promql/functions/start_times.h"
 #include "promql/functions/window_kernel.h"
 
 namespace varve::promql::function_impls {
 namespace {
 
+// kByStart: a start time that says the counter began anew makes a transition too.
 struct Change {
+  static constexpr bool kByStart = false;
   static bool between(double previous, double current) {
     return current != previous && !(std::isnan(current) && std::isnan(previous));
   }
@@ -23,6 +26,7 @@ struct Change {
 };
 
 struct Reset {
+  static constexpr bool kByStart = true;
   static bool between(double previous, double current) { return current < previous; }
   static bool between(const Histogram& previous, const Histogram& current) {
     return model::detect_reset(current, previous);
@@ -66,23 +70,31 @@ PointValue count_window(const Window& window, const CallArgs&, EvalContext&) {
   std::size_t count = 0;
   const double* previous_float = nullptr;  // at most one of the two is set
   const Histogram* previous_histogram = nullptr;
+  const StartTimes float_starts(window.float_times, window.float_starts);
+  const StartTimes histogram_starts(window.histogram_times, window.histogram_starts);
   while (next_float < window.float_times.size() ||
          next_histogram < window.histogram_times.size()) {
     const bool is_float = next_histogram == window.histogram_times.size() ||
                           (next_float < window.float_times.size() &&
                            window.float_times[next_float] < window.histogram_times[next_histogram]);
     if (is_float) {
-      const double& current = window.float_values[next_float++];
+      const std::size_t at = next_float++;
+      const double& current = window.float_values[at];
       if (previous_histogram != nullptr ||
-          (previous_float != nullptr && Transition::between(*previous_float, current))) {
+          (previous_float != nullptr &&
+           (Transition::between(*previous_float, current) ||
+            (Transition::kByStart && float_starts.restarted_before(at))))) {
         ++count;
       }
       previous_float = &current;
       previous_histogram = nullptr;
     } else {
-      const Histogram& current = *window.histograms[next_histogram++];
+      const std::size_t at = next_histogram++;
+      const Histogram& current = *window.histograms[at];
       if (previous_float != nullptr ||
-          (previous_histogram != nullptr && Transition::between(*previous_histogram, current))) {
+          (previous_histogram != nullptr &&
+           (Transition::between(*previous_histogram, current) ||
+            (Transition::kByStart && histogram_starts.restarted_before(at))))) {
         ++count;
       }
       previous_histogram = &current;
@@ -114,6 +126,7 @@ FunctionImpl impl_of() {
   impl.window = count_window<Transition>;
   impl.series_kernel = count_kernel<Transition>;
   impl.extension_safe = true;
+  impl.uses_starts = Transition::kByStart;
   return impl;
 }
 

@@ -58,11 +58,13 @@ class MemorySelection final : public storage::Selection {
          at != stored.floats.end() && at->first <= range.max_ms; ++at) {
       out.float_times.push_back(at->first);
       out.float_values.push_back(at->second);
+      if (!stored.starts.empty()) out.float_starts.push_back(stored.start_of(at->first));
     }
     for (auto at = stored.histograms.lower_bound(range.min_ms);
          at != stored.histograms.end() && at->first <= range.max_ms; ++at) {
       out.histogram_times.push_back(at->first);
       out.histograms.push_back(at->second.visible);
+      if (!stored.starts.empty()) out.histogram_starts.push_back(stored.start_of(at->first));
     }
     return {};
   }
@@ -80,7 +82,8 @@ class MemorySelection final : public storage::Selection {
     if (auto at = stored.floats.upper_bound(range.max_ms); at != stored.floats.begin()) {
       --at;
       if (at->first >= range.min_ms) {
-        newest = {at->first, at->second, nullptr, storage::LastSample::Kind::kFloat};
+        newest = {at->first, at->second, nullptr, storage::LastSample::Kind::kFloat,
+                  stored.start_of(at->first)};
       }
     }
     if (auto at = stored.histograms.upper_bound(range.max_ms); at != stored.histograms.begin()) {
@@ -88,7 +91,8 @@ class MemorySelection final : public storage::Selection {
       const bool newer = newest.kind == storage::LastSample::Kind::kNone ||
                          at->first > newest.timestamp_ms;
       if (at->first >= range.min_ms && newer) {
-        newest = {at->first, 0, at->second.visible, storage::LastSample::Kind::kHistogram};
+        newest = {at->first, 0, at->second.visible, storage::LastSample::Kind::kHistogram,
+                  stored.start_of(at->first)};
       }
     }
     return newest;
@@ -179,14 +183,31 @@ CounterResetHint detected_hint(const Histogram& current, const Histogram* previo
 
 }  // namespace
 
-void MemoryStorage::add(const Labels& labels, Timestamp time_ms, double value) {
+Timestamp MemoryStorage::StoredSeries::start_of(Timestamp time_ms) const {
+  const auto found = starts.find(time_ms);
+  return found == starts.end() ? 0 : found->second;
+}
+
+void MemoryStorage::StoredSeries::set_start(Timestamp time_ms, Timestamp start_ms) {
+  if (start_ms == 0) {
+    starts.erase(time_ms);
+  } else {
+    starts[time_ms] = start_ms;
+  }
+}
+
+void MemoryStorage::add(const Labels& labels, Timestamp time_ms, double value,
+                        Timestamp start_ms) {
   StoredSeries& series = series_[labels];
+  series.set_start(time_ms, start_ms);
   series.histograms.erase(time_ms);
   series.floats[time_ms] = value;
 }
 
-void MemoryStorage::add(const Labels& labels, Timestamp time_ms, HistogramPtr histogram) {
+void MemoryStorage::add(const Labels& labels, Timestamp time_ms, HistogramPtr histogram,
+                        Timestamp start_ms) {
   StoredSeries& series = series_[labels];
+  series.set_start(time_ms, start_ms);
   series.floats.erase(time_ms);
   series.histograms[time_ms] = {histogram, histogram};
 }

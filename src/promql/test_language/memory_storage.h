@@ -19,9 +19,10 @@ namespace varve::promql::test_language {
 class MemoryStorage final : public storage::Queryable {
  public:
   void clear() { series_.clear(); }
-  // A sample for a time that has one already replaces it.
-  void add(const Labels& labels, Timestamp time_ms, double value);
-  void add(const Labels& labels, Timestamp time_ms, HistogramPtr histogram);
+  // A sample for a time that has one already replaces it. `start_ms` 0: not known.
+  void add(const Labels& labels, Timestamp time_ms, double value, Timestamp start_ms = 0);
+  void add(const Labels& labels, Timestamp time_ms, HistogramPtr histogram,
+           Timestamp start_ms = 0);
   // Gives the counter histograms the reset hints a database would read back. After every load.
   void detect_resets();
 
@@ -34,6 +35,10 @@ class MemoryStorage final : public storage::Queryable {
   struct StoredSeries {
     std::map<Timestamp, double> floats;
     std::map<Timestamp, StoredHistogram> histograms;
+    std::map<Timestamp, Timestamp> starts;  // start times by sample time, where known
+
+    Timestamp start_of(Timestamp time_ms) const;  // 0: not known
+    void set_start(Timestamp time_ms, Timestamp start_ms);
   };
   const std::map<Labels, StoredSeries>& series() const { return series_; }
 

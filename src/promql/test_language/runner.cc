@@ -47,10 +47,14 @@ class ScriptRun {
       for (std::size_t i = 0; i < line.values.size(); ++i) {
         const SequenceValue& value = line.values[i];
         const Timestamp time_ms = static_cast<std::int64_t>(i) * command.step_ms;
+        Timestamp start_ms = 0;
+        if (!line.start_offsets_ms.empty() && line.start_offsets_ms[i]) {
+          start_ms = time_ms + *line.start_offsets_ms[i];
+        }
         if (value.kind == SequenceValue::Kind::kFloat) {
-          storage_.add(line.labels, time_ms, value.value);
+          storage_.add(line.labels, time_ms, value.value, start_ms);
         } else if (value.kind == SequenceValue::Kind::kHistogram) {
-          storage_.add(line.labels, time_ms, value.histogram);
+          storage_.add(line.labels, time_ms, value.histogram, start_ms);
         }
       }
     }

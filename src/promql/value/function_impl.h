@@ -87,6 +87,10 @@ struct Window {
   std::span<const double> float_values;
   std::span<const Timestamp> histogram_times;
   std::span<const HistogramPtr> histograms;
+  // Per sample since when the counter has been counting, 0 where not known. Empty if none is known,
+  // the function is not one that uses_starts, or the feature is off.
+  std::span<const Timestamp> float_starts;
+  std::span<const Timestamp> histogram_starts;
   Timestamp range_start_ms = 0;  // with offset and @ applied
   Timestamp range_end_ms = 0;
   Timestamp eval_ms = 0;   // the step's time, whatever offset and @ say
@@ -115,7 +119,8 @@ class WindowMemo {
   mutable std::shared_ptr<const void> value_;
 };
 
-// All windows of one series that has floats only and no extension: at step i the samples
+// All windows of one series that has floats only, no extension and no start times that the function
+// would use: at step i the samples
 // [lo[i], hi[i]) of times and values, range end first_range_end_ms + i * range_step_ms (0 where @
 // fixes the selector), evaluation time context.grid.at(i). lo and hi never decrease.
 struct SeriesWindows {
@@ -175,6 +180,7 @@ struct FunctionImpl {
   bool expects_counter = false;  // the evaluator remarks on names that are none (rate, increase)
   bool extension_safe = false;   // may be used with `anchored`
   bool smoothed_safe = false;    // may be used with `smoothed`
+  bool uses_starts = false;      // windows carry start times, with the feature on
 };
 
 // The registry (promql/functions/registry.cc). Null: not implemented.
