@@ -10,41 +10,28 @@ namespace varve::storage {
 
 SelectionCache::~SelectionCache() { memory_.release(charged_.load(std::memory_order_relaxed)); }
 
-const std::vector<char>* SelectionCache::block(std::uint64_t number) {
-  if (const std::vector<char>* known = block_map_.find(number)) return known;
-  auto& touches = touches_[number % touches_.size()];
-  if (touches.load(std::memory_order_relaxed) < kTouchesMin) {
-    touches.fetch_add(1, std::memory_order_relaxed);
-    return nullptr;
+const char* SelectionCache::mapped(head::SpillPlace place) {
+  const std::uint64_t number = place.offset() / head::SpillStore::kFileBytes;
+  const std::shared_ptr<const fs::MappedFile>* file = file_map_.find(number);
+  if (file == nullptr) {
+    std::shared_ptr<const fs::MappedFile> fresh = spill_.map(place.offset(), place.length());
+    if (fresh == nullptr) return nullptr;
+    file = file_map_.add(number, std::move(fresh));
   }
-  const std::uint64_t begin = number * head::SpillStore::kBlockBytes;
-  if (blocks_.load(std::memory_order_relaxed) >= kBlocksMax ||
-      begin + head::SpillStore::kBlockBytes > spill_.written_end()) {
-    return nullptr;
-  }
-  std::vector<char> content(head::SpillStore::kBlockBytes);
-  if (!spill_.read(begin, content).ok()) return nullptr;
-  blocks_.fetch_add(1, std::memory_order_relaxed);
-  constexpr auto kBytes = static_cast<std::int64_t>(head::SpillStore::kBlockBytes);
-  charged_.fetch_add(kBytes, std::memory_order_relaxed);
-  memory_.charge(kBytes);
-  return block_map_.add(number, std::move(content));
+  const std::string_view bytes = (*file)->bytes();
+  const std::uint64_t at = place.offset() % head::SpillStore::kFileBytes;
+  return at + place.length() <= bytes.size() ? bytes.data() + at : nullptr;
 }
 
 Result<std::string_view> SelectionCache::bytes(head::SpillPlace place, std::uint32_t checksum,
                                                std::vector<char>& scratch) {
-  const std::uint64_t first = place.offset() / head::SpillStore::kBlockBytes;
-  const std::uint64_t last =
-      (place.offset() + place.length() - 1) / head::SpillStore::kBlockBytes;
-  std::string_view found;
-  if (const std::vector<char>* whole = first == last ? block(first) : nullptr) {
-    found = std::string_view(whole->data(), whole->size())
-                .substr(place.offset() % head::SpillStore::kBlockBytes, place.length());
-  } else {
+  const char* data = mapped(place);
+  if (data == nullptr) {
     scratch.resize(place.length());
     VARVE_TRY(spill_.read(place.offset(), scratch));
-    found = std::string_view(scratch.data(), scratch.size());
+    data = scratch.data();
   }
+  const std::string_view found(data, place.length());
   const std::uint32_t computed = head::spill_checksum(found);
   if (computed != checksum) {
     return Error(ErrorCode::kCorruption,

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the reads of one selection share: decoded time columns and pieces of spill files. Entries are
-// added and never removed, so that readers need no lock; a bound keeps a wide query from holding the
-// whole disk in memory.
+// What the reads of one selection share: decoded time columns and mapped spill files. Entries are
+// added and never removed, so that readers need no lock.
 #pragma once
 
 #include <array>
@@ -14,6 +13,7 @@
 #include <vector>
 
 #include "base/memory_account.h"
+#include "fs/file_system.h"
 #include "storage/head/spill_store.h"
 #include "storage/head/time_columns.h"
 #include "varve/result.h"
@@ -79,26 +79,22 @@ class SelectionCache {
       : spill_(spill), columns_(columns), memory_(memory) {}
   ~SelectionCache();
 
-  // The bytes of a place, verified. In the cache, or in `scratch`. kNotFound: expired meanwhile.
+  // The bytes of a place, verified. In a mapped file that lives as long as the cache, or in
+  // `scratch`. kNotFound: expired meanwhile.
   Result<std::string_view> bytes(head::SpillPlace place, std::uint32_t checksum,
                                  std::vector<char>& scratch);
   // The times of a column that has them (place.length() > 0).
   Result<const std::vector<Timestamp>*> times(head::TimeColumnId id, std::vector<char>& scratch);
 
  private:
-  static constexpr std::size_t kBlocksMax = 1024;  // 64 MiB
-  // Single chunks of a block are read one by one until this many were wanted.
-  static constexpr unsigned kTouchesMin = 3;
-
-  const std::vector<char>* block(std::uint64_t number);
+  // Null where the mapped file, as long as it was when first wanted, does not reach.
+  const char* mapped(head::SpillPlace place);
 
   const head::SpillStore& spill_;
   const head::TimeColumns& columns_;
   base::MemoryAccount& memory_;
   std::atomic<std::int64_t> charged_{0};
-  std::atomic<std::size_t> blocks_{0};
-  std::array<std::atomic<std::uint8_t>, 4096> touches_{};
-  GrowOnlyMap<std::vector<char>, 512> block_map_;
+  GrowOnlyMap<std::shared_ptr<const fs::MappedFile>, 64> file_map_;  // by file number
   GrowOnlyMap<std::vector<Timestamp>, 1024> column_map_;
 };
 

@@ -48,6 +48,35 @@ TEST_CASE("spill store: gives back every byte, across buffers, files and a full 
   CHECK(right(kPieces - 1));
 }
 
+TEST_CASE("spill store: a mapped file reaches as far as was asked and outlives the file",
+          "[storage][head]") {
+  fs::FaultFs files;
+  base::MemoryAccount account("test");
+  auto store = SpillStore::create(files, "head", account);
+  REQUIRE(store.ok());
+  const SpillPlace first = (*store)->append(pattern(0), 1, 0);
+  CHECK((*store)->map(first.offset(), first.length()) == nullptr);  // not in a file yet
+  REQUIRE((*store)->flush().ok());
+  const auto early = (*store)->map(first.offset(), first.length());
+  REQUIRE(early != nullptr);
+  CHECK(early->bytes() == pattern(0));
+
+  const SpillPlace second = (*store)->append(pattern(1), 1, 1);
+  REQUIRE((*store)->flush().ok());
+  CHECK((*store)->map(first.offset(), first.length()) == early);  // reaches far enough
+  const auto grown = (*store)->map(second.offset(), second.length());
+  REQUIRE(grown != nullptr);
+  CHECK(grown->bytes() == pattern(0) + pattern(1));
+
+  for (std::size_t i = 2; (*store)->size_bytes() < SpillStore::kFileBytes + 100'000; ++i) {
+    (*store)->append(pattern(i), 1, static_cast<Timestamp>(i));
+  }
+  REQUIRE((*store)->flush().ok());
+  (*store)->drop_before(1'000'000);
+  CHECK((*store)->map(first.offset(), first.length()) == nullptr);
+  CHECK(early->bytes() == pattern(0));
+}
+
 TEST_CASE("spill store: what an earlier process left is removed", "[storage][head]") {
   fs::FaultFs files;
   REQUIRE(files.create_directories("head").ok());

@@ -36,7 +36,7 @@ SpillPlace SpillStore::append(std::string_view bytes, unsigned tag, Timestamp ne
   }
   const std::uint64_t number = end_ / kFileBytes;
   if (spill_files_.empty() || spill_files_.back().number != number) {
-    spill_files_.push_back({number, nullptr, newest_ms});
+    spill_files_.push_back({number, nullptr, newest_ms, nullptr});
   }
   SpillFile& file = spill_files_.back();
   file.newest_ms = std::max(file.newest_ms, newest_ms);
@@ -122,9 +122,21 @@ Status SpillStore::read(std::uint64_t offset, std::span<char> out) const {
   return {};
 }
 
-std::uint64_t SpillStore::written_end() const {
+std::shared_ptr<const fs::MappedFile> SpillStore::map(std::uint64_t offset,
+                                                      std::size_t length) const {
   const std::lock_guard lock(mutex_);
-  return written_end_;
+  const std::uint64_t number = offset / kFileBytes;
+  if (offset + length > written_end_ || spill_files_.empty() ||
+      number < spill_files_.front().number) {
+    return nullptr;
+  }
+  const SpillFile& file = spill_files_[number - spill_files_.front().number];
+  if (file.mapped == nullptr || file.mapped->bytes().size() < offset % kFileBytes + length) {
+    auto mapped = files_.map(file_path(number));
+    if (!mapped.ok()) return nullptr;
+    file.mapped = std::move(mapped).value();
+  }
+  return file.mapped->bytes().size() < offset % kFileBytes + length ? nullptr : file.mapped;
 }
 
 void SpillStore::drop_before(Timestamp time_ms) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where closed chunks go: append-only files that are read back through the page cache, so that the
-// history of the head costs disk and not resident memory. The files are scratch: what they hold is
+// history of the head costs disk and no memory that the kernel could not take back. The files are scratch: what they hold is
 // in the log too, so nothing is synced, and they are wiped and rebuilt when the database opens.
 // Knows neither series nor encodings, and cannot lose what it was given: what the disk refuses stays
 // in memory until the disk takes it.
@@ -39,7 +39,6 @@ struct SpillPlace {
 class SpillStore {
  public:
   static constexpr std::uint64_t kFileBytes = std::uint64_t{64} << 20;
-  static constexpr std::size_t kBlockBytes = 64 * 1024;   // what BlockCache reads at once
   static constexpr std::size_t kBufferBytes = 256 * 1024;  // written at once
 
   // Removes what an earlier process left in the directory.
@@ -53,8 +52,12 @@ class SpillStore {
 
   // Exactly `out.size()` bytes. kNotFound if the file was dropped, kIo, kCorruption if it is short.
   Status read(std::uint64_t offset, std::span<char> out) const;
-  // Everything below this offset is in files and is not written again.
-  std::uint64_t written_end() const;
+  // The file that holds `offset`, so that many small pieces of it are read without a call or a copy
+  // each (a query for 60 of 5,000 series over 6 h spent half its time in those). It reaches at least
+  // to offset + length; what it holds is not written again, and stays readable after drop_before().
+  // Null if not all of that is in a file yet, or the file was dropped or cannot be mapped: read()
+  // knows more.
+  std::shared_ptr<const fs::MappedFile> map(std::uint64_t offset, std::size_t length) const;
 
   // Drops whole files that hold nothing at or after `time_ms`.
   void drop_before(Timestamp time_ms);
@@ -72,6 +75,8 @@ class SpillStore {
     std::uint64_t number = 0;
     std::shared_ptr<fs::File> file;  // null until first written
     Timestamp newest_ms = 0;
+    // As far as the file went when a reader last needed more of it.
+    mutable std::shared_ptr<const fs::MappedFile> mapped;
   };
   SpillStore(fs::FileSystem& files, std::string directory, base::MemoryAccount& account)
       : files_(files), directory_(std::move(directory)), account_(account) {}
