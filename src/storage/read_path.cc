@@ -97,6 +97,8 @@ class HeadSelection final : public Selection {
   void decode_open(TimeRange range, ReadScratch& scratch, SeriesSamples& out) const;
   Status decode_histograms(std::span<const std::uint8_t> bytes, TimeRange range,
                            ReadScratch& scratch, SeriesSamples& out) const;
+  // Some of the newest samples in the range, if there are any.
+  Status read_newest(std::size_t series, TimeRange range, SeriesSamples& out) const;
   // Names the series and counts.
   Error damaged(Error error, std::size_t series) const;
 
@@ -252,6 +254,20 @@ Error HeadSelection::damaged(Error error, std::size_t series) const {
   return std::move(error).with("series " + labels(series).to_string());
 }
 
+// Looks near the end first: a day would be decoded for its last sample.
+Status HeadSelection::read_newest(std::size_t series, TimeRange range, SeriesSamples& out) const {
+  constexpr std::int64_t kMinuteMs = 60'000;
+  // Unsigned, as the range may be all of time.
+  const auto span_ms =
+      static_cast<std::uint64_t>(range.max_ms) - static_cast<std::uint64_t>(range.min_ms);
+  for (const std::int64_t look_ms : {5 * kMinuteMs, 120 * kMinuteMs}) {
+    if (range.empty() || span_ms <= static_cast<std::uint64_t>(look_ms)) break;
+    VARVE_TRY(read(series, {range.max_ms - look_ms, range.max_ms}, out));
+    if (!out.float_times.empty() || !out.histogram_times.empty()) return {};
+  }
+  return read(series, range, out);
+}
+
 Status HeadSelection::read_last(std::span<const std::uint32_t> series, TimeRange range,
                                 std::span<LastSample> out) const {
   range = intersection(range, range_);
@@ -282,7 +298,7 @@ Status HeadSelection::read_last(std::span<const std::uint32_t> series, TimeRange
       });
   SeriesSamples samples;
   for (const std::uint32_t i : behind) {
-    VARVE_TRY(read(series[i], range, samples));
+    VARVE_TRY(read_newest(series[i], range, samples));
     LastSample& last = out[i];
     if (!samples.float_times.empty()) {
       last.kind = LastSample::Kind::kFloat;
