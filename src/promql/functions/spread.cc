@@ -2,7 +2,9 @@
 // How the samples of a window are spread: quantile_over_time, mad_over_time, stddev and stdvar.
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <limits>
+#include <span>
 #include <vector>
 
 #include "model/compensated_sum.h"
@@ -33,8 +35,54 @@ PointValue quantile_window(const Window& window, const CallArgs& args, EvalConte
   return floats_only<QuantileCore>(window, args, context);
 }
 
+// The order keys of a sliding window, kept sorted while a step changes little of it.
+class SortedWindow {
+ public:
+  explicit SortedWindow(std::span<const double> samples) : samples_(samples) {}
+
+  // Whether sliding on to these samples beats selection among them: each one that comes or goes
+  // moves half of the others, but moving is far cheaper than comparing.
+  bool worth_sliding(std::size_t lo, std::size_t hi) const {
+    constexpr std::size_t kChangesMax = 32;
+    const std::size_t changes = (lo - lo_) + (hi - hi_);
+    return lo < hi_ && changes <= kChangesMax && 4 * changes < hi - lo;
+  }
+
+  // A window that worth_sliding() refused.
+  void skip_to(std::size_t lo, std::size_t hi) {
+    lo_ = lo;
+    hi_ = hi;
+    sorted_ = false;
+  }
+
+  std::span<const std::int64_t> slide_to(std::size_t lo, std::size_t hi) {
+    if (!sorted_) {
+      keys_.clear();
+      for (std::size_t i = lo_; i < hi_; ++i) keys_.push_back(order_key(samples_[i]));
+      std::sort(keys_.begin(), keys_.end());
+      sorted_ = true;
+    }
+    for (; lo_ < lo; ++lo_) {
+      keys_.erase(std::lower_bound(keys_.begin(), keys_.end(), order_key(samples_[lo_])));
+    }
+    for (; hi_ < hi; ++hi_) {
+      const std::int64_t key = order_key(samples_[hi_]);
+      keys_.insert(std::upper_bound(keys_.begin(), keys_.end(), key), key);
+    }
+    return keys_;
+  }
+
+ private:
+  const std::span<const double> samples_;
+  std::vector<std::int64_t> keys_;  // of samples [lo_, hi_) if sorted_
+  std::size_t lo_ = 0;
+  std::size_t hi_ = 0;
+  bool sorted_ = false;
+};
+
 void quantile_kernel(const SeriesWindows& windows, const CallArgs& args, EvalContext& context,
                      std::span<double> values, std::span<PointKind> kinds) {
+  SortedWindow sorted(windows.values);
   std::vector<double> scratch;
   for (std::size_t step = 0; step < kinds.size(); ++step) {
     const std::uint32_t lo = windows.lo[step];
@@ -42,8 +90,13 @@ void quantile_kernel(const SeriesWindows& windows, const CallArgs& args, EvalCon
     if (lo >= hi) continue;
     const double q = args.scalar(0, step);
     remark_quantile(q, args, context);
-    scratch.assign(windows.values.begin() + lo, windows.values.begin() + hi);
-    values[step] = quantile_of(q, scratch);
+    if (sorted.worth_sliding(lo, hi)) {
+      values[step] = quantile_of_sorted(q, sorted.slide_to(lo, hi));
+    } else {
+      scratch.assign(windows.values.begin() + lo, windows.values.begin() + hi);
+      values[step] = quantile_of(q, scratch);
+      sorted.skip_to(lo, hi);
+    }
     kinds[step] = PointKind::kFloat;
   }
 }
