@@ -9,11 +9,14 @@
 #include <mutex>
 
 #include "api/call.h"
+#include "api/query_queue.h"
 #include "api/routes.h"
+#include "api/single_flight.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/thread_pool.h"
+#include "promql/engine.h"
 
 namespace varve::api {
 namespace {
@@ -71,11 +74,18 @@ struct Api::State {
   State(Options api_options, Services api_services)
       : options(std::move(api_options)),
         services(std::move(api_services)),
-        cors_origin(options.cors_origin, RE2::Quiet) {}
+        cors_origin(options.cors_origin, RE2::Quiet),
+        queue(*services.queries, *services.clock, options.limits.queries_queued_max) {
+    services.metrics
+        ->gauge("prometheus_engine_queries_concurrent_max", "The max number of concurrent queries.")
+        .set(static_cast<double>(services.queries->size()));
+  }
 
   Options options;
   Services services;
   RE2 cors_origin;
+  QueryQueue queue;
+  SingleFlight flights;
   std::atomic<scrape::Manager*> scrape{nullptr};
   std::atomic<storage::Db*> storage{nullptr};
   std::atomic<bool> stopping{false};
@@ -121,13 +131,14 @@ struct Api::State {
       if (match.path_known) return answer(405, "Method Not Allowed\n");
       return answer(404, "404 page not found\n");
     }
-    const auto call = std::make_shared<Call>(options, services, storage.load(), scrape.load(),
-                                             exchange, std::move(match.values));
+    const auto call = std::make_shared<Call>(options, services, queue, flights, storage.load(),
+                                             scrape.load(), exchange, std::move(match.values));
     run(*match.route, call);
   }
 
   void run(const Route& route, const CallPtr& call) {
-    const bool needs_storage = route.kind == Kind::kQuery || route.kind == Kind::kStorage;
+    const bool needs_storage = route.kind == Kind::kQuery || route.kind == Kind::kStorage ||
+                               route.kind == Kind::kShared;
     if (needs_storage && (call->storage == nullptr || stopping)) {
       return call->fail(ErrorType::kUnavailable,
                         stopping ? "Service Unavailable: shutting down"
@@ -141,16 +152,13 @@ struct Api::State {
                                     options.limits.form_body_max_bytes));
     }
     if (route.kind == Kind::kInline || route.kind == Kind::kStorage) return route.endpoint(call);
+    if (Status parsed = call->parse_parameters(); !parsed.ok()) return call->fail(parsed.error());
     const Endpoint endpoint = route.endpoint;
-    const auto task = [call, endpoint] {
-      if (Status parsed = call->parse_parameters(); !parsed.ok()) return call->fail(parsed.error());
-      endpoint(call);
-    };
-    if (!services.queries->try_post(task)) {
-      call->fail(ErrorType::kUnavailable,
-                 fmt::format("more than {} queries are waiting; try again later",
-                             options.limits.queries_queued_max));
-    }
+    if (route.kind == Kind::kShared) return endpoint(call);
+    queue.submit({services.clock->monotonic() + services.engine->options().timeout,
+                  [call] { return call->exchange->client_gone(); },
+                  [call, endpoint](std::chrono::nanoseconds) { endpoint(call); },
+                  [call](const Error& error) { call->fail(error); }});
   }
 };
 

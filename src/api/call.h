@@ -10,7 +10,9 @@
 #include <vector>
 
 #include "api/moment.h"
+#include "api/query_queue.h"
 #include "api/services.h"
+#include "api/single_flight.h"
 #include "http/server.h"
 #include "model/matcher.h"
 #include "varve/query.h"
@@ -42,11 +44,13 @@ std::string_view to_string(ErrorType type);
 
 class Call {
  public:
-  Call(const Options& call_options, const Services& call_services, storage::Db* db,
-       scrape::Manager* scrape_manager, http::ExchangePtr call_exchange,
-       std::vector<std::string> values)
+  Call(const Options& call_options, const Services& call_services, QueryQueue& query_queue,
+       SingleFlight& query_flights, storage::Db* db, scrape::Manager* scrape_manager,
+       http::ExchangePtr call_exchange, std::vector<std::string> values)
       : options(call_options),
         services(call_services),
+        queue(query_queue),
+        flights(query_flights),
         storage(db),
         scrape(scrape_manager),
         exchange(std::move(call_exchange)),
@@ -54,6 +58,8 @@ class Call {
 
   const Options& options;
   const Services& services;
+  QueryQueue& queue;
+  SingleFlight& flights;
   storage::Db* const storage;     // null before recovery is done
   scrape::Manager* const scrape;  // null before recovery is done
   const http::ExchangePtr exchange;

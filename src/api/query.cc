@@ -6,7 +6,9 @@
 #include "api/json.h"
 #include "api/result_json.h"
 #include "api/routes.h"
+#include "api/single_flight.h"
 #include "base/clock.h"
+#include "base/metrics.h"
 #include "base/try.h"
 #include "model/duration.h"
 #include "promql/engine.h"
@@ -19,8 +21,16 @@ namespace {
 // Prometheus's bound on points per series of a range query.
 constexpr std::int64_t kPointsMax = 11'000;
 
-Result<promql::QueryParams> query_params(const Call& call) {
+// What the evaluation of a query knows besides its parameters.
+struct Turn {
+  std::chrono::nanoseconds queued{0};
+  std::function<bool()> canceled;
+};
+
+Result<promql::QueryParams> query_params(const Call& call, const Turn& turn) {
   promql::QueryParams params;
+  params.queued = turn.queued;
+  params.canceled = turn.canceled;
   if (call.has_parameter("timeout")) {
     VARVE_TRY_ASSIGN(const std::int64_t timeout_ms, call.duration_parameter("timeout"));
     params.timeout = std::chrono::milliseconds(std::max<std::int64_t>(timeout_ms, 1));
@@ -33,7 +43,6 @@ Result<promql::QueryParams> query_params(const Call& call) {
     }
     params.lookback_delta = std::chrono::milliseconds(*lookback_ms);
   }
-  params.canceled = [exchange = call.exchange] { return exchange->client_gone(); };
   return params;
 }
 
@@ -41,29 +50,10 @@ StatsDetail stats_detail(const Call& call) {
   return call.has_parameter("stats") ? StatsDetail::kBasic : StatsDetail::kNone;
 }
 
-// Keeps the first `limit` series.
-void truncate(QueryResult& result, std::size_t limit) {
-  if (limit == 0) return;
-  const auto cut = [&](auto& list) {
-    if (list.size() <= limit) return;
-    list.resize(limit);
-    result.annotations.warnings.emplace_back(kTruncatedWarning);
-  };
-  if (auto* vector = std::get_if<Vector>(&result.value)) cut(*vector);
-  if (auto* matrix = std::get_if<Matrix>(&result.value)) cut(*matrix);
-}
-
-void answer(const Call& call, Result<QueryResult> result, std::size_t limit) {
-  if (!result.ok()) return call.fail(result.error());
-  truncate(*result, limit);
-  call.exchange->send(query_response(std::move(result).value(), stats_detail(call)));
-}
-
-Result<QueryResult> run_instant(const Call& call, std::size_t& limit) {
-  VARVE_TRY_ASSIGN(limit, call.limit_parameter());
+Result<QueryResult> run_instant(const Call& call, const Turn& turn) {
   VARVE_TRY_ASSIGN(const Moment time,
                    call.time_parameter("time", Moment::of(call.services.clock->now_ms())));
-  VARVE_TRY_ASSIGN(const promql::QueryParams params, query_params(call));
+  VARVE_TRY_ASSIGN(const promql::QueryParams params, query_params(call, turn));
   auto result =
       call.services.engine->instant(*call.storage, call.parameter("query"), time.query_ms(), params);
   if (!result.ok() && result.error().code() == ErrorCode::kInvalidArgument) {
@@ -72,8 +62,7 @@ Result<QueryResult> run_instant(const Call& call, std::size_t& limit) {
   return result;
 }
 
-Result<QueryResult> run_range(const Call& call, std::size_t& limit) {
-  VARVE_TRY_ASSIGN(limit, call.limit_parameter());
+Result<QueryResult> run_range(const Call& call, const Turn& turn) {
   VARVE_TRY_ASSIGN(const Moment start, call.time_parameter("start", std::nullopt));
   VARVE_TRY_ASSIGN(const Moment end, call.time_parameter("end", std::nullopt));
   const auto invalid = [](std::string text) {
@@ -93,7 +82,7 @@ Result<QueryResult> run_range(const Call& call, std::size_t& limit) {
         "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query "
         "resolution (?step=XX)");
   }
-  VARVE_TRY_ASSIGN(const promql::QueryParams params, query_params(call));
+  VARVE_TRY_ASSIGN(const promql::QueryParams params, query_params(call, turn));
   auto result = call.services.engine->range(*call.storage, call.parameter("query"),
                                             start.query_ms(), end.query_ms(), step, params);
   if (!result.ok() && result.error().code() == ErrorCode::kInvalidArgument) {
@@ -102,17 +91,99 @@ Result<QueryResult> run_range(const Call& call, std::size_t& limit) {
   return result;
 }
 
-void query(const CallPtr& call) {
-  std::size_t limit = 0;
-  auto result = run_instant(*call, limit);
-  answer(*call, std::move(result), limit);
+using Evaluate = Result<QueryResult> (*)(const Call& call, const Turn& turn);
+
+// Equal for queries that have one result: all parameters as they were given, but for `limit` and
+// `stats`, which are about the answer. "" for those that want an evaluation of their own.
+std::string flight_key(const Call& call) {
+  if (call.parameter("nocache") == "1" ||
+      call.request().header("Cache-Control").find("no-store") != std::string_view::npos) {
+    return {};
+  }
+  std::string key = call.request().path;
+  for (const std::string_view name :
+       {"query", "time", "start", "end", "step", "timeout", "lookback_delta"}) {
+    // Lengths make it unambiguous.
+    const std::string_view value = call.parameter(name);
+    key += fmt::format(";{}:{}", value.size(), value);
+  }
+  // Without a time an instant query is about now.
+  if (call.request().path.ends_with("/query") && call.parameter("time").empty()) {
+    key += fmt::format(";{}", call.services.clock->now_ms());
+  }
+  return key;
 }
 
-void query_range(const CallPtr& call) {
-  std::size_t limit = 0;
-  auto result = run_range(*call, limit);
-  answer(*call, std::move(result), limit);
+std::chrono::milliseconds timeout_of(const Call& call) {
+  const std::chrono::milliseconds longest = call.services.engine->options().timeout;
+  const auto params = query_params(call, {});
+  if (!params.ok() || params->timeout.count() <= 0) return longest;
+  return std::min(longest, params->timeout);
 }
+
+void observe(base::MetricsRegistry& metrics, std::string_view slice, double seconds) {
+  static const std::vector<double> kBounds{0.001, 0.01, 0.1, 1, 10, 100};
+  metrics
+      .histogram("prometheus_engine_query_duration_seconds", "Query timings.", kBounds,
+                 {{"slice", std::string(slice)}})
+      .observe(seconds);
+}
+
+// A flight comes to its end whatever happens: memory may run out (bad_alloc) while it is evaluated,
+// and nobody could join or be answered any more.
+struct Landing {
+  SingleFlight& flights;
+  const SingleFlight::FlightPtr& flight;
+  base::Gauge& queries;
+  Result<QueryResult> result = Error(ErrorCode::kInternal, "the evaluation broke off");
+  ~Landing() {
+    queries.add(-1);
+    flights.finish(flight, std::move(result));
+  }
+};
+
+// Joins an identical query under way, or waits for a turn and evaluates for all who join meanwhile.
+void share(const CallPtr& call, Evaluate evaluate) {
+  const auto limit = call->limit_parameter();
+  if (!limit.ok()) return call->fail(limit.error());
+  base::MetricsRegistry& metrics = *call->services.metrics;
+  const auto gone = [exchange = call->exchange] { return exchange->client_gone(); };
+  const auto deliver = [call, size = *limit](const SingleFlight::Outcome& outcome) {
+    if (!outcome->ok()) return call->fail(outcome->error());
+    call->exchange->send(query_response({outcome, &outcome->value()}, size, stats_detail(*call)));
+  };
+  const SingleFlight::FlightPtr flight = call->flights.join(flight_key(*call), {gone, deliver});
+  if (!flight) {
+    metrics
+        .counter("varve_queries_shared_total",
+                 "Queries answered with the result of an identical one that was under way.")
+        .add();
+    return;
+  }
+  base::Gauge& queries = metrics.gauge("prometheus_engine_queries",
+                                       "The current number of queries being executed or waiting.");
+  queries.add(1);
+  const auto canceled = [call, flight] { return call->flights.abandoned(flight); };
+  call->queue.submit(
+      {call->services.clock->monotonic() + timeout_of(*call), canceled,
+       [call, flight, evaluate, canceled, &queries, &metrics](std::chrono::nanoseconds waited) {
+         Landing landing{call->flights, flight, queries};
+         landing.result = evaluate(*call, {waited, canceled});
+         if (!landing.result.ok()) return;
+         const QueryStats& stats = landing.result->stats;
+         observe(metrics, "queue_time", stats.queue_s);
+         observe(metrics, "prepare_time", stats.parse_s);
+         observe(metrics, "inner_eval", stats.eval_s);
+       },
+       [call, flight, &queries](Error error) {
+         queries.add(-1);
+         call->flights.finish(flight, std::move(error));
+       }});
+}
+
+void query(const CallPtr& call) { share(call, run_instant); }
+
+void query_range(const CallPtr& call) { share(call, run_range); }
 
 void format_query(const CallPtr& call) {
   auto expression =
@@ -198,8 +269,8 @@ void query_exemplars(const CallPtr& call) {
 }
 
 constexpr Route kRoutes[] = {
-    {"GET,POST", "/api/v1/query", Kind::kQuery, query},
-    {"GET,POST", "/api/v1/query_range", Kind::kQuery, query_range},
+    {"GET,POST", "/api/v1/query", Kind::kShared, query},
+    {"GET,POST", "/api/v1/query_range", Kind::kShared, query_range},
     {"GET,POST", "/api/v1/query_exemplars", Kind::kQuery, query_exemplars},
     {"GET,POST", "/api/v1/format_query", Kind::kWorker, format_query},
 };

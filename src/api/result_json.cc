@@ -14,7 +14,13 @@ constexpr std::size_t kPieceBytes = 64 << 10;
 // Walks a result and remembers where it stopped between pieces.
 class ResultWriter {
  public:
-  ResultWriter(QueryResult result, StatsDetail stats) : result_(std::move(result)), stats_(stats) {}
+  ResultWriter(std::shared_ptr<const QueryResult> result, std::size_t limit, StatsDetail stats)
+      : owner_(std::move(result)), result_(*owner_), stats_(stats) {
+    if (const auto* vector = std::get_if<Vector>(&result_.value)) size_ = vector->size();
+    if (const auto* matrix = std::get_if<Matrix>(&result_.value)) size_ = matrix->size();
+    truncated_ = limit != 0 && size_ > limit;
+    if (truncated_) size_ = limit;
+  }
 
   bool next(std::string& out) {
     const std::size_t goal = out.size() + kPieceBytes;
@@ -57,7 +63,7 @@ class ResultWriter {
 
   bool write_vector_sample(std::string& out) {
     const Vector& vector = std::get<Vector>(result_.value);
-    if (series_ == vector.size()) return false;
+    if (series_ == size_) return false;
     const VectorSample& sample = vector[series_];
     out += series_ > 0 ? ",{\"metric\":" : "{\"metric\":";
     append_json_labels(out, sample.labels);
@@ -76,7 +82,7 @@ class ResultWriter {
   // Writes up to `goal` bytes of the series at hand; false when there is none left.
   bool write_series(std::string& out, std::size_t goal) {
     const Matrix& matrix = std::get<Matrix>(result_.value);
-    if (series_ == matrix.size()) return false;
+    if (series_ == size_) return false;
     const Series& series = matrix[series_];
     if (!series_begun_) {
       series_begun_ = true;
@@ -128,13 +134,18 @@ class ResultWriter {
           stats.series_count);
     }
     out += '}';
-    append_annotations(out, result_.annotations);
+    Annotations annotations = result_.annotations;
+    if (truncated_) annotations.warnings.emplace_back(kTruncatedWarning);
+    append_annotations(out, annotations);
     out += '}';
     return false;
   }
 
-  QueryResult result_;
-  StatsDetail stats_;
+  const std::shared_ptr<const QueryResult> owner_;
+  const QueryResult& result_;
+  const StatsDetail stats_;
+  std::size_t size_ = 0;  // how much of a list to write
+  bool truncated_ = false;
   bool begun_ = false;
   // Where write_series() stopped inside the series at hand.
   bool series_begun_ = false;
@@ -146,10 +157,11 @@ class ResultWriter {
 
 }  // namespace
 
-http::Response query_response(QueryResult result, StatsDetail stats) {
+http::Response query_response(std::shared_ptr<const QueryResult> result, std::size_t limit,
+                              StatsDetail stats) {
   http::Response response;
   response.headers.emplace_back("Content-Type", "application/json");
-  auto writer = std::make_shared<ResultWriter>(std::move(result), stats);
+  auto writer = std::make_shared<ResultWriter>(std::move(result), limit, stats);
   // Most answers fit one piece: those go out with a Content-Length, without chunked framing.
   if (writer->next(response.body)) {
     response.next_piece = [writer, first = std::move(response.body),

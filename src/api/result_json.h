@@ -14,7 +14,9 @@ namespace varve::api {
 // How much of QueryStats goes into the answer.
 enum class StatsDetail : std::uint8_t { kNone, kBasic };
 
-// The complete response ({"status":"success","data":{"resultType":…}}); owns the result.
-http::Response query_response(QueryResult result, StatsDetail stats);
+// The complete response ({"status":"success","data":{"resultType":…}}); keeps the result alive. Of a
+// list no more than `limit` series, with a warning if that cut something; 0: all.
+http::Response query_response(std::shared_ptr<const QueryResult> result, std::size_t limit,
+                              StatsDetail stats);
 
 }  // namespace varve::api

@@ -39,7 +39,7 @@ struct Limits {
   std::size_t write_body_max_bytes = std::size_t{32} << 20;          // as sent
   std::size_t write_uncompressed_max_bytes = std::size_t{128} << 20;  // after snappy
   std::size_t form_body_max_bytes = std::size_t{10} << 20;           // POST forms, as Go's net/http
-  std::size_t queries_queued_max = 1000;  // more waiting queries answer 503
+  std::size_t queries_queued_max = 1000;  // more waiting queries answer 503 (--query.max-queued)
 };
 
 struct Options {

@@ -290,3 +290,39 @@ TEST_CASE("api: cross-origin headers, unknown paths, prefixes", "[api]") {
   CHECK(std::none_of(healthy.headers.begin(), healthy.headers.end(),
                      [](const auto& h) { return h.first == "Access-Control-Allow-Origin"; }));
 }
+
+TEST_CASE("api: identical queries under way are evaluated once, each with its own limit", "[api]") {
+  Harness harness;
+  harness.api->ready(*harness.db, *harness.manager);
+  std::string request;
+  for (const std::string job : {"x", "y"}) {
+    request += time_series({{"__name__", "up"}, {"job", job}}, {{kNow, 1}});
+  }
+  REQUIRE(harness.write(request).status == 204);
+  std::promise<void> released;
+  const std::shared_future<void> release = released.get_future().share();
+  for (std::size_t i = 0; i < harness.pool.size(); ++i) {
+    REQUIRE(harness.pool.try_post([release] { release.wait(); }));
+  }
+  std::vector<std::shared_ptr<test::FakeExchange>> callers;
+  const auto ask = [&](const std::string& extra) {
+    callers.push_back(std::make_shared<test::FakeExchange>(
+        "GET", "/api/v1/query_range", "query=up&start=1700000000&end=1700000000&step=15" + extra));
+    harness.api->handle(callers.back());
+    harness.clock.advance(std::chrono::milliseconds(1));
+  };
+  for (const std::string extra : {"", "", "&limit=1", "&stats=all", "&nocache=1"}) ask(extra);
+  callers.front()->hang_up();
+  CHECK_THAT(harness.metrics.render(), Catch::Contains("prometheus_engine_queries 2\n"));
+  released.set_value();
+  for (std::size_t i = 1; i < callers.size(); ++i) {
+    const json answer = json::parse(callers[i]->response().body);
+    CAPTURE(i, answer.dump());
+    CHECK(answer["status"] == "success");
+    CHECK(answer["data"]["result"].size() == (i == 2 ? 1 : 2));
+    CHECK(answer.contains("warnings") == (i == 2));
+    CHECK(answer["data"].contains("stats") == (i == 3));
+  }
+  CHECK_THAT(harness.metrics.render(), Catch::Contains("varve_queries_shared_total 3\n"));
+  CHECK(harness.memory.bytes() == 0);
+}

@@ -2,6 +2,7 @@
 // A request that needs no socket, and the answer it got.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <optional>
@@ -23,7 +24,8 @@ class FakeExchange final : public http::Exchange {
   http::Request& mutable_request() { return request_; }
 
   const http::Request& request() const override { return request_; }
-  bool client_gone() const override { return false; }
+  bool client_gone() const override { return gone_; }
+  void hang_up() { gone_ = true; }
   void send(http::Response response) override {
     while (response.next_piece && response.next_piece(response.body)) {
     }
@@ -41,6 +43,7 @@ class FakeExchange final : public http::Exchange {
 
  private:
   http::Request request_;
+  std::atomic<bool> gone_{false};
   std::mutex mutex_;  // guards response_
   std::condition_variable answered_;
   std::optional<http::Response> response_;

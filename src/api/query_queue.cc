@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "api/query_queue.h"
+
+#include <fmt/format.h>
+
+#include <condition_variable>
+#include <list>
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/thread_pool.h"
+
+namespace varve::api {
+namespace {
+
+// How late a refusal may be.
+constexpr std::chrono::milliseconds kSweepEvery{50};
+
+}  // namespace
+
+// The pool gets a token per entry, not the entry: a token runs whoever is first then.
+// There are never fewer tokens than entries, and no more than were once needed.
+struct QueryQueue::State {
+  struct Waiting {
+    Entry entry;
+    std::chrono::nanoseconds since;
+  };
+
+  State(base::ThreadPool& query_pool, const base::Clock& query_clock, std::size_t most)
+      : pool(query_pool), clock(query_clock), waiting_max(most) {}
+
+  base::ThreadPool& pool;
+  const base::Clock& clock;
+  const std::size_t waiting_max;
+  std::mutex mutex;  // guards what follows
+  std::condition_variable_any arrived;
+  std::list<Waiting> waiting;
+  std::size_t tokens = 0;
+
+  void run_first() {
+    std::optional<Waiting> first;
+    {
+      const std::lock_guard lock(mutex);
+      --tokens;
+      if (waiting.empty()) return;  // it was refused meanwhile
+      first = std::move(waiting.front());
+      waiting.pop_front();
+    }
+    const std::chrono::nanoseconds now = clock.monotonic();
+    if (std::optional<Error> over = reason_to_leave(first->entry, now)) {
+      return first->entry.refuse(std::move(*over));
+    }
+    first->entry.run(now - first->since);
+  }
+
+  static std::optional<Error> reason_to_leave(const Entry& entry, std::chrono::nanoseconds now) {
+    if (now >= entry.deadline) {
+      return Error(ErrorCode::kTimeout, "query timed out in query queue");
+    }
+    if (entry.abandoned && entry.abandoned()) {
+      return Error(ErrorCode::kCanceled, "query was canceled in query queue");
+    }
+    return std::nullopt;
+  }
+};
+
+QueryQueue::QueryQueue(base::ThreadPool& pool, const base::Clock& clock, std::size_t waiting_max)
+    : state_(std::make_shared<State>(pool, clock, waiting_max)),
+      watch_([this](const std::stop_token& stop) {
+        base::name_this_thread("query-queue");
+        State& state = *state_;
+        std::unique_lock lock(state.mutex);
+        while (state.arrived.wait(lock, stop, [&state] { return !state.waiting.empty(); })) {
+          state.arrived.wait_for(lock, stop, kSweepEvery, [] { return false; });
+          lock.unlock();
+          sweep();
+          lock.lock();
+          if (stop.stop_requested()) return;
+        }
+      }) {}
+
+QueryQueue::~QueryQueue() = default;
+
+void QueryQueue::submit(Entry entry) {
+  std::unique_lock lock(state_->mutex);
+  bool full = state_->waiting.size() >= state_->waiting_max;
+  if (!full && state_->tokens <= state_->waiting.size()) {
+    full = !state_->pool.try_post([state = state_] { state->run_first(); });
+    if (!full) ++state_->tokens;
+  }
+  if (full) {
+    lock.unlock();
+    return entry.refuse(Error(
+        ErrorCode::kUnavailable,
+        fmt::format("too many queries are waiting (--query.max-queued={}); try again later",
+                    state_->waiting_max)));
+  }
+  state_->waiting.push_back({std::move(entry), state_->clock.monotonic()});
+  if (state_->waiting.size() == 1) state_->arrived.notify_one();
+}
+
+void QueryQueue::sweep() {
+  std::list<State::Waiting> leaving;
+  std::vector<Error> reasons;
+  {
+    const std::lock_guard lock(state_->mutex);
+    const std::chrono::nanoseconds now = state_->clock.monotonic();
+    for (auto at = state_->waiting.begin(); at != state_->waiting.end();) {
+      const auto here = at++;
+      if (auto reason = State::reason_to_leave(here->entry, now)) {
+        reasons.push_back(std::move(*reason));
+        leaving.splice(leaving.end(), state_->waiting, here);
+      }
+    }
+  }
+  std::size_t i = 0;
+  for (State::Waiting& gone : leaving) gone.entry.refuse(std::move(reasons[i++]));
+}
+
+}  // namespace varve::api

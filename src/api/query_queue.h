@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who is next on the query pool. As many run at a time as the pool has threads; the rest waits here
+// in order of arrival, watched: whoever's time is over, or whose client has hung up, leaves at once
+// and not only when it would have been its turn.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <thread>
+
+#include "varve/result.h"
+
+namespace varve::base {
+class Clock;
+class ThreadPool;
+}  // namespace varve::base
+
+namespace varve::api {
+
+// Thread-safe. Waiting work keeps running as the pool empties, also after the queue is destroyed.
+class QueryQueue {
+ public:
+  // Exactly one of run and refuse is called, once: refuse on the thread that submits or watches.
+  struct Entry {
+    std::chrono::nanoseconds deadline{0};  // on the clock's monotonic axis
+    std::function<bool()> abandoned;       // nobody waits for the answer any more
+    std::function<void(std::chrono::nanoseconds waited)> run;
+    std::function<void(Error)> refuse;
+  };
+
+  QueryQueue(base::ThreadPool& pool, const base::Clock& clock, std::size_t waiting_max);
+  ~QueryQueue();
+
+  void submit(Entry entry);
+  // Refuses those whose time is over (kTimeout) and those without a client (kCanceled). Called by a
+  // thread of the queue's own while something waits.
+  void sweep();
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+  std::jthread watch_;
+};
+
+}  // namespace varve::api

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+// Waiting for the query pool, and sharing what is being evaluated.
+#include "api/query_queue.h"
+
+#include <catch2/catch.hpp>
+#include <future>
+#include <vector>
+
+#include "api/single_flight.h"
+#include "base/clock.h"
+#include "base/thread_pool.h"
+
+using namespace varve;
+using namespace std::chrono_literals;
+
+namespace {
+
+// How an entry of a queue ended: the time it waited, or why it was refused.
+using Ending = Result<std::chrono::nanoseconds>;
+
+api::QueryQueue::Entry entry(std::promise<Ending>& ending, std::chrono::nanoseconds deadline,
+                             bool abandoned = false) {
+  return {deadline, [abandoned] { return abandoned; },
+          [&ending](std::chrono::nanoseconds waited) { ending.set_value(waited); },
+          [&ending](Error error) { ending.set_value(std::move(error)); }};
+}
+
+// A pool whose only thread is busy until released.
+struct BusyPool {
+  BusyPool() { REQUIRE(pool.try_post([this] { released.get_future().wait(); })); }
+  ~BusyPool() { release(); }
+  void release() {
+    if (!std::exchange(done, true)) released.set_value();
+  }
+  std::promise<void> released;
+  bool done = false;
+  base::ThreadPool pool{"test", 1, 100};
+};
+
+}  // namespace
+
+TEST_CASE("query queue: waiting counts against the timeout, and ends with it", "[api]") {
+  base::FakeClock clock{1'000};
+  std::promise<Ending> late, patient, deserted;
+  BusyPool busy;
+  api::QueryQueue queue(busy.pool, clock, 10);
+  queue.submit(entry(late, clock.monotonic() + 2s));
+  queue.submit(entry(patient, clock.monotonic() + 10s));
+  queue.submit(entry(deserted, clock.monotonic() + 10s, true));
+  clock.advance(3s);
+  queue.sweep();
+  const Ending refused = late.get_future().get();
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().code() == ErrorCode::kTimeout);
+  CHECK(refused.error().message() == "query timed out in query queue");
+  CHECK(deserted.get_future().get().error().code() == ErrorCode::kCanceled);
+  busy.release();
+  CHECK(patient.get_future().get().value() == 3s);
+}
+
+TEST_CASE("query queue: a full one refuses and names the limit; leaving makes room", "[api]") {
+  base::FakeClock clock{1'000};
+  std::promise<Ending> first, second, third;
+  BusyPool busy;
+  api::QueryQueue queue(busy.pool, clock, 1);
+  queue.submit(entry(first, clock.monotonic() + 2s));
+  queue.submit(entry(second, clock.monotonic() + 2s));
+  const Ending refused = second.get_future().get();
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().code() == ErrorCode::kUnavailable);
+  CHECK_THAT(refused.error().message(), Catch::Contains("--query.max-queued=1"));
+  clock.advance(2s);
+  queue.sweep();
+  CHECK_FALSE(first.get_future().get().ok());
+  queue.submit(entry(third, clock.monotonic() + 2s));
+  busy.release();
+  CHECK(third.get_future().get().ok());
+}
+
+TEST_CASE("single flight: identical queries get one result, as long as one of them stays", "[api]") {
+  api::SingleFlight flights;
+  std::vector<api::SingleFlight::Outcome> delivered;
+  bool first_gone = false;
+  bool second_gone = false;
+  const auto caller = [&delivered](const bool& gone) {
+    return api::SingleFlight::Caller{
+        [&gone] { return gone; },
+        [&delivered](const api::SingleFlight::Outcome& outcome) { delivered.push_back(outcome); }};
+  };
+  const auto flight = flights.join("a", caller(first_gone));
+  REQUIRE(flight);
+  REQUIRE_FALSE(flights.join("a", caller(second_gone)));
+  CHECK(flights.join("b", caller(first_gone)));
+  first_gone = true;
+  CHECK_FALSE(flights.abandoned(flight));
+
+  SECTION("one has gone: both are served all the same") {
+    flights.finish(flight, QueryResult());
+    REQUIRE(delivered.size() == 2);
+    CHECK(delivered[0] == delivered[1]);
+    CHECK(flights.join("a", caller(second_gone)));
+  }
+  SECTION("both have gone: who comes now starts anew, and keeps its flight") {
+    second_gone = true;
+    CHECK(flights.abandoned(flight));
+    bool stays = false;
+    CHECK(flights.join("a", caller(stays)));
+    flights.finish(flight, Error(ErrorCode::kCanceled, "canceled"));
+    CHECK_FALSE(flights.join("a", caller(stays)));
+  }
+  SECTION("without a key nothing is shared") {
+    CHECK(flights.join("", caller(second_gone)));
+    CHECK(flights.join("", caller(second_gone)));
+  }
+}
