@@ -148,6 +148,28 @@ TEST_CASE("label_replace: groups by number and name, dollars, no match", "[promq
   CHECK(result.error().message() == "invalid regular expression in label_replace(): (.*");
 }
 
+TEST_CASE("label_replace, label_join: a bomb is refused before it takes memory", "[promql]") {
+  std::string references;
+  for (int i = 0; i < 10'000; ++i) references.append("$1");
+  std::string names;
+  for (int i = 0; i < 10'000; ++i) names.append(R"(,"from")");
+  const auto function = GENERATE(std::string("label_replace"), std::string("label_join"));
+  CAPTURE(function);
+  CallFixture call(function == "label_replace"
+                       ? "label_replace(x,\"to\",\"" + references + "\",\"from\",\"(.*)\")"
+                       : "label_join(x,\"to\",\"\"" + names + ")",
+                   {0, 1000, 1});
+  StepMatrix matrix;
+  for (int i = 0; i < 3; ++i) {
+    matrix.series.push_back(at_one_step({{"from", std::string(10'000, 'a')}}, 1));
+  }
+  call.set_vector(0, matrix);  // 3 times 100 MB
+  const Result<StepMatrix> result = call.impl().matrix(call.args(), call.context);
+  REQUIRE_FALSE(result.ok());
+  CHECK(result.error().message() ==
+        "label values made by " + function + "() take more than 268435456 bytes");
+}
+
 TEST_CASE("absent: one series of the equal matchers where there is nothing", "[promql]") {
   CallFixture call(R"(absent(x{a="1",b=~"2",c="3",c="4"}))", {0, 1000, 2});
   StepMatrix matrix;

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/try.h"
 #include "promql/functions/implementations.h"
 #include "promql/parse/text.h"
 
@@ -20,6 +21,9 @@ namespace {
 // Bounds what one expression may cost; Prometheus's automaton has no such limit, but no dashboard
 // comes near it.
 constexpr std::int64_t kRegexMemoryMax = 8 << 20;
+// What label_replace and label_join may make in one call. A short text can ask for gigabytes (a
+// template of many references, calls nested in calls); relabelling a million series takes less.
+constexpr std::size_t kMadeBytesMax = std::size_t{256} << 20;
 
 Error invalid(std::string_view what, std::string_view function, std::string_view text) {
   std::string message = "invalid ";
@@ -62,6 +66,16 @@ class Template {
       parts_.push_back({{}, group_of(name, names, regex.NumberOfCapturingGroups())});
     }
     literal(text);
+  }
+
+  // How long expand() of them would be.
+  std::size_t expanded_bytes(std::span<const re2::StringPiece> groups) const {
+    std::size_t bytes = 0;
+    for (const Part& part : parts_) {
+      bytes += part.literal.size();
+      if (part.group >= 0) bytes += groups[static_cast<std::size_t>(part.group)].size();
+    }
+    return bytes;
   }
 
   std::string expand(std::span<const re2::StringPiece> groups) const {
@@ -123,6 +137,24 @@ class Template {
   std::vector<Part> parts_;
 };
 
+// Counts label values before they are made.
+class MadeBytes {
+ public:
+  explicit MadeBytes(std::string_view function) : function_(function) {}
+  Status add(std::size_t bytes) {
+    made_ += bytes;
+    if (made_ <= kMadeBytesMax) return {};
+    std::string message = "label values made by ";
+    message.append(function_).append("() take more than ");
+    message.append(std::to_string(kMadeBytesMax)).append(" bytes");
+    return Error(ErrorCode::kExecution, std::move(message));
+  }
+
+ private:
+  std::string_view function_;
+  std::size_t made_ = 0;
+};
+
 void set_label(StepSeries& series, std::string_view name, std::string_view value) {
   LabelsBuilder builder(series.labels);
   series.labels = builder.set(name, value).build();
@@ -148,12 +180,14 @@ Result<StepMatrix> label_replace(const CallArgs& args, EvalContext&) {
   StepMatrix matrix = std::move(*args.values[0].vector);
   std::vector<re2::StringPiece> groups(
       static_cast<std::size_t>(regex.NumberOfCapturingGroups()) + 1);
+  MadeBytes made("label_replace");
   for (StepSeries& series : matrix.series) {
     const std::string value(series.labels.get(source));
     if (!regex.Match(value, 0, value.size(), RE2::ANCHOR_BOTH, groups.data(),
                      static_cast<int>(groups.size()))) {
       continue;
     }
+    VARVE_TRY(made.add(replacement.expanded_bytes(groups)));
     set_label(series, target, replacement.expand(groups));
   }
   return matrix;
@@ -171,7 +205,13 @@ Result<StepMatrix> label_join(const CallArgs& args, EvalContext&) {
 
   StepMatrix matrix = std::move(*args.values[0].vector);
   std::string joined;
+  MadeBytes made("label_join");
   for (StepSeries& series : matrix.series) {
+    std::size_t joined_bytes = separator.size() * (args.size() > 3 ? args.size() - 4 : 0);
+    for (std::size_t arg = 3; arg < args.size(); ++arg) {
+      joined_bytes += series.labels.get(args.text(arg)).size();
+    }
+    VARVE_TRY(made.add(joined_bytes));
     joined.clear();
     for (std::size_t arg = 3; arg < args.size(); ++arg) {
       if (arg > 3) joined.append(separator);
