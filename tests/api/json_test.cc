@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 #include <limits>
+#include <memory>
 #include <nlohmann/json.hpp>
 
 #include "api/result_json.h"
@@ -68,7 +69,8 @@ TEST_CASE("result json: a large matrix in pieces is the same JSON as its data", 
   result.value = matrix;
   result.annotations.warnings.push_back("PromQL warning: x (1:1)");
   const auto json = nlohmann::json::parse(
-      whole(api::query_response(std::move(result), api::StatsDetail::kBasic)));
+      whole(api::query_response(std::make_shared<const QueryResult>(std::move(result)), 0,
+                                api::StatsDetail::kBasic)));
   CHECK(json["status"] == "success");
   CHECK(json["data"]["resultType"] == "matrix");
   CHECK(json["warnings"].size() == 1);
@@ -94,7 +96,8 @@ TEST_CASE("result json: scalar, string and empty results", "[api]") {
   const auto render = [](QueryValue value) {
     QueryResult result;
     result.value = std::move(value);
-    return whole(api::query_response(std::move(result), api::StatsDetail::kNone));
+    return whole(api::query_response(
+        std::make_shared<const QueryResult>(std::move(result)), 0, api::StatsDetail::kNone));
   };
   CHECK(render(ScalarValue{4000, 2}) ==
         R"({"status":"success","data":{"resultType":"scalar","result":[4,"2"]}})");
