@@ -72,6 +72,33 @@ bool has_data(const SeriesEntry& entry) {
   return entry.samples_count + entry.histograms_count + entry.exemplars_count > 0;
 }
 
+// The most that staging a batch may take: records at their longest, and the labels of every series,
+// though only new ones are logged.
+std::size_t staged_bytes_max(const WriteBatch& batch) {
+  constexpr std::size_t kSampleBytes = 28;
+  constexpr std::size_t kHistogramBytes = 96;
+  constexpr std::size_t kNumberBytes = 12;
+  constexpr std::size_t kRecordBytes = 24;
+  std::size_t bytes = batch.samples.size() * kSampleBytes;
+  for (const SeriesEntry& entry : batch.series) {
+    bytes += kRecordBytes + (entry.labels != nullptr ? entry.labels->bytes().size() : entry.key.size());
+  }
+  for (const HistogramSample& sample : batch.histograms) {
+    const Histogram& h = sample.histogram;
+    bytes += kHistogramBytes + kNumberBytes * (2 * (h.positive_spans.size() + h.negative_spans.size()) +
+                                               h.positive_counts.size() + h.negative_counts.size() +
+                                               h.custom_bounds.size());
+  }
+  for (const ExemplarSample& exemplar : batch.exemplars) {
+    bytes += kRecordBytes + kSampleBytes + exemplar.labels.bytes().size();
+  }
+  for (const MetadataEntry& entry : batch.metadata) {
+    bytes += kRecordBytes + entry.metric_family.size() + entry.type.size() + entry.help.size() +
+             entry.unit.size();
+  }
+  return bytes;
+}
+
 }  // namespace
 
 WritePath::WritePath(const Options& options, const base::Clock& clock, head::Head& head,
@@ -115,12 +142,30 @@ void WritePath::start(wal::Log& log, const wal::FramePosition& position) {
   series_position_ = position;
 }
 
-Status WritePath::accepting() const {
+class WritePath::Reservation {
+ public:
+  Reservation(WritePath& path, std::size_t bytes)
+      : path_(path), bytes_(bytes), staged_before_(path.staged_bytes_.fetch_add(
+                                        static_cast<std::int64_t>(bytes), std::memory_order_relaxed)) {}
+  ~Reservation() { path_.count_staged(bytes_, 0); }
+  Reservation(const Reservation&) = delete;
+  Reservation& operator=(const Reservation&) = delete;
+  std::size_t staged_before() const {
+    return static_cast<std::size_t>(std::max<std::int64_t>(0, staged_before_));
+  }
+
+ private:
+  WritePath& path_;
+  const std::size_t bytes_;
+  const std::int64_t staged_before_;
+};
+
+Status WritePath::accepting(std::size_t staged_before) const {
   if (stopped_.load(std::memory_order_acquire)) {
     return Error(ErrorCode::kUnavailable, "storage is closed");
   }
   if (!log_->healthy()) return log_->status();
-  if (staged_bytes() > wal::kStagedBytesMax) {
+  if (staged_before > wal::kStagedBytesMax) {
     return Error(ErrorCode::kUnavailable,
                  fmt::format("overloaded: more than {} bytes wait for the log",
                              wal::kStagedBytesMax));
@@ -132,7 +177,10 @@ Status WritePath::accepting() const {
 }
 
 Result<WriteOutcome> WritePath::append(const WriteBatch& batch, const AppendOptions& options) {
-  VARVE_TRY(accepting());
+  // Counted as staged from here on, so that batches at the same time see each other: what waits for
+  // the log is bounded by kStagedBytesMax and one batch, whatever the number of threads.
+  const Reservation reservation(*this, staged_bytes_max(batch));
+  VARVE_TRY(accepting(reservation.staged_before()));
   static thread_local Scratch scratch;
   WriteOutcome outcome;
   resolve(batch, scratch);

@@ -60,7 +60,8 @@ class WritePath final : public wal::FrameSource {
     wal::FramePosition position;
   };
 
-  Status accepting() const;
+  class Reservation;
+  Status accepting(std::size_t staged_before) const;
   void resolve(const WriteBatch& batch, Scratch& scratch) const;
   Status create_missing(const WriteBatch& batch, Scratch& scratch, WriteOutcome& outcome);
   void append_shard(const WriteBatch& batch, unsigned shard, std::span<const std::uint32_t> entries,

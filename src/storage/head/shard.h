@@ -140,7 +140,7 @@ inline Appended Shard::append_float(HotSeries& series, SeriesId id, Timestamp t,
   if (series.is(HotSeries::kHasSamples) && t <= open.last_time) [[unlikely]] {
     return append_old_float(series, id, t, value, rule);
   }
-  if (open.count == 0 || t >= series.range_end || open.count >= series.samples_max ||
+  if (open.count == 0 || t >= series.range_end ||
       open.word_count + codec::kGorillaAppendWordsMax > kChunkWordsMax ||
       !codec::gorilla_accepts(open, t)) [[unlikely]] {
     begin_chunk(series, id, t);
@@ -151,6 +151,8 @@ inline Appended Shard::append_float(HotSeries& series, SeriesId id, Timestamp t,
     grow_words(series);
   }
   codec::gorilla_append(open, words(series), t, value);
+  // At once and not at the next sample: until that comes, a full chunk would be the dearest to hold.
+  if (open.count >= series.samples_max) [[unlikely]] close_floats(series);
   return Appended::kAppended;
 }
 
