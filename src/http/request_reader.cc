@@ -24,6 +24,9 @@ bool equal_ignoring_case(std::string_view a, std::string_view lower) {
 
 }  // namespace
 
+// A claimed length is believed piece by piece: memory is at most twice what has come, or this.
+constexpr std::size_t kBodyFirstBytes = 256 << 10;
+
 // Beast checks the syntax (and everything that request smuggling is made of); the values go straight
 // into the request.
 class RequestReader::Parser final : public beast::http::basic_parser<true> {
@@ -55,7 +58,10 @@ class RequestReader::Parser final : public beast::http::basic_parser<true> {
   void on_header_impl(error_code&) override {}
   void on_body_init_impl(const boost::optional<std::uint64_t>&, error_code&) override {}
   std::size_t on_body_impl(view body, error_code& error) override { return append(body, error); }
-  void on_chunk_header_impl(std::uint64_t, view, error_code&) override {}
+  void on_chunk_header_impl(std::uint64_t size, view, error_code& error) override {
+    // Refused by its claim: nobody should have to send 16 EiB to hear that it is too much.
+    if (size > body_max_bytes_ - out_.request.body.size()) error = beast::http::error::body_limit;
+  }
   std::size_t on_chunk_body_impl(std::uint64_t, view body, error_code& error) override {
     return append(body, error);
   }
@@ -197,22 +203,26 @@ RequestReader::State RequestReader::begin_body() {
     return refuse(413, fmt::format("request body of {} bytes is too large, the limit is {}", length,
                                    limits_.body_max_bytes));
   }
-  if (!current_.lease.grow(static_cast<std::size_t>(length))) {
-    return refuse(503, "too many request bodies in memory, try again later");
-  }
-  request.body.resize(static_cast<std::size_t>(length));
+  body_bytes_ = static_cast<std::size_t>(length);
   continue_wanted_ = !expect.empty() && begin_ == end_ && length > 0;
   return fill_body();
 }
 
 RequestReader::State RequestReader::fill_body() {
   std::string& body = current_.request.body;
-  const std::size_t n = std::min(body.size() - body_filled_, end_ - begin_);
-  std::copy_n(buffer_.data() + begin_, n, body.data() + body_filled_);
-  begin_ += n;
-  body_filled_ += n;
-  if (body_filled_ == body.size()) state_ = State::kComplete;
-  return state_;
+  for (;;) {
+    const std::size_t n = std::min(body.size() - body_filled_, end_ - begin_);
+    std::copy_n(buffer_.data() + begin_, n, body.data() + body_filled_);
+    begin_ += n;
+    body_filled_ += n;
+    if (body_filled_ < body.size()) return state_;
+    if (body.size() == body_bytes_) return state_ = State::kComplete;
+    const std::size_t wanted = std::min(body_bytes_, std::max(kBodyFirstBytes, 2 * body.size()));
+    if (!current_.lease.grow(wanted - body.size())) {
+      return refuse(503, "too many request bodies in memory, try again later");
+    }
+    body.resize(wanted);
+  }
 }
 
 RequestReader::State RequestReader::parse_chunks() {

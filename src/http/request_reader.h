@@ -33,7 +33,7 @@ struct ReadRequest {
 };
 
 // One per connection, for one thread at a time. Bodies of known length are read straight into
-// place; chunked ones are copied once, and may hold twice their size while they grow.
+// place, which grows as they come; chunked ones are copied once. Either may hold twice what has come.
 class RequestReader {
  public:
   RequestReader(RequestLimits limits, BodyBudget& budget);
@@ -83,7 +83,8 @@ class RequestReader {
   bool reading_body_ = false;  // the last space() was in the body
   bool continue_wanted_ = false;
   ReadRequest current_;
-  std::size_t body_filled_ = 0;
+  std::size_t body_bytes_ = 0;   // of a body of known length
+  std::size_t body_filled_ = 0;  // of these, what has come; body.size() is what there is room for
   Refusal refusal_;
 };
 

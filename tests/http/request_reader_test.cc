@@ -51,6 +51,44 @@ TEST_CASE("request reader: the same requests however the bytes are cut", "[http]
                                                           "GET /?  close"});
 }
 
+TEST_CASE("request reader: a large claimed length takes memory only as its bytes come", "[http]") {
+  BodyBudget budget(std::size_t{64} << 20);
+  RequestLimits limits;
+  limits.body_max_bytes = std::size_t{32} << 20;
+  RequestReader reader(limits, budget);
+  const std::size_t length = 3'000'000;
+  const auto feed = [&](std::string_view bytes) {
+    while (!bytes.empty()) {
+      const auto space = reader.space();
+      const std::size_t n = std::min(space.size(), bytes.size());
+      std::copy_n(bytes.data(), n, space.data());
+      bytes.remove_prefix(n);
+      reader.committed(n);
+      reader.advance();
+    }
+  };
+  feed("POST /w HTTP/1.1\r\nHost: x\r\nContent-Length: " + std::to_string(length) + "\r\n\r\nab");
+  CHECK(budget.used_bytes() <= 256 << 10);
+  std::string rest;
+  for (std::size_t i = 2; i < length; ++i) rest += static_cast<char>('a' + i % 26);
+  feed(std::string_view(rest).substr(0, 1'000'000));
+  CHECK(budget.used_bytes() <= 2'200'000);
+  feed(std::string_view(rest).substr(1'000'000));
+  REQUIRE(reader.advance() == State::kComplete);
+  const ReadRequest read = reader.take();
+  CHECK(read.request.body.size() == length);
+  CHECK(read.request.body.substr(2) == rest);
+}
+
+TEST_CASE("request reader: a chunk that claims too much is refused by its header", "[http]") {
+  RequestLimits limits;
+  limits.body_max_bytes = 100;
+  const std::string head = "POST /c HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+  for (const std::string size : {"ffffffffffffffff", "65"}) {
+    CHECK(read_all(head + size + "\r\n", 10'000, limits) == std::vector<std::string>{"413"});
+  }
+}
+
 TEST_CASE("request reader: refusals", "[http]") {
   RequestLimits limits;
   limits.header_max_bytes = 500;
