@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <condition_variable>
+#include <exception>
 #include <list>
 #include <mutex>
 #include <optional>
@@ -53,7 +54,12 @@ struct QueryQueue::State {
     if (std::optional<Error> over = reason_to_leave(first->entry, now)) {
       return first->entry.refuse(std::move(*over));
     }
-    first->entry.run(now - first->since);
+    // The last resort, such as for memory that is not there: the query fails, not the process.
+    try {
+      first->entry.run(now - first->since);
+    } catch (const std::exception& exception) {
+      first->entry.refuse(Error(ErrorCode::kInternal, fmt::format("the query failed: {}", exception.what())));
+    }
   }
 
   static std::optional<Error> reason_to_leave(const Entry& entry, std::chrono::nanoseconds now) {

@@ -22,7 +22,8 @@ namespace varve::api {
 // Thread-safe. Waiting work keeps running as the pool empties, also after the queue is destroyed.
 class QueryQueue {
  public:
-  // Exactly one of run and refuse is called, once: refuse on the thread that submits or watches.
+  // Exactly one of run and refuse is called, once: refuse on the thread that submits or watches, or
+  // after a run that ended by an exception.
   struct Entry {
     std::chrono::nanoseconds deadline{0};  // on the clock's monotonic axis
     std::function<bool()> abandoned;       // nobody waits for the answer any more
