@@ -374,6 +374,11 @@ Result<Flags> parse_flags(const std::vector<std::string>& arguments) {
     return flag_error("storage.tsdb.retention.size", retention_size.error().message());
   }
   flags.retention_bytes = *retention_size;
+  if (flags.retention_bytes > 0) {
+    flags.warnings.emplace_back(
+        "--storage.tsdb.retention.size has no effect yet: space is freed by "
+        "--storage.tsdb.retention.time only");
+  }
 
   VARVE_TRY_ASSIGN(flags.lookback_delta, reader.duration("query.lookback-delta"));
   VARVE_TRY_ASSIGN(flags.query_timeout, reader.duration("query.timeout"));
