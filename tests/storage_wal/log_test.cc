@@ -45,6 +45,7 @@ TEST_CASE("wal log: many writers, every number durable once and in order", "[sto
   files.reboot(FaultFs::Keep::kNothing);  // close() syncs in every mode
   const auto recovered = recover("wal", files);
   REQUIRE(recovered.ok());
+  for (const LogDamage& damage : recovered->damages) UNSCOPED_INFO(damage.message);
   CHECK(recovered->damages.empty());
   CHECK(recovered->frames < kWriters * kEach);
   const Numbers numbers = replay(*recovered);

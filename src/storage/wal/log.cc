@@ -283,7 +283,8 @@ bool Log::commit_pending() {
 
 Status Log::write_pending() {
   if (segment_->id() != pending_->segment) {
-    if (unsynced_ && options_.sync != SyncMode::kOff) {
+    // In every mode: one sync a segment costs little, and close() promises that all of it is synced.
+    if (unsynced_) {
       if (Status synced = sync(); !synced.ok()) {
         // Whatever the reason, a sync is not tried again.
         return Error(ErrorCode::kIo, synced.error().message());
