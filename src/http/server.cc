@@ -488,13 +488,17 @@ class Listener : public std::enable_shared_from_this<Listener> {
   }
   void close() {
     asio::post(acceptor_.get_executor(), [self = shared_from_this()] {
+      const std::lock_guard lock(self->mutex_);
       error_code ignored;
+      self->closed_ = true;
       self->acceptor_.close(ignored);
       self->pause_.cancel(ignored);
     });
   }
 
   void accept() {
+    const std::lock_guard lock(mutex_);
+    if (closed_) return;
     acceptor_.async_accept(asio::make_strand(core_->io),
                            [self = shared_from_this()](error_code error, Socket socket) {
                              self->on_accept(error, std::move(socket));
@@ -524,13 +528,13 @@ class Listener : public std::enable_shared_from_this<Listener> {
   }
 
   void on_accept(error_code error, Socket socket) {
-    if (!acceptor_.is_open() || error == asio::error::operation_aborted) return;  // stopping
+    if (error == asio::error::operation_aborted) return;  // stopping
     if (error && error != asio::error::connection_aborted) {
       core_->log.warn("Accepting connections failed", {{"err", error.message()}});
+      const std::lock_guard lock(mutex_);
+      if (closed_) return;
       pause_.expires_after(kAcceptPause);
-      pause_.async_wait([self = shared_from_this()](error_code) {
-        if (self->acceptor_.is_open()) self->accept();
-      });
+      pause_.async_wait([self = shared_from_this()](error_code) { self->accept(); });
       return;
     }
     if (!error) welcome(std::move(socket));
@@ -573,8 +577,10 @@ class Listener : public std::enable_shared_from_this<Listener> {
   }
 
   std::shared_ptr<Core> core_;
+  std::mutex mutex_;  // guards the rest, which handlers on several threads use
   Acceptor acceptor_;
   asio::steady_timer pause_;
+  bool closed_ = false;
 };
 
 class AsioServer final : public Server {
