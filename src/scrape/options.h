@@ -14,6 +14,7 @@
 
 #include "http/client_options.h"
 #include "model/relabel.h"
+#include "model/target_group.h"
 #include "varve/labels.h"
 
 namespace varve::scrape {
@@ -41,14 +42,7 @@ enum class NameEscaping : std::uint8_t { kAllowUtf8, kUnderscores, kDots, kValue
 std::string_view to_string(NameEscaping escaping);
 std::optional<NameEscaping> parse_name_escaping(std::string_view name);
 
-// Targets from one source that share labels. Each target is a label set with __address__; its own
-// labels win over the shared ones.
-struct TargetGroup {
-  std::string source;
-  std::vector<Labels> targets;
-  Labels labels;
-  friend bool operator==(const TargetGroup&, const TargetGroup&) = default;
-};
+using model::TargetGroup;
 
 // 0 means no limit everywhere.
 struct Limits {
