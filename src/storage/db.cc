@@ -56,6 +56,10 @@ class DbImpl final : public Db {
     return make_head_querier(*head_, range, {query_memory_, corrupt_chunks_});
   }
 
+  std::uint64_t stamp(TimeRange range) const override { return stamps_.stamp(range); }
+  Timestamp settled_before_ms() const override;
+  Timestamp expired_before_ms() const override { return oldest_kept_ms(); }
+
   const RecoveryReport& recovery() const override { return recovery_; }
   Status close() override;
 
@@ -76,6 +80,10 @@ class DbImpl final : public Db {
   // when the disk is freed.
   static constexpr std::chrono::seconds kMaintenanceInterval{30};
 
+  // How long after the newest sample others of about that time may come without disturbing what is
+  // derived from older ones: scrapes take up to their timeout, senders gather for seconds.
+  static constexpr std::int64_t kSettleMs = 120'000;
+
   // Samples before this are past their retention.
   Timestamp oldest_kept_ms() const {
     if (options_.retention.count() <= 0) return TimeRange::all().min_ms;
@@ -95,7 +103,7 @@ class DbImpl final : public Db {
   mutable base::MemoryAccount query_memory_{"query_cache"};
 
   DataDirectory directory_;
-  VersionStamps stamps_;
+  mutable VersionStamps stamps_;
   std::unique_ptr<head::Head> head_;
   std::unique_ptr<WritePath> write_path_;
   std::unique_ptr<wal::Log> wal_;  // after write_path_: destroyed before its source
@@ -107,6 +115,14 @@ class DbImpl final : public Db {
   std::mutex close_mutex_;  // guards closed_
   bool closed_ = false;
 };
+
+// One sample from the future must not make everything of the present count as late.
+Timestamp DbImpl::settled_before_ms() const {
+  const Timestamp newest = std::min(head_->max_time_ms(), clock_.now_ms());
+  Timestamp before = 0;
+  if (__builtin_sub_overflow(newest, kSettleMs, &before)) before = TimeRange::all().min_ms;
+  return stamps_.settle(before);
+}
 
 Status DbImpl::open(fs::FileSystem& files) {
   VARVE_TRY_ASSIGN(directory_, prepare_directory(files, options_.path, options_.lock_directory));

@@ -132,6 +132,19 @@ class Queryable {
   virtual ~Queryable() = default;
   // `range` is what the query may touch at most.
   virtual Result<std::unique_ptr<Querier>> querier(TimeRange range) const = 0;
+
+  // What a cache of results needs to know. Without these nothing counts as settled, and nothing is
+  // kept. All three are for one process: stamps start anew at every opening.
+  // 1. What changes before settled_before_ms() (late samples, deletes, imports) changes the stamp of
+  //    its time, after queriers can see it and before it is acknowledged. settled_before_ms() never
+  //    goes back. "Before" is judged once the change is visible, by the largest value ever returned.
+  // 2. Samples before expired_before_ms() may go by their age at any time, without a stamp.
+  virtual std::uint64_t stamp(TimeRange range) const {
+    static_cast<void>(range);
+    return 0;
+  }
+  virtual Timestamp settled_before_ms() const { return TimeRange::all().min_ms; }
+  virtual Timestamp expired_before_ms() const { return TimeRange::all().min_ms; }
 };
 
 }  // namespace varve::storage

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/version_stamps.h"
 
+#include <algorithm>
+
 namespace varve::storage {
 namespace {
 
@@ -34,6 +36,18 @@ std::uint64_t VersionStamps::stamp(TimeRange range) const {
     sum += at->second;
   }
   return sum;
+}
+
+Timestamp VersionStamps::settle(Timestamp before_ms) {
+  Timestamp known = settled_before_ms_.load();
+  while (known < before_ms && !settled_before_ms_.compare_exchange_weak(known, before_ms)) {
+  }
+  return std::max(known, before_ms);
+}
+
+void VersionStamps::applied(TimeRange range) {
+  const Timestamp before_ms = settled_before_ms_.load();
+  if (range.min_ms < before_ms) bump({range.min_ms, std::min(range.max_ms, before_ms - 1)});
 }
 
 }  // namespace varve::storage

@@ -219,7 +219,10 @@ Result<WriteOutcome> WritePath::append(const WriteBatch& batch, const AppendOpti
     if (count == 0) continue;
     append_shard(batch, shard, std::span(scratch.sorted).subspan(begin, count), scratch, run);
   }
-  if (run.min_ms <= run.max_ms) head_.widen_times(run.min_ms, run.max_ms);
+  if (run.min_ms <= run.max_ms) {
+    head_.widen_times(run.min_ms, run.max_ms);
+    stamps_.applied({run.min_ms, run.max_ms});
+  }
   if (!batch.metadata.empty()) run.ticket = std::max(run.ticket, append_metadata(batch));
 
   if (outcome.first_error.empty() && !run.first.text.empty()) {

@@ -39,5 +39,26 @@ TEST_CASE("version stamps: a change shows in the buckets it touches and in no ot
   CHECK(stamps.stamp(TimeRange::all()) == whole);
 }
 
+TEST_CASE("version stamps: what is applied before the settled time bumps, what is after it does not",
+          "[storage]") {
+  VersionStamps stamps;
+  const auto whole = [&] { return stamps.stamp(TimeRange::all()); };
+  const auto start = whole();
+  stamps.applied({0, 1'000'000});
+  CHECK(whole() == start);
+  CHECK(stamps.settle(1000) == 1000);
+  CHECK(stamps.settle(400) == 1000);  // a promise does not go back
+  stamps.applied({1000, 2000});
+  CHECK(whole() == start);
+  stamps.applied({999, 2000});
+  CHECK(whole() != start);
+  // Only the settled part of a batch is a change of the past.
+  CHECK(stamps.settle(VersionStamps::kBucketMs) == VersionStamps::kBucketMs);
+  const TimeRange second{VersionStamps::kBucketMs, 2 * VersionStamps::kBucketMs};
+  const auto later = stamps.stamp(second);
+  stamps.applied({500, 2 * VersionStamps::kBucketMs});
+  CHECK(stamps.stamp(second) == later);
+}
+
 }  // namespace
 }  // namespace varve::storage
