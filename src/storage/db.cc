@@ -63,6 +63,14 @@ class DbImpl final : public Db {
   const RecoveryReport& recovery() const override { return recovery_; }
   Status close() override;
 
+  Status maintain() override;
+  Status delete_series(std::span<const std::vector<model::Matcher>> selectors,
+                       TimeRange range) override;
+  Status clean_tombstones() override;
+  Result<std::string> snapshot(bool skip_head) override;
+  Status compact() override;
+  std::vector<block::BlockMeta> blocks() const override;
+
   HeadStats stats(std::size_t limit) const override;
   std::vector<MetadataEntry> metadata(std::string_view family) const override {
     return head_->metadata().list(family);
@@ -126,7 +134,8 @@ Timestamp DbImpl::settled_before_ms() const {
 
 Status DbImpl::open(fs::FileSystem& files) {
   VARVE_TRY_ASSIGN(directory_, prepare_directory(files, options_.path, options_.lock_directory));
-  VARVE_TRY_ASSIGN(head_, head::Head::create(files, directory_.head, options_.exemplars_max));
+  VARVE_TRY_ASSIGN(head_, head::Head::create(files, directory_.head, index::SeriesHasher::random(),
+                                                       options_.exemplars_max));
   VARVE_TRY_ASSIGN(Recovery recovered,
                    recover(directory_.wal, files, options_.recovery_threads, *head_, log_));
   recovery_ = recovered.report;
@@ -174,9 +183,25 @@ void DbImpl::maintain(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     maintenance_wake_.wait_for(lock, stop, kMaintenanceInterval, [] { return false; });
     if (stop.stop_requested()) return;
-    head_->expire(oldest_kept_ms());
+    if (Status status = maintain(); !status.ok()) {
+      log_.error("storage: maintenance", {{"err", status.error().message()}});
+    }
   }
 }
+
+Status DbImpl::maintain() {
+  head_->expire(oldest_kept_ms());
+  return {};
+}
+
+// Blocks come with the commits that follow; until then these say so.
+Status DbImpl::delete_series(std::span<const std::vector<model::Matcher>>, TimeRange) {
+  return Error(ErrorCode::kUnavailable, "no blocks yet");
+}
+Status DbImpl::clean_tombstones() { return Error(ErrorCode::kUnavailable, "no blocks yet"); }
+Result<std::string> DbImpl::snapshot(bool) { return Error(ErrorCode::kUnavailable, "no blocks yet"); }
+Status DbImpl::compact() { return Error(ErrorCode::kUnavailable, "no blocks yet"); }
+std::vector<block::BlockMeta> DbImpl::blocks() const { return {}; }
 
 HeadStats DbImpl::stats(std::size_t limit) const {
   index::IndexStats index = head_->index().stats(limit);

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "storage/block/meta.h"
 #include "storage/querier.h"
 #include "storage/write_batch.h"
 #include "varve/result.h"
@@ -36,7 +37,20 @@ struct Options {
   std::chrono::milliseconds sync_interval{100};
   std::chrono::milliseconds retention = std::chrono::hours(24 * 15);  // 0: for ever
   std::uint64_t retention_bytes = 0;                                  // 0: no bound
-  std::chrono::milliseconds out_of_order_window = std::chrono::hours(0);
+  // How far behind the newest sample of the head a sample may come out of order; 0: not at all.
+  std::chrono::milliseconds out_of_order_window = std::chrono::hours(1);
+  // The windows blocks are cut for and compacted to, each a multiple of the one before. The first is
+  // fixed by the head's chunks (head::kChunkRangeMs).
+  std::vector<std::chrono::milliseconds> block_windows = {std::chrono::hours(2),
+                                                          std::chrono::hours(24),
+                                                          std::chrono::hours(24 * 7)};
+  // Series without samples for this long leave memory.
+  std::chrono::milliseconds idle_after = std::chrono::hours(1);
+  // Cuts, compaction, retention and snapshots run by themselves, on a thread of low priority. Off in
+  // tests, which call maintain().
+  bool background = true;
+  // Lets opening set aside what is damaged and go on where it would otherwise refuse.
+  bool repair = false;
   // Samples further in the future than this are refused, so that a wrong clock cannot make the
   // head refuse the present.
   std::chrono::milliseconds future_max = std::chrono::minutes(10);
@@ -85,6 +99,24 @@ class Db : public Appendable, public Queryable {
   virtual const RecoveryReport& recovery() const = 0;
   // Syncs and releases everything; the first error that occurred. Appends fail from then on.
   virtual Status close() = 0;
+
+  // One round of what the background thread does: idle series, cuts that are due, retention,
+  // compaction, a snapshot of the head if the log has grown. The first error; the rest is done.
+  virtual Status maintain() = 0;
+
+  // Administration. One at a time; waits for background work under way. ------------------------------
+  // Hides the samples in `range` (both ends included) of all series that one of the selectors picks,
+  // durably when it returns. Later samples in the range are seen again, except in blocks.
+  virtual Status delete_series(std::span<const std::vector<model::Matcher>> selectors,
+                               TimeRange range) = 0;
+  // Rewrites the blocks that have deleted samples without them.
+  virtual Status clean_tombstones() = 0;
+  // Makes `<path>/snapshots/<name>`, a data directory of its own with all blocks (as hard links) and,
+  // unless skip_head, the head as blocks. The name.
+  virtual Result<std::string> snapshot(bool skip_head) = 0;
+  // Cuts and compacts everything that can be, and answers when done.
+  virtual Status compact() = 0;
+  virtual std::vector<block::BlockMeta> blocks() const = 0;
 
   virtual HeadStats stats(std::size_t limit) const = 0;
   // Metric family metadata, sorted by family; all families if `family` is empty.

@@ -45,7 +45,7 @@ struct WritePath::Run {
 
 // Reused by the batches of a thread, so that appending allocates nothing once warm.
 struct WritePath::Scratch {
-  std::vector<head::KeyHash> hashes;
+  std::vector<index::SeriesHash> hashes;
   std::vector<SeriesId> ids;
   std::vector<std::uint32_t> missing;  // entries whose series is not known yet
   std::vector<std::uint32_t> sorted;   // entries by shard, in order within one
@@ -251,8 +251,8 @@ void WritePath::resolve(const WriteBatch& batch, Scratch& scratch) const {
   for (std::size_t i = 0; i < count; ++i) {
     const SeriesEntry& entry = batch.series[i];
     if (entry.id != SeriesId::kNone) continue;
-    scratch.hashes[i] = entry.labels != nullptr ? head_.keys().hash_labels(entry.labels->bytes())
-                                                : head_.keys().hash_key(entry.key, batch.key_space);
+    scratch.hashes[i] = entry.labels != nullptr ? head_.keys().hasher().labels(entry.labels->bytes())
+                                                : head_.keys().hasher().key(entry.key, batch.key_space);
     reader.prefetch(scratch.hashes[i]);
   }
   for (std::uint32_t i = 0; i < count; ++i) {
@@ -273,7 +273,7 @@ Status WritePath::create_missing(const WriteBatch& batch, Scratch& scratch, Writ
   struct Fresh {
     std::uint32_t entry = 0;
     Labels labels;
-    head::KeyHash hash;
+    index::SeriesHash hash;
   };
   std::vector<Fresh> fresh;
   fresh.reserve(scratch.missing.size());
@@ -304,7 +304,7 @@ Status WritePath::create_missing(const WriteBatch& batch, Scratch& scratch, Writ
       refuse(labels.error());
       continue;
     }
-    const head::KeyHash hash = head_.keys().hash_labels(labels->bytes());
+    const index::SeriesHash hash = head_.keys().hasher().labels(labels->bytes());
     fresh.push_back({i, std::move(labels).value(), hash});
   }
   if (fresh.empty()) return {};

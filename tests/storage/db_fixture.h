@@ -57,6 +57,8 @@ class World {
     Options o;
     o.path = "data";
     o.recovery_threads = 2;
+    o.out_of_order_window = std::chrono::hours(0);
+    o.background = false;
     return o;
   }
   Result<std::unique_ptr<Db>> try_open(const Options& o) {

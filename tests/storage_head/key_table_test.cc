@@ -13,25 +13,25 @@ namespace {
 
 TEST_CASE("key table: finds what was put in, by space, through growth", "[storage][head]") {
   base::MemoryAccount account("test");
-  KeyTable table(account);
+  KeyTable table(index::SeriesHasher::random(), account);
   for (std::uint32_t i = 1; i <= 20'000; ++i) {
     const std::string key = "key" + std::to_string(i);
-    table.insert(table.hash_key(key, 1), static_cast<SeriesId>(i));
-    if (i % 2 == 0) table.insert(table.hash_labels(key), static_cast<SeriesId>(i + 100'000));
+    table.insert(table.hasher().key(key, 1), static_cast<SeriesId>(i));
+    if (i % 2 == 0) table.insert(table.hasher().labels(key), static_cast<SeriesId>(i + 100'000));
   }
   for (std::uint32_t i = 1; i <= 20'000; ++i) {
     const std::string key = "key" + std::to_string(i);
-    REQUIRE(table.find(table.hash_key(key, 1)) == static_cast<SeriesId>(i));
-    REQUIRE(table.find(table.hash_key(key, 2)) == SeriesId::kNone);
+    REQUIRE(table.find(table.hasher().key(key, 1)) == static_cast<SeriesId>(i));
+    REQUIRE(table.find(table.hasher().key(key, 2)) == SeriesId::kNone);
     const std::uint32_t labels_id = i % 2 == 0 ? i + 100'000 : 0;
-    REQUIRE(table.find(table.hash_labels(key)) == static_cast<SeriesId>(labels_id));
+    REQUIRE(table.find(table.hasher().labels(key)) == static_cast<SeriesId>(labels_id));
   }
   CHECK(table.size() == 30'000);
 }
 
 TEST_CASE("key table: readers find everything published while it grows", "[storage][head]") {
   base::MemoryAccount account("test");
-  KeyTable table(account);
+  KeyTable table(index::SeriesHasher::random(), account);
   constexpr std::uint32_t kKeys = 60'000;
   std::atomic<std::uint32_t> published{0};
   std::atomic<int> missing{0};
@@ -44,7 +44,7 @@ TEST_CASE("key table: readers find everything published while it grows", "[stora
         const KeyTable::Reader reader(table);
         for (int i = 0; i < 500 && bound > 0; ++i) {
           next = (next * 7919 + 1) % bound + 1;
-          const KeyHash hash = table.hash_key(std::to_string(next), 0);
+          const index::SeriesHash hash = table.hasher().key(std::to_string(next), 0);
           reader.prefetch(hash);
           if (reader.find(hash) != static_cast<SeriesId>(next)) ++missing;
         }
@@ -52,7 +52,7 @@ TEST_CASE("key table: readers find everything published while it grows", "[stora
     });
   }
   for (std::uint32_t i = 1; i <= kKeys; ++i) {
-    table.insert(table.hash_key(std::to_string(i), 0), static_cast<SeriesId>(i));
+    table.insert(table.hasher().key(std::to_string(i), 0), static_cast<SeriesId>(i));
     published.store(i, std::memory_order_release);
   }
   for (std::thread& reader : readers) reader.join();

@@ -12,7 +12,7 @@ using namespace varve::storage::head;
 
 TEST_CASE("shard: late floats and histograms are charged while they are held", "[storage][head]") {
   fs::FaultFs files;
-  const auto head = Head::create(files, "head", 0).value();
+  const auto head = Head::create(files, "head", index::SeriesHasher::random(), 0).value();
   constexpr SeriesId kId{1};
   REQUIRE(head->reserve_series(kId).ok());
   head->mark_known(kId);

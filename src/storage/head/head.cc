@@ -7,18 +7,20 @@
 
 namespace varve::storage::head {
 
-Head::Head(std::unique_ptr<HeadMemory> memory, std::size_t exemplars_max)
+Head::Head(std::unique_ptr<HeadMemory> memory, const index::SeriesHasher& hasher,
+           std::size_t exemplars_max)
     : memory_(std::move(memory)),
-      keys_(memory_->keys),
+      keys_(hasher, memory_->keys),
       index_(memory_->index),
       exemplars_(exemplars_max) {}
 
 Head::~Head() = default;
 
 Result<std::unique_ptr<Head>> Head::create(fs::FileSystem& files, const std::string& directory,
+                                           const index::SeriesHasher& hasher,
                                            std::size_t exemplars_max) {
   auto memory = std::make_unique<HeadMemory>();
-  std::unique_ptr<Head> head(new Head(std::move(memory), exemplars_max));
+  std::unique_ptr<Head> head(new Head(std::move(memory), hasher, exemplars_max));
   constexpr std::size_t kSeriesBytesMax = (std::size_t{1} << 32) * sizeof(HotSeries);
   VARVE_TRY_ASSIGN(head->series_memory_,
                    ReservedMemory::create(kSeriesBytesMax, head->memory_->series));
@@ -53,7 +55,7 @@ void Head::mark_known(SeriesId id) {
   series(id) = fresh;
 }
 
-void Head::publish_series(SeriesId id, const Labels& labels, const KeyHash& labels_hash) {
+void Head::publish_series(SeriesId id, const Labels& labels, const index::SeriesHash& labels_hash) {
   mark_known(id);
   index_.add(id, labels);
   keys_.insert(labels_hash, id);
@@ -63,7 +65,7 @@ void Head::publish_series(SeriesId id, const Labels& labels, const KeyHash& labe
 
 void Head::restore_series(SeriesId id, const Labels& labels) {
   index_.add(id, labels);
-  const KeyHash hash = keys_.hash_labels(labels.bytes());
+  const index::SeriesHash hash = keys_.hasher().labels(labels.bytes());
   // Two ids with equal labels cannot be written; if a log has them all the same, the first is found.
   if (keys_.find(hash) == SeriesId::kNone) keys_.insert(hash, id);
   next_id_ = static_cast<std::uint32_t>(id) + 1;
@@ -76,7 +78,7 @@ void Head::use_up_ids(SeriesId last) {
   if (next_id_ != 0 && used >= next_id_) next_id_ = used + 1;
 }
 
-bool Head::add_alias(const KeyHash& hash, SeriesId id) {
+bool Head::add_alias(const index::SeriesHash& hash, SeriesId id) {
   if (keys_.find(hash) != SeriesId::kNone) return true;
   if (keys_.size() > kAliasesBase + kAliasesPerSeriesMax * index_.series_count()) return false;
   keys_.insert(hash, id);

@@ -45,6 +45,7 @@ class Head {
  public:
   // `directory` is wiped: it only holds spill files (spill_store.h).
   static Result<std::unique_ptr<Head>> create(fs::FileSystem& files, const std::string& directory,
+                                              const index::SeriesHasher& hasher,
                                               std::size_t exemplars_max);
   ~Head();
 
@@ -64,9 +65,9 @@ class Head {
   // The id the next created series gets. kLimitExceeded when ids or memory are used up.
   Result<SeriesId> prepare_series();
   // Makes the prepared id a series: from here on readers and writers find it.
-  void publish_series(SeriesId id, const Labels& labels, const KeyHash& labels_hash);
+  void publish_series(SeriesId id, const Labels& labels, const index::SeriesHash& labels_hash);
   // Another name of the series. False if there are too many aliases to remember one more.
-  bool add_alias(const KeyHash& hash, SeriesId id);
+  bool add_alias(const index::SeriesHash& hash, SeriesId id);
 
   // For replay, by one thread and in this order: makes room for ids up to and including `last`,
   // lets samples of an id in, makes it findable (while other threads may add samples already).
@@ -100,7 +101,8 @@ class Head {
   static constexpr std::size_t kAliasesPerSeriesMax = 8;
   static constexpr std::size_t kAliasesBase = 1'000'000;
 
-  Head(std::unique_ptr<HeadMemory> memory, std::size_t exemplars_max);
+  Head(std::unique_ptr<HeadMemory> memory, const index::SeriesHasher& hasher,
+       std::size_t exemplars_max);
 
   std::unique_ptr<HeadMemory> memory_;
   KeyTable keys_;

@@ -2,11 +2,8 @@
 #include "storage/head/key_table.h"
 
 #include <sys/mman.h>
-#include <xxhash.h>
 
-#include <cstring>
 #include <new>
-#include <random>
 
 #include "base/check.h"
 
@@ -48,19 +45,10 @@ namespace {
 constexpr std::size_t kFirstSlots = 4096;
 // Four fifths full at most: a hit then looks at 3 slots on average, mostly in one cache line.
 constexpr std::size_t full(std::size_t slot_count) { return slot_count / 5 * 4; }
-
-KeyHash hash(std::string_view bytes, const std::uint8_t* secret) {
-  const XXH128_hash_t h = XXH3_128bits_withSecret(bytes.data(), bytes.size(), secret, 192);
-  return {h.low64, h.high64};
-}
 }  // namespace
 
-KeyTable::KeyTable(base::MemoryAccount& account) : account_(account) {
-  std::random_device random;
-  for (std::size_t i = 0; i < sizeof(secret_); i += 4) {
-    const std::uint32_t word = random();
-    std::memcpy(secret_ + i, &word, sizeof(word));
-  }
+KeyTable::KeyTable(const index::SeriesHasher& hasher, base::MemoryAccount& account)
+    : hasher_(hasher), account_(account) {
   slots_.store(new KeySlots(kFirstSlots), std::memory_order_seq_cst);
   account_.charge(static_cast<std::int64_t>(kFirstSlots * sizeof(KeySlot)));
 }
@@ -71,24 +59,11 @@ KeyTable::~KeyTable() {
   delete slots;
 }
 
-KeyHash KeyTable::hash_labels(std::string_view bytes) const { return hash(bytes, secret_); }
-
-KeyHash KeyTable::hash_key(std::string_view key, std::uint64_t key_space) const {
-  // Moves the keys of each space away from those of the others and from canonical labels (which are
-  // moved by 0), by a distance that depends on the space alone.
-  constexpr std::uint64_t kLabelsAreNoSpace = 0x9e3779b97f4a7c15ULL;
-  KeyHash h = hash(key, secret_);
-  const std::uint64_t distance = XXH64(&key_space, sizeof(key_space), kLabelsAreNoSpace) | 1;
-  h.low ^= distance;
-  h.high += distance;
-  return h;
-}
-
-void KeyTable::Reader::prefetch(const KeyHash& hash) const {
+void KeyTable::Reader::prefetch(const index::SeriesHash& hash) const {
   __builtin_prefetch(&slots_->slots[hash.low & slots_->mask]);
 }
 
-SeriesId KeyTable::Reader::find(const KeyHash& hash) const {
+SeriesId KeyTable::Reader::find(const index::SeriesHash& hash) const {
   const auto high = static_cast<std::uint32_t>(hash.high);
   for (std::size_t at = hash.low & slots_->mask;; at = (at + 1) & slots_->mask) {
     const KeySlot& slot = slots_->slots[at];
@@ -101,7 +76,7 @@ SeriesId KeyTable::Reader::find(const KeyHash& hash) const {
   }
 }
 
-void KeyTable::insert(const KeyHash& hash, SeriesId id) {
+void KeyTable::insert(const index::SeriesHash& hash, SeriesId id) {
   KeySlots* slots = slots_.load(std::memory_order_relaxed);
   if (size_ >= full(slots->mask + 1)) {
     rebuild((slots->mask + 1) * 2);

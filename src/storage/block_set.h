@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// The blocks a reader sees, as one immutable version. A querier keeps the version it began with; who
+// takes samples away (the head after a cut, compaction) waits until the versions that still need
+// them are gone.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "storage/block/block.h"
+#include "varve/sample.h"
+
+namespace varve::storage {
+
+struct BlockSet {
+  std::uint64_t version = 0;
+  std::vector<std::shared_ptr<block::Block>> blocks;  // by range.min_ms, then ULID
+  // In-order samples of the head before this time are in blocks: readers of this version take only
+  // later ones from the head. What came late (out of order) behind the cut is still the head's.
+  Timestamp head_from_ms = TimeRange::all().min_ms;
+};
+
+// Thread-safe.
+class BlockSets {
+ public:
+  std::shared_ptr<const BlockSet> current() const;
+  // Makes `next` the current version (its number is set here). One caller at a time.
+  void publish(BlockSet next);
+  // Whether nobody holds a version older than the current one any more.
+  bool drained() const;
+
+ private:
+  mutable std::mutex mutex_;  // guards what follows
+  std::shared_ptr<const BlockSet> current_ = std::make_shared<BlockSet>();
+  std::vector<std::weak_ptr<const BlockSet>> older_;
+};
+
+}  // namespace varve::storage
