@@ -1,37 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "scrape/metrics.h"
 
-#include <algorithm>
-#include <cmath>
-#include <limits>
-
 #include "model/duration.h"
 
 namespace varve::scrape {
-
-void RecentQuantiles::observe(double value) {
-  const std::lock_guard lock(mutex_);
-  if (window_.size() < kWindow) {
-    window_.push_back(value);
-  } else {
-    window_[next_] = value;
-    next_ = (next_ + 1) % kWindow;
-  }
-}
-
-double RecentQuantiles::quantile(double q) const {
-  std::vector<double> sorted;
-  {
-    const std::lock_guard lock(mutex_);
-    sorted = window_;
-  }
-  if (sorted.empty()) return std::numeric_limits<double>::quiet_NaN();
-  const auto rank = static_cast<std::size_t>(
-      std::ceil(q * static_cast<double>(sorted.size())));
-  const std::size_t at = rank == 0 ? 0 : rank - 1;
-  std::nth_element(sorted.begin(), sorted.begin() + static_cast<std::ptrdiff_t>(at), sorted.end());
-  return sorted[at];
-}
 
 Metrics::Metrics(base::MetricsRegistry& registry)
     : pools_total(registry.counter("prometheus_target_scrape_pools_total",

@@ -12,22 +12,11 @@
 #include <vector>
 
 #include "base/metrics.h"
+#include "base/recent_quantiles.h"
 
 namespace varve::scrape {
 
-// The quantiles of the last observations. Thread-safe.
-class RecentQuantiles {
- public:
-  void observe(double value);
-  // NaN without observations.
-  double quantile(double q) const;
-
- private:
-  static constexpr std::size_t kWindow = 1024;  // observations remembered
-  mutable std::mutex mutex_;                    // guards the rest
-  std::vector<double> window_;
-  std::size_t next_ = 0;
-};
+using base::RecentQuantiles;
 
 // Thread-safe. Takes its callbacks back when destroyed.
 class Metrics {
