@@ -58,7 +58,11 @@ struct Environment {
   std::function<bool()> canceled;
 };
 
+class AlertingRule;
+class Rule;
+struct RuleSample;
 struct GroupMetrics;
+struct Iteration;
 
 // evaluate(), restore() and take_state_from() are called by one thread at a time; status() by any.
 class Group {
@@ -95,21 +99,23 @@ class Group {
   GroupStatus status(bool with_alerts = true) const;
 
  private:
-  class Rule;
-  struct Order;
   Group(RuleGroupOptions options, const Environment& environment,
         std::shared_ptr<GroupMetrics> metrics);
 
-  void evaluate_rule(Rule& rule, Timestamp time_ms, const SharedSettings& shared);
-  void write_stale_leftovers(Timestamp time_ms);
-  std::chrono::milliseconds query_offset(const SharedSettings& shared) const;
+  Iteration iteration(Timestamp time_ms, const SharedSettings& shared) const;
+  // Answers how many samples the rule yielded.
+  std::size_t evaluate_rule(Rule& rule, const Iteration& iteration);
+  Status write(Rule& rule, const Iteration& iteration, std::vector<RuleSample> samples);
+  void write_stale_markers(const std::vector<const Labels*>& series, Timestamp time_ms);
+  void restore_rule(AlertingRule& rule, Timestamp now_ms);
 
   const RuleGroupOptions options_;
   const Environment& environment_;
   const std::shared_ptr<GroupMetrics> metrics_;
   std::vector<std::unique_ptr<Rule>> rules_;
-  std::unique_ptr<const Order> order_;  // which rules may run side by side
-  std::vector<Labels> leftovers_;       // series of rules that are gone, not yet marked stale
+  // Batches of rules that may run side by side, as indices.
+  std::vector<std::vector<std::size_t>> order_;
+  std::vector<Labels> leftovers_;  // series of rules that are gone, not yet marked stale
   std::atomic<bool> stopping_{false};
   std::atomic<std::int64_t> evaluation_ns_{0};
   std::atomic<Timestamp> last_evaluation_ms_{kNever};
