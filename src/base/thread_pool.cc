@@ -2,6 +2,10 @@
 #include "base/thread_pool.h"
 
 #include <pthread.h>
+#include <sched.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <exception>
@@ -11,6 +15,14 @@ namespace varve::base {
 
 void name_this_thread(const std::string& name) {
   ::pthread_setname_np(::pthread_self(), name.substr(0, 15).c_str());
+}
+
+void make_this_thread_low_priority() {
+  sched_param parameters{};
+  (void)::pthread_setschedparam(::pthread_self(), SCHED_BATCH, &parameters);
+  // On Linux a priority is a thread's own.
+  constexpr int kNice = 15;
+  (void)::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), kNice);
 }
 
 ThreadPool::ThreadPool(std::string name, std::size_t threads, std::size_t queue_max)

@@ -80,6 +80,34 @@ struct FaultFs::NameChange {
   std::shared_ptr<Inode> inode;
   bool present = false;
   std::string vanishing;           // of a rename: the old name, else empty
+
+  // A renamed folder takes what is in it along.
+  void apply(FaultFs::Names& names) const {
+    if (!vanishing.empty()) {
+      names.erase(vanishing);
+      if (inode == nullptr) move_inside(names);
+    }
+    if (present) {
+      names[name] = inode;
+    } else {
+      names.erase(name);
+    }
+  }
+
+  // The name that a path has after this renaming of a folder.
+  std::string moved(const std::string& path) const {
+    return path.starts_with(vanishing + '/') ? name + path.substr(vanishing.size()) : path;
+  }
+
+ private:
+  void move_inside(FaultFs::Names& names) const {
+    FaultFs::Names inside;
+    for (auto at = names.lower_bound(vanishing + '/');
+         at != names.end() && at->first.starts_with(vanishing + '/'); at = names.erase(at)) {
+      inside.emplace(moved(at->first), at->second);
+    }
+    names.merge(inside);
+  }
 };
 
 // A handle; the content is the file system's.
@@ -199,6 +227,7 @@ std::string_view to_string(StepKind kind) {
     case StepKind::kTruncate: return "truncate";
     case StepKind::kSyncData: return "fdatasync";
     case StepKind::kRename: return "rename";
+    case StepKind::kLink: return "link";
     case StepKind::kRemove: return "remove";
     case StepKind::kCreateDirectory: return "mkdir";
     case StepKind::kSyncDirectory: return "fsync";
@@ -235,16 +264,12 @@ void FaultFs::reboot(Keep keep, std::uint64_t seed) {
   std::mt19937_64 random(seed);
   std::size_t kept = keep == Keep::kEverything ? name_changes_.size() : 0;
   if (keep == Keep::kRandom) kept = random() % (name_changes_.size() + 1);
-  for (std::size_t i = 0; i < kept; ++i) {
-    const NameChange& change = name_changes_[i];
-    if (!change.vanishing.empty()) durable_names_.erase(change.vanishing);
-    if (change.present) {
-      durable_names_[change.name] = change.inode;
-    } else {
-      durable_names_.erase(change.name);
-    }
-  }
+  for (std::size_t i = 0; i < kept; ++i) name_changes_[i].apply(durable_names_);
   name_changes_.clear();
+  // What got its name in a folder that is not there is lost with it; parents sort before.
+  std::erase_if(durable_names_, [this](const auto& entry) {
+    return durable_names_.count(parent_of(entry.first)) == 0;
+  });
   for (auto& [name, inode] : durable_names_) {
     if (inode == nullptr) continue;
     if (keep == Keep::kEverything) inode->durable = inode->content;
@@ -327,11 +352,12 @@ Result<std::shared_ptr<FaultFs::Inode>> FaultFs::find(const std::string& path) c
 }
 
 void FaultFs::change_name(NameChange change) {
-  if (!change.vanishing.empty()) names_.erase(change.vanishing);
-  if (change.present) {
-    names_[change.name] = change.inode;
-  } else {
-    names_.erase(change.name);
+  change.apply(names_);
+  if (!change.vanishing.empty() && change.inode == nullptr) {
+    for (NameChange& earlier : name_changes_) {
+      earlier.name = change.moved(earlier.name);
+      if (!earlier.vanishing.empty()) earlier.vanishing = change.moved(earlier.vanishing);
+    }
   }
   name_changes_.push_back(std::move(change));
 }
@@ -374,16 +400,17 @@ Status FaultFs::rename(const std::string& from, const std::string& to) {
   const auto found = names_.find(from);
   if (found == names_.end()) return failure(from, "rename", ENOENT);
   VARVE_TRY(begin_step(StepKind::kRename, from, false));
-  const bool directory = found->second == nullptr;
   change_name({to, found->second, true, from});
-  if (!directory) return {};
-  std::vector<std::string> inside;
-  for (const auto& [name, inode] : names_) {
-    if (name.starts_with(from + '/')) inside.push_back(name);
-  }
-  for (const std::string& name : inside) {
-    change_name({to + name.substr(from.size()), names_[name], true, name});
-  }
+  return {};
+}
+
+Status FaultFs::link(const std::string& from, const std::string& to) {
+  const std::lock_guard lock(mutex_);
+  if (names_.count(to) > 0) return failure(to, "link", EEXIST);
+  VARVE_TRY_ASSIGN(std::shared_ptr<Inode> inode, find(from));
+  if (names_.count(parent_of(to)) == 0) return failure(to, "link", ENOENT);
+  VARVE_TRY(begin_step(StepKind::kLink, to, true));
+  change_name({to, std::move(inode), true, {}});
   return {};
 }
 
@@ -432,12 +459,7 @@ Status FaultFs::sync_directory(const std::string& path) {
       left.push_back(std::move(change));
       continue;
     }
-    if (!change.vanishing.empty()) durable_names_.erase(change.vanishing);
-    if (change.present) {
-      durable_names_[change.name] = change.inode;
-    } else {
-      durable_names_.erase(change.name);
-    }
+    change.apply(durable_names_);
   }
   name_changes_ = std::move(left);
   return {};

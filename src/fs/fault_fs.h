@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A file system in memory that breaks on demand. It numbers every step that changes the disk
-// (create, write, fill_zero, truncate, sync, rename, remove, mkdir, directory sync; from 1 on), so
-// that a test can run a workload once to count its steps and then again for each step with the
-// power cut, the disk full or the device failing there. In the library because every room's crash
+// (create, write, fill_zero, truncate, sync, rename, link, remove, mkdir, directory sync; from 1
+// on), so that a test can run a workload once to count its steps and then again for each step with
+// the power cut, the disk full or the device failing there. In the library because every room's crash
 // tests use it; never in the daemon.
 //
 // What survives a power cut: content up to the file's last good sync_data, and names as of their
@@ -24,7 +24,7 @@
 namespace varve::fs {
 
 enum class StepKind : std::uint8_t {
-  kCreate, kWrite, kTruncate, kSyncData, kRename, kRemove, kCreateDirectory, kSyncDirectory,
+  kCreate, kWrite, kTruncate, kSyncData, kRename, kLink, kRemove, kCreateDirectory, kSyncDirectory,
 };
 std::string_view to_string(StepKind kind);
 
@@ -65,6 +65,7 @@ class FaultFs final : public FileSystem {
   Result<std::unique_ptr<File>> open_read(const std::string& path) override;
   Result<std::unique_ptr<MappedFile>> map(const std::string& path) override;
   Status rename(const std::string& from, const std::string& to) override;
+  Status link(const std::string& from, const std::string& to) override;
   Status remove(const std::string& path) override;
   Status remove_directory(const std::string& path) override;
   Status create_directories(const std::string& path) override;

@@ -78,6 +78,9 @@ class FileSystem {
 
   // Atomic; replaces `to`. Durable after sync_directory of the folder(s).
   virtual Status rename(const std::string& from, const std::string& to) = 0;
+  // Another name for a file's content, from then on its equal: what is done to either's name leaves
+  // the other. kAlreadyExists if `to` is there. Durable after sync_directory of its folder.
+  virtual Status link(const std::string& from, const std::string& to) = 0;
   virtual Status remove(const std::string& path) = 0;            // a file
   virtual Status remove_directory(const std::string& path) = 0;  // an empty one
   // With missing parents; no error if it is there. Each new name is synced into its parent.

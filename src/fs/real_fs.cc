@@ -236,6 +236,13 @@ Status RealFs::rename(const std::string& from, const std::string& to) {
   return {};
 }
 
+Status RealFs::link(const std::string& from, const std::string& to) {
+  if (::link(from.c_str(), to.c_str()) < 0) {
+    return failure(from, fmt::format("link to {}", to), errno);
+  }
+  return {};
+}
+
 Status RealFs::remove(const std::string& path) {
   if (::unlink(path.c_str()) < 0) return failure(path, "unlink", errno);
   return {};

@@ -13,6 +13,7 @@ class RealFs final : public FileSystem {
   Result<std::unique_ptr<File>> open_read(const std::string& path) override;
   Result<std::unique_ptr<MappedFile>> map(const std::string& path) override;
   Status rename(const std::string& from, const std::string& to) override;
+  Status link(const std::string& from, const std::string& to) override;
   Status remove(const std::string& path) override;
   Status remove_directory(const std::string& path) override;
   Status create_directories(const std::string& path) override;

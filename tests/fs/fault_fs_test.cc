@@ -79,6 +79,31 @@ TEST_CASE("fault fs: an atomic write is all or nothing at every cut", "[fs]") {
   CHECK(steps >= 4);
 }
 
+TEST_CASE("fault fs: a renamed folder takes its files along, at a power cut too", "[fs]") {
+  const bool synced = GENERATE(false, true);
+  FaultFs files;
+  REQUIRE(files.create_directories("p/d.tmp").ok());
+  REQUIRE(files.write_file_atomically("p/d.tmp/a", "x").ok());
+  REQUIRE(files.rename("p/d.tmp", "p/d").ok());
+  CHECK(content(files, "p/d/a") == "x");
+  if (synced) REQUIRE(files.sync_directory("p").ok());
+  files.reboot(FaultFs::Keep::kNothing);
+  CHECK(*files.list("p") == std::vector<std::string>{synced ? "d" : "d.tmp"});
+  CHECK(content(files, synced ? "p/d/a" : "p/d.tmp/a") == "x");
+}
+
+TEST_CASE("fault fs: a link shares the content and outlives the first name", "[fs]") {
+  FaultFs files;
+  REQUIRE(files.write_file_atomically("a", "x").ok());
+  REQUIRE(files.link("a", "b").ok());
+  CHECK(files.link("a", "b").error().code() == ErrorCode::kAlreadyExists);
+  REQUIRE(files.remove("a").ok());
+  REQUIRE(files.sync_directory(".").ok());
+  files.reboot(FaultFs::Keep::kNothing);
+  CHECK_FALSE(*files.exists("a"));
+  CHECK(content(files, "b") == "x");
+}
+
 TEST_CASE("fault fs: a failing sync drops what was dirty, for good", "[fs]") {
   FaultFs files;
   auto file = files.open("a", OpenMode::kCreate).value();

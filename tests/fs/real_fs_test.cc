@@ -87,6 +87,18 @@ TEST_CASE("real fs: folders are made with their parents and listed in order", "[
   CHECK(*files.free_bytes(deep) > 0);
 }
 
+TEST_CASE("real fs: a link keeps the content when the first name goes", "[fs]") {
+  TemporaryDirectory temporary;
+  RealFs files;
+  const std::string first = join(temporary.path, "a");
+  const std::string second = join(temporary.path, "b");
+  REQUIRE(files.write_file_atomically(first, "x").ok());
+  REQUIRE(files.link(first, second).ok());
+  CHECK(files.link(first, second).error().code() == ErrorCode::kAlreadyExists);
+  REQUIRE(files.remove(first).ok());
+  CHECK(files.read_file(second, 10).value() == "x");
+}
+
 TEST_CASE("real fs: a second holder of the lock is told the pid of the first", "[fs]") {
   TemporaryDirectory temporary;
   RealFs files;
