@@ -217,3 +217,63 @@ TEST_CASE("head index: memory per series stays within the head's budget",
   CHECK(static_cast<double>(account.bytes()) / kSeries < 150);
   WARN(static_cast<double>(account.bytes()) / kSeries << " bytes per series");
 }
+
+TEST_CASE("head index: label order is the order of Labels", "[storage][index]") {
+  const auto seed = GENERATE(1u, 2u, 3u);
+  CAPTURE(seed);
+  std::mt19937_64 random(seed);
+  base::MemoryAccount account("index");
+  HeadIndex index(account);
+  std::map<Labels, SeriesId> by_labels;
+  for (std::uint32_t id = 1; id <= 3000; ++id) {
+    Labels labels = id == 7 ? Labels() : random_labels(random);
+    if (!by_labels.emplace(labels, SeriesId{id}).second) continue;
+    index.add(SeriesId{id}, labels);
+  }
+  Ids some;
+  Ids expected;
+  for (const auto& [labels, id] : by_labels) {
+    if (random() % 3 == 0) continue;
+    expected.push_back(id);
+  }
+  some = expected;
+  std::sort(some.begin(), some.end());
+  CHECK(index.label_order(some) == expected);
+  CHECK(index.label_order({}).empty());
+}
+
+TEST_CASE("head index: a new generation has the living series and no others", "[storage][index]") {
+  std::mt19937_64 random(5);
+  base::MemoryAccount account("index");
+  HeadIndex old(account);
+  PlainIndex plain;
+  const auto add = [&](std::uint32_t id) {
+    const Labels labels = random_labels(random);
+    old.add(SeriesId{id}, labels);
+    plain.series.emplace(SeriesId{id}, labels);
+  };
+  for (std::uint32_t id = 1; id <= 2000; ++id) add(id);
+  for (std::uint32_t id = 1; id <= 2000; id += 1 + id % 3) {
+    old.remove(SeriesId{id});
+    plain.series.erase(SeriesId{id});
+  }
+  HeadIndex fresh(account);
+  fresh.add_live(old, SeriesId::kNone, SeriesId{2000});
+  for (std::uint32_t id = 2001; id <= 2100; ++id) add(id);
+  fresh.add_live(old, SeriesId{2000}, old.bound());
+
+  CHECK(fresh.series_count() == plain.series.size());
+  CHECK(fresh.removed_count() == 0);
+  for (std::uint32_t id = 0; id <= 2101; ++id) {
+    CHECK(fresh.has(SeriesId{id}) == (plain.series.count(SeriesId{id}) == 1));
+  }
+  for (const auto& [id, labels] : plain.series) CHECK(fresh.labels(id) == labels);
+  for (int i = 0; i < 300; ++i) {
+    const std::vector<Matcher> matchers = {random_matcher(random), random_matcher(random)};
+    const auto found = fresh.select(matchers, fresh.bound());
+    const bool empty = std::all_of(matchers.begin(), matchers.end(),
+                                   [](const Matcher& m) { return m.matches_empty(); });
+    REQUIRE(found.ok() == !empty);
+    if (!empty) CHECK(*found == plain.select(matchers, fresh.bound()));
+  }
+}

@@ -2,6 +2,7 @@
 // The writing side of the head's index.
 #include "storage/index/head_index.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/check.h"
@@ -73,6 +74,12 @@ void HeadIndex::add(SeriesId series_id, const Labels& labels) {
     ++count;
   }
   rep.last_pairs.resize(count);
+  rep.append_series(id);
+}
+
+void HeadIndex::Rep::append_series(std::uint32_t id) {
+  Rep& rep = *this;
+  const std::size_t count = rep.last_pairs.size();
   VARVE_CHECK(count <= kLabelsMax);
 
   // A record does not cross blocks, so that it is one span.
@@ -114,12 +121,63 @@ void HeadIndex::remove(SeriesId id) {
   rep.removed_count.fetch_add(1, std::memory_order_release);
 }
 
+void HeadIndex::add_live(const HeadIndex& from, SeriesId after, SeriesId bound) {
+  const Rep& old = *from.rep_;
+  Rep& rep = *rep_;
+  // What a pair of the other index is called here.
+  std::vector<PairId> known(old.pair_count.load(std::memory_order_acquire), IdTable::kNone);
+  const auto last = static_cast<std::uint32_t>(std::min(bound, from.bound()));
+  // Counted with 64 bits: the last id may be the largest there is.
+  for (std::uint64_t id = std::uint64_t{static_cast<std::uint32_t>(after)} + 1; id <= last; ++id) {
+    const std::uint32_t at = old.series[id].load(std::memory_order_acquire);
+    if (at == 0 || (at & Rep::kRemoved) != 0) continue;
+    const std::span<const PairId> pairs = old.pairs_of(static_cast<SeriesId>(id));
+    rep.last_pairs.assign(pairs.begin(), pairs.end());
+    for (PairId& pair : rep.last_pairs) {
+      PairId& here = known[pair];
+      if (here == IdTable::kNone) {
+        const PairEntry& entry = old.pairs[pair];
+        here = rep.intern_pair(rep.intern_name(old.names[entry.name].view()), entry.view());
+      }
+      pair = here;
+    }
+    rep.append_series(static_cast<std::uint32_t>(id));
+  }
+}
+
+Status HeadIndex::has_room() const {
+  const Rep& rep = *rep_;
+  constexpr std::size_t kBlockWords = decltype(rep.words)::kBlockSize;
+  const auto room = [](std::size_t used, std::size_t size_max) {
+    return used + kLabelsMax + 1 <= size_max;
+  };
+  if (!room(rep.name_count.load(std::memory_order_relaxed), decltype(rep.names)::kSizeMax) ||
+      !room(rep.pair_count.load(std::memory_order_relaxed), decltype(rep.pairs)::kSizeMax)) {
+    return Error(ErrorCode::kLimitExceeded, "the head's index has too many label values");
+  }
+  if (!room(rep.words_used + kBlockWords, decltype(rep.words)::kSizeMax)) {
+    return Error(ErrorCode::kLimitExceeded, "the head's index has too many labels");
+  }
+  return {};
+}
+
 SeriesId HeadIndex::bound() const { return SeriesId{rep_->bound.load(std::memory_order_acquire)}; }
 
 std::size_t HeadIndex::series_count() const {
   // Removed first: it never exceeds what was added before it was read.
   const std::size_t removed = rep_->removed_count.load(std::memory_order_acquire);
   return rep_->added_count.load(std::memory_order_relaxed) - removed;
+}
+
+bool HeadIndex::has(SeriesId id) const {
+  if (id == SeriesId::kNone || id > bound()) return false;
+  const std::uint32_t at =
+      rep_->series[static_cast<std::uint32_t>(id)].load(std::memory_order_acquire);
+  return at != 0 && (at & Rep::kRemoved) == 0;
+}
+
+std::size_t HeadIndex::removed_count() const {
+  return rep_->removed_count.load(std::memory_order_acquire);
 }
 
 }  // namespace varve::storage::index

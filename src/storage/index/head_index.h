@@ -62,12 +62,21 @@ class HeadIndex {
   // Copies them.
   void add(SeriesId id, const Labels& labels);
   // Hides an id from select() and the counts from now on; its labels stay readable, for readers
-  // that have selected it already. Memory is not given back.
+  // that have selected it already. Memory is not given back: that takes a new index.
   void remove(SeriesId id);
+  // Adds the series of another index with ids above `after`, up to and including `bound`, that are
+  // not removed there: so a new generation is made while the old one is read and added to.
+  // Precondition as for add(); nothing is removed from the other one meanwhile.
+  void add_live(const HeadIndex& from, SeriesId after, SeriesId bound);
+  // kLimitExceeded if names, values or words could run out with the next series. To be asked before
+  // add(), which aborts then.
+  Status has_room() const;
 
   // The highest id added; kNone if there is none.
   SeriesId bound() const;
   std::size_t series_count() const;  // added and not removed
+  std::size_t removed_count() const;
+  bool has(SeriesId id) const;  // added and not removed
 
   // The ids up to and including `bound` whose labels satisfy all matchers, ascending.
   // kInvalidArgument if no matcher refuses the empty string (the list must not be "everything" by
@@ -81,6 +90,8 @@ class HeadIndex {
   // The value of one label, "" if absent; lives as long as the index.
   std::string_view label(SeriesId id, std::string_view name) const;
   LabelColumn label_column(IdSpan ids, std::string_view name) const;
+  // The same ids in the order of their Labels. Only distinct labels are compared as strings.
+  Ids label_order(IdSpan ids) const;
 
   // Sorted and unique; without ids those of all series that are not beyond `bound`.
   std::vector<std::string> label_names(SeriesId bound) const;

@@ -111,6 +111,8 @@ struct HeadIndex::Rep {
 
   NameId intern_name(std::string_view name);
   PairId intern_pair(NameId name, std::string_view value);
+  // Makes `last_pairs` the labels of a new series.
+  void append_series(std::uint32_t id);
 
   Arena arena;
   StableArray<NameEntry, 10, 65'536> names;
