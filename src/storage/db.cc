@@ -204,7 +204,7 @@ Status DbImpl::compact() { return Error(ErrorCode::kUnavailable, "no blocks yet"
 std::vector<block::BlockMeta> DbImpl::blocks() const { return {}; }
 
 HeadStats DbImpl::stats(std::size_t limit) const {
-  index::IndexStats index = head_->index().stats(limit);
+  index::IndexStats index = head_->index()->stats(limit);
   const auto convert = [](std::vector<index::Cardinality>& from) {
     std::vector<NameCount> to;
     for (auto& [name, count] : from) to.push_back({std::move(name), count});
@@ -226,10 +226,11 @@ HeadStats DbImpl::stats(std::size_t limit) const {
 
 Result<std::vector<SeriesExemplars>> DbImpl::exemplars(
     std::span<const std::vector<model::Matcher>> selectors, TimeRange range) const {
-  const SeriesId bound = head_->index().bound();
+  const std::shared_ptr<const index::HeadIndex> head_index = head_->index();
+  const SeriesId bound = head_index->bound();
   std::vector<index::Ids> selected;
   for (const std::vector<model::Matcher>& matchers : selectors) {
-    VARVE_TRY_ASSIGN(index::Ids ids, head_->index().select(matchers, bound));
+    VARVE_TRY_ASSIGN(index::Ids ids, head_index->select(matchers, bound));
     selected.push_back(std::move(ids));
   }
   std::vector<index::IdSpan> spans(selected.begin(), selected.end());
@@ -238,7 +239,7 @@ Result<std::vector<SeriesExemplars>> DbImpl::exemplars(
   std::vector<SeriesExemplars> result;
   for (std::size_t i = 0; i < ids.size(); ++i) {
     if (points[i].empty()) continue;
-    result.push_back({head_->index().labels(ids[i]), std::move(points[i])});
+    result.push_back({head_index->labels(ids[i]), std::move(points[i])});
   }
   std::sort(result.begin(), result.end(),
             [](const SeriesExemplars& a, const SeriesExemplars& b) { return a.series < b.series; });
@@ -262,7 +263,7 @@ void DbImpl::register_metrics() {
   const auto min = [this, time_or_zero] { return time_or_zero(min_time_ms()); };
   const auto max = [this, time_or_zero] { return time_or_zero(max_time_ms()); };
   gauge("prometheus_tsdb_head_series", "Total number of series in the head block.",
-        [this] { return static_cast<double>(head_->index().series_count()); });
+        [this] { return static_cast<double>(head_->index()->series_count()); });
   gauge("prometheus_tsdb_head_chunks", "Total number of chunks in the head block.", [this] {
     const head::ShardCounts counts = head_->counts();
     return static_cast<double>(counts.chunks_open + counts.chunks_closed);

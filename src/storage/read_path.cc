@@ -74,17 +74,19 @@ void visit_locked(const head::Head& head, std::size_t count, const auto& id_at, 
 
 class HeadSelection final : public Selection {
  public:
-  HeadSelection(const head::Head& head, index::Ids ids, TimeRange range, ReadObservers observers)
+  HeadSelection(const head::Head& head, std::shared_ptr<const index::HeadIndex> index, index::Ids ids,
+                TimeRange range, ReadObservers observers)
       : head_(head),
+        index_(std::move(index)),
         ids_(std::move(ids)),
         range_(range),
         observers_(observers),
         cache_(head.spill(), head.columns(), observers.memory) {}
 
   std::size_t size() const override { return ids_.size(); }
-  Labels labels(std::size_t series) const override { return head_.index().labels(ids_[series]); }
+  Labels labels(std::size_t series) const override { return index_->labels(ids_[series]); }
   LabelColumn label_column(std::string_view name) const override {
-    return head_.index().label_column(ids_, name);
+    return index_->label_column(ids_, name);
   }
 
   Status read(std::size_t series, TimeRange range, SeriesSamples& out) const override;
@@ -103,6 +105,7 @@ class HeadSelection final : public Selection {
   Error damaged(Error error, std::size_t series) const;
 
   const head::Head& head_;
+  const std::shared_ptr<const index::HeadIndex> index_;
   const index::Ids ids_;
   const TimeRange range_;
   const ReadObservers observers_;
@@ -319,7 +322,7 @@ Status HeadSelection::read_last(std::span<const std::uint32_t> series, TimeRange
 class HeadQuerier final : public Querier {
  public:
   HeadQuerier(const head::Head& head, TimeRange range, ReadObservers observers)
-      : head_(head), bound_(head.index().bound()), range_(range), observers_(observers) {}
+      : head_(head), index_(head.index()), bound_(index_->bound()), range_(range), observers_(observers) {}
 
   Result<std::unique_ptr<Selection>> select(std::span<const model::Matcher> matchers,
                                             TimeRange range, const SelectHints& hints) override {
@@ -331,31 +334,31 @@ class HeadQuerier final : public Querier {
                        " series, more than the limit of " + std::to_string(hints.series_max));
     }
     return std::unique_ptr<Selection>(
-        std::make_unique<HeadSelection>(head_, std::move(ids), range, observers_));
+        std::make_unique<HeadSelection>(head_, index_, std::move(ids), range, observers_));
   }
 
   Result<Names> label_names(std::span<const model::Matcher> matchers, TimeRange range,
                             std::size_t limit) override {
     range = intersection(range, range_);
     if (matchers.empty()) {
-      return limited(touches(range) ? head_.index().label_names(bound_)
+      return limited(touches(range) ? index_->label_names(bound_)
                                     : std::vector<std::string>(),
                      limit);
     }
     VARVE_TRY_ASSIGN(const index::Ids ids, find(matchers, range));
-    return limited(head_.index().label_names(ids), limit);
+    return limited(index_->label_names(ids), limit);
   }
 
   Result<Names> label_values(std::string_view label, std::span<const model::Matcher> matchers,
                              TimeRange range, std::size_t limit) override {
     range = intersection(range, range_);
     if (matchers.empty()) {
-      return limited(touches(range) ? head_.index().label_values(label, bound_)
+      return limited(touches(range) ? index_->label_values(label, bound_)
                                     : std::vector<std::string>(),
                      limit);
     }
     VARVE_TRY_ASSIGN(const index::Ids ids, find(matchers, range));
-    return limited(head_.index().label_values(label, ids), limit);
+    return limited(index_->label_values(label, ids), limit);
   }
 
  private:
@@ -365,7 +368,7 @@ class HeadQuerier final : public Querier {
 
   // The series that match and may have samples in the range.
   Result<index::Ids> find(std::span<const model::Matcher> matchers, TimeRange range) const {
-    VARVE_TRY_ASSIGN(index::Ids ids, head_.index().select(matchers, bound_));
+    VARVE_TRY_ASSIGN(index::Ids ids, index_->select(matchers, bound_));
     if (range.empty()) ids.clear();
     std::size_t kept = 0;
     visit_locked(
@@ -391,6 +394,7 @@ class HeadQuerier final : public Querier {
   }
 
   const head::Head& head_;
+  const std::shared_ptr<const index::HeadIndex> index_;
   const SeriesId bound_;
   const TimeRange range_;
   const ReadObservers observers_;

@@ -228,7 +228,7 @@ Result<WriteOutcome> WritePath::append(const WriteBatch& batch, const AppendOpti
   if (outcome.first_error.empty() && !run.first.text.empty()) {
     outcome.first_error =
         fmt::format("{}: series={} timestamp={}", run.first.text,
-                    head_.index().labels(run.first.id).to_string(), run.first.timestamp_ms);
+                    head_.index()->labels(run.first.id).to_string(), run.first.timestamp_ms);
     outcome.first_error_code = run.first.code;
   }
   if (outcome.samples_appended > 0) floats_appended_.add(static_cast<double>(outcome.samples_appended));
@@ -319,7 +319,7 @@ Status WritePath::create_missing(const WriteBatch& batch, Scratch& scratch, Writ
       if (id == SeriesId::kNone) {
         // Exemplars alone do not make a series.
         if (entry.samples_count + entry.histograms_count == 0) continue;
-        if (options_.series_max != 0 && head_.index().series_count() >= options_.series_max) {
+        if (options_.series_max != 0 && head_.index()->series_count() >= options_.series_max) {
           status = Error(ErrorCode::kLimitExceeded,
                          fmt::format("the limit of {} series is reached", options_.series_max));
           break;

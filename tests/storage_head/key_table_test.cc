@@ -29,6 +29,31 @@ TEST_CASE("key table: finds what was put in, by space, through growth", "[storag
   CHECK(table.size() == 30'000);
 }
 
+TEST_CASE("key table: the names of dead series go, the others stay, and it shrinks",
+          "[storage][head]") {
+  base::MemoryAccount account("test");
+  KeyTable table(index::SeriesHasher::random(), account);
+  const auto alias = [&](std::uint32_t i) { return table.hasher().key("key" + std::to_string(i), 1); };
+  const auto name = [&](std::uint32_t i) { return table.hasher().labels("key" + std::to_string(i)); };
+  for (std::uint32_t i = 1; i <= 20'000; ++i) {
+    table.insert(name(i), static_cast<SeriesId>(i));
+    table.insert(alias(i), static_cast<SeriesId>(i));
+  }
+  const auto held = account.bytes();
+  const auto dead = [](SeriesId id) { return static_cast<std::uint32_t>(id) % 10 != 0; };
+  CHECK(table.remove_if(dead) == 36'000);
+  CHECK(table.size() == 4'000);
+  CHECK(account.bytes() < held / 4);
+  CHECK(table.remove_if(dead) == 0);
+  for (std::uint32_t i = 1; i <= 20'000; ++i) {
+    const SeriesId expected = i % 10 == 0 ? static_cast<SeriesId>(i) : SeriesId::kNone;
+    REQUIRE(table.find(name(i)) == expected);
+    REQUIRE(table.find(alias(i)) == expected);
+  }
+  table.insert(name(1), static_cast<SeriesId>(30'000));
+  CHECK(table.find(name(1)) == static_cast<SeriesId>(30'000));
+}
+
 TEST_CASE("key table: readers find everything published while it grows", "[storage][head]") {
   base::MemoryAccount account("test");
   KeyTable table(index::SeriesHasher::random(), account);

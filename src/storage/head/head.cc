@@ -11,7 +11,7 @@ Head::Head(std::unique_ptr<HeadMemory> memory, const index::SeriesHasher& hasher
            std::size_t exemplars_max)
     : memory_(std::move(memory)),
       keys_(hasher, memory_->keys),
-      index_(memory_->index),
+      index_(std::make_shared<index::HeadIndex>(memory_->index)),
       exemplars_(exemplars_max) {}
 
 Head::~Head() = default;
@@ -43,6 +43,7 @@ Status Head::reserve_series(SeriesId last) {
 Result<SeriesId> Head::prepare_series() {
   if (next_id_ == 0) return Error(ErrorCode::kLimitExceeded, "all 2^32 series ids are used up");
   const auto id = static_cast<SeriesId>(next_id_);
+  VARVE_TRY(index_->has_room());
   Status reserved = reserve_series(id);
   if (!reserved.ok()) return std::move(reserved).error().with("series memory");
   return id;
@@ -57,19 +58,62 @@ void Head::mark_known(SeriesId id) {
 
 void Head::publish_series(SeriesId id, const Labels& labels, const index::SeriesHash& labels_hash) {
   mark_known(id);
-  index_.add(id, labels);
+  index_->add(id, labels);
   keys_.insert(labels_hash, id);
   next_id_ = static_cast<std::uint32_t>(id) + 1;
+  bound_.store(static_cast<std::uint32_t>(id), std::memory_order_release);
   created_.fetch_add(1, std::memory_order_relaxed);
 }
 
 void Head::restore_series(SeriesId id, const Labels& labels) {
-  index_.add(id, labels);
+  index_->add(id, labels);
   const index::SeriesHash hash = keys_.hasher().labels(labels.bytes());
   // Two ids with equal labels cannot be written; if a log has them all the same, the first is found.
   if (keys_.find(hash) == SeriesId::kNone) keys_.insert(hash, id);
   next_id_ = static_cast<std::uint32_t>(id) + 1;
+  bound_.store(static_cast<std::uint32_t>(id), std::memory_order_release);
   created_.fetch_add(1, std::memory_order_relaxed);
+}
+
+std::shared_ptr<const index::HeadIndex> Head::index() const {
+  const std::lock_guard lock(index_mutex_);
+  return index_;
+}
+
+void Head::forget_series(index::IdSpan dead) {
+  for (const SeriesId id : dead) index_->remove(id);
+  keys_.remove_if([dead](SeriesId id) { return std::binary_search(dead.begin(), dead.end(), id); });
+}
+
+void Head::give_back(index::IdSpan dead) {
+  constexpr std::uint64_t kPerPage = 4096 / sizeof(HotSeries);
+  const std::uint64_t bound = bound_.load(std::memory_order_acquire);
+  std::uint64_t checked = 0;  // ids below this lie in pages that have been looked at
+  for (const SeriesId id : dead) {
+    const std::uint64_t number = static_cast<std::uint32_t>(id);
+    if (number < checked) continue;
+    const std::uint64_t first = number / kPerPage * kPerPage;
+    checked = first + kPerPage;
+    if (checked - 1 > bound) break;  // more series are to come
+    bool empty = true;
+    for (std::uint64_t i = first; i < checked && empty; ++i) {
+      empty = !index_->has(static_cast<SeriesId>(i));
+    }
+    // Once only: the last of a page's series dies once.
+    if (empty) series_memory_.discard(first * sizeof(HotSeries), checked * sizeof(HotSeries));
+  }
+
+  // A new index costs half a microsecond per live series, and both are held until the last reader
+  // of the old one is gone: not for less than a quarter.
+  const std::size_t removed = index_->removed_count();
+  if (removed == 0 || removed < index_->series_count() / 4) return;
+  auto fresh = std::make_shared<index::HeadIndex>(memory_->index);
+  const SeriesId so_far = index_->bound();
+  fresh->add_live(*index_, SeriesId::kNone, so_far);
+  const std::lock_guard lock(create_mutex);
+  fresh->add_live(*index_, so_far, index_->bound());
+  const std::lock_guard index_lock(index_mutex_);
+  index_.swap(fresh);
 }
 
 void Head::use_up_ids(SeriesId last) {
@@ -80,7 +124,7 @@ void Head::use_up_ids(SeriesId last) {
 
 bool Head::add_alias(const index::SeriesHash& hash, SeriesId id) {
   if (keys_.find(hash) != SeriesId::kNone) return true;
-  if (keys_.size() > kAliasesBase + kAliasesPerSeriesMax * index_.series_count()) return false;
+  if (keys_.size() > kAliasesBase + kAliasesPerSeriesMax * index_->series_count()) return false;
   keys_.insert(hash, id);
   return true;
 }
@@ -95,7 +139,7 @@ void Head::widen_times(Timestamp min_ms, Timestamp max_ms) {
 }
 
 void Head::expire(Timestamp time_ms) {
-  const std::uint64_t bound = static_cast<std::uint32_t>(index_.bound());
+  const std::uint64_t bound = bound_.load(std::memory_order_acquire);
   if (spill_->oldest_file_newest_ms() < time_ms) {
     // Sixteen neighbours share a shard: one lock for them, so that writers wait little.
     constexpr std::uint32_t kNeighbours = 16;

@@ -50,15 +50,18 @@ class Head {
   ~Head();
 
   // Series. -------------------------------------------------------------------------------------
-  // Thread-safe. Whether the id names a series.
-  bool known(SeriesId id) const { return id != SeriesId::kNone && id <= index().bound(); }
+  // Thread-safe. Whether the id has been given to a series (which may have been retired since).
+  bool known(SeriesId id) const {
+    return id != SeriesId::kNone && static_cast<std::uint32_t>(id) <= bound_.load(std::memory_order_acquire);
+  }
   // Precondition: known(id). Fields are guarded by shard(id).mutex.
   HotSeries& series(SeriesId id) const { return series_[static_cast<std::uint32_t>(id)]; }
   Shard& shard(SeriesId id) const { return *shards_[shard_of(id)]; }
   Shard& shard_at(unsigned number) const { return *shards_[number]; }
 
   const KeyTable& keys() const { return keys_; }
-  const index::HeadIndex& index() const { return index_; }
+  // As of now. Replaced by renew_index(), so who uses it more than once keeps the pointer.
+  std::shared_ptr<const index::HeadIndex> index() const;
 
   std::mutex create_mutex;  // guards the three methods that follow
 
@@ -76,6 +79,14 @@ class Head {
   void restore_series(SeriesId id, const Labels& labels);
   // After the last restore_series(): series created later get ids above `last`.
   void use_up_ids(SeriesId last);
+
+  // Retiring series, by one thread at a time. `dead` ascends and has been retired from its shards.
+  // Under create_mutex: hides them from selections (labels stay readable) and forgets all their names,
+  // so that a writer who comes by one makes a new series.
+  void forget_series(index::IdSpan dead);
+  // Then, under no lock: gives memory back. Hot structs go by pages without any live series; the
+  // index is replaced by one without the dead when enough of it is theirs.
+  void give_back(index::IdSpan dead);
 
   // Samples. ------------------------------------------------------------------------------------
   SpillStore& spill() const { return *spill_; }
@@ -106,7 +117,9 @@ class Head {
 
   std::unique_ptr<HeadMemory> memory_;
   KeyTable keys_;
-  index::HeadIndex index_;
+  mutable std::mutex index_mutex_;  // guards index_; taken last, for a moment
+  std::shared_ptr<index::HeadIndex> index_;  // added to under create_mutex
+  std::atomic<std::uint32_t> bound_{0};      // the last id given
   ReservedMemory series_memory_;
   HotSeries* series_ = nullptr;
   std::uint32_t next_id_ = 1;

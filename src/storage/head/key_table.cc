@@ -76,23 +76,19 @@ SeriesId KeyTable::Reader::find(const index::SeriesHash& hash) const {
   }
 }
 
-void KeyTable::insert(const index::SeriesHash& hash, SeriesId id) {
-  KeySlots* slots = slots_.load(std::memory_order_relaxed);
-  if (size_ >= full(slots->mask + 1)) {
-    rebuild((slots->mask + 1) * 2);
-    slots = slots_.load(std::memory_order_relaxed);
-  }
-  slots->put(hash.low, static_cast<std::uint32_t>(hash.high), static_cast<std::uint32_t>(id));
-  ++size_;
-}
-
-void KeyTable::rebuild(std::size_t slot_count) {
+template <typename Dead>
+std::size_t KeyTable::rebuild(std::size_t slot_count, const Dead& dead) {
   KeySlots* old = slots_.load(std::memory_order_relaxed);
   auto* grown = new KeySlots(slot_count);
   account_.charge(static_cast<std::int64_t>(grown->bytes));
+  std::size_t removed = 0;
   for (std::size_t i = 0; i <= old->mask; ++i) {
     const std::uint32_t id = old->slots[i].id.load(std::memory_order_relaxed);
     if (id == 0) continue;
+    if (dead(static_cast<SeriesId>(id))) {
+      ++removed;
+      continue;
+    }
     grown->put(old->slots[i].low.load(std::memory_order_relaxed),
                old->slots[i].high.load(std::memory_order_relaxed), id);
   }
@@ -100,6 +96,33 @@ void KeyTable::rebuild(std::size_t slot_count) {
   quiescence_.wait();
   account_.release(static_cast<std::int64_t>(old->bytes));
   delete old;
+  return removed;
+}
+
+void KeyTable::insert(const index::SeriesHash& hash, SeriesId id) {
+  KeySlots* slots = slots_.load(std::memory_order_relaxed);
+  if (size_ >= full(slots->mask + 1)) {
+    rebuild((slots->mask + 1) * 2, [](SeriesId) { return false; });
+    slots = slots_.load(std::memory_order_relaxed);
+  }
+  slots->put(hash.low, static_cast<std::uint32_t>(hash.high), static_cast<std::uint32_t>(id));
+  ++size_;
+}
+
+std::size_t KeyTable::remove_if(const std::function<bool(SeriesId)>& dead) {
+  const KeySlots* slots = slots_.load(std::memory_order_relaxed);
+  std::size_t left = size_;
+  for (std::size_t i = 0; i <= slots->mask; ++i) {
+    const std::uint32_t id = slots->slots[i].id.load(std::memory_order_relaxed);
+    if (id != 0 && dead(static_cast<SeriesId>(id))) --left;
+  }
+  if (left == size_) return 0;
+  // Room for a third more, so that the next insertions do not double it at once.
+  std::size_t slot_count = kFirstSlots;
+  while (full(slot_count) < left + left / 3) slot_count *= 2;
+  const std::size_t removed = rebuild(slot_count, dead);
+  size_ -= removed;
+  return removed;
 }
 
 }  // namespace varve::storage::head

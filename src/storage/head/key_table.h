@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "base/memory_account.h"
@@ -20,7 +21,8 @@ namespace varve::storage::head {
 // compared; the slot agrees in further bits or lies a few probes beside.
 // 1. Entries are never changed once published (a non-zero id is stored last, with release).
 // 2. find() takes no lock; the caller holds a guard() for the batch.
-// 3. insert() is called by one thread at a time (the head's creation lock), not under a guard.
+// 3. insert() and remove_if() are called by one thread at a time (the head's creation lock), not
+//    under a guard.
 class KeyTable {
  public:
   KeyTable(const index::SeriesHasher& hasher, base::MemoryAccount& account);
@@ -46,10 +48,14 @@ class KeyTable {
   // Precondition: not present.
   void insert(const index::SeriesHash& hash, SeriesId id);
   SeriesId find(const index::SeriesHash& hash) const { return Reader(*this).find(hash); }
+  // Forgets all names of the series that are dead, in one pass over the table, which becomes as small
+  // as what is left allows. How many names were forgotten.
+  std::size_t remove_if(const std::function<bool(SeriesId)>& dead);
   std::size_t size() const { return size_; }
 
  private:
-  void rebuild(std::size_t slot_count);
+  template <typename Dead>
+  std::size_t rebuild(std::size_t slot_count, const Dead& dead);
 
   const index::SeriesHasher hasher_;
   base::MemoryAccount& account_;

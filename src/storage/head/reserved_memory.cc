@@ -2,6 +2,7 @@
 #include "storage/head/reserved_memory.h"
 
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -16,13 +17,14 @@ ReservedMemory& ReservedMemory::operator=(ReservedMemory&& other) noexcept {
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
   std::swap(size_max_, other.size_max_);
+  std::swap(discarded_, other.discarded_);
   std::swap(account_, other.account_);
   return *this;
 }
 
 ReservedMemory::~ReservedMemory() {
   if (data_ == nullptr) return;
-  account_->release(static_cast<std::int64_t>(size_));
+  account_->release(static_cast<std::int64_t>(size_ - discarded_));
   ::munmap(data_, size_max_);
 }
 
@@ -61,6 +63,21 @@ Status ReservedMemory::grow(std::size_t bytes) {
   account_->charge(static_cast<std::int64_t>(size - size_));
   size_ = size;
   return {};
+}
+
+void ReservedMemory::discard(std::size_t begin, std::size_t end) {
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  begin = (begin + page - 1) / page * page;
+  end = end / page * page;
+  if (begin >= end) return;
+  VARVE_CHECK(end <= size_);
+  // Else the kernel would soon make a huge page of the rest and the hole again.
+  const std::size_t step = begin / kStepBytes * kStepBytes;
+  const std::size_t steps_end = (end + kStepBytes - 1) / kStepBytes * kStepBytes;
+  ::madvise(data_ + step, steps_end - step, MADV_NOHUGEPAGE);
+  if (::madvise(data_ + begin, end - begin, MADV_DONTNEED) != 0) return;
+  account_->release(static_cast<std::int64_t>(end - begin));
+  discarded_ += end - begin;
 }
 
 }  // namespace varve::storage::head

@@ -30,6 +30,10 @@ class ReservedMemory {
   // Makes at least `bytes` usable. kLimitExceeded if the range or the machine is full.
   Status grow(std::size_t bytes);
 
+  // Gives the whole pages inside [begin, end) back to the machine; they read as zeros from now on,
+  // for every thread. A page must not be given back twice, nor be written to again.
+  void discard(std::size_t begin, std::size_t end);
+
   std::byte* data() const { return data_; }
   std::size_t size() const { return size_; }
   std::size_t size_max() const { return size_max_; }
@@ -38,6 +42,7 @@ class ReservedMemory {
   std::byte* data_ = nullptr;
   std::size_t size_ = 0;
   std::size_t size_max_ = 0;
+  std::size_t discarded_ = 0;
   base::MemoryAccount* account_ = nullptr;
 };
 
