@@ -4,10 +4,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/try.h"
+#include "scrape/failure_log.h"
 #include "scrape/metrics.h"
 #include "scrape/request.h"
 
@@ -16,75 +18,20 @@ namespace {
 
 using storage::SeriesId;
 
-// Families a target may describe; what comes after them is scraped but not described.
-constexpr std::size_t kFamiliesMax = 100'000;
-
 // The series that every scrape of a target makes, in the order of add_report(); the last three only
 // as extra metrics.
-constexpr std::array<std::string_view, 8> kReportNames{
-    "up",
-    "scrape_duration_seconds",
-    "scrape_samples_scraped",
-    "scrape_samples_post_metric_relabeling",
-    "scrape_series_added",
-    "scrape_timeout_seconds",
-    "scrape_sample_limit",
-    "scrape_body_size_bytes"};
+constexpr std::array<std::string_view, 8> kReportNames{"up",
+                                                       "scrape_duration_seconds",
+                                                       "scrape_samples_scraped",
+                                                       "scrape_samples_post_metric_relabeling",
+                                                       "scrape_series_added",
+                                                       "scrape_timeout_seconds",
+                                                       "scrape_sample_limit",
+                                                       "scrape_body_size_bytes"};
 constexpr std::size_t kBasicReports = 5;
-
-std::optional<wire::ExpositionFormat> fallback_format(const PoolOptions& pool) {
-  if (!pool.fallback_protocol) return std::nullopt;
-  switch (*pool.fallback_protocol) {
-    case Protocol::kPrometheusProto: return std::nullopt;
-    case Protocol::kOpenMetricsText0_0_1:
-    case Protocol::kOpenMetricsText1_0_0: return wire::ExpositionFormat::kOpenMetrics;
-    case Protocol::kPrometheusText0_0_4:
-    case Protocol::kPrometheusText1_0_0: return wire::ExpositionFormat::kText;
-  }
-  return std::nullopt;
-}
-
-// The name without its colons, which metric names may have and label names may not.
-bool valid_names(const Labels& labels, model::NameScheme scheme) {
-  if (scheme == model::NameScheme::kUtf8) return true;  // the parser has checked the UTF-8
-  for (const LabelView& label : labels) {
-    if (!model::valid_label_name(label.name, scheme)) return false;
-    if (label.name != kMetricName) continue;
-    std::string name(label.value);
-    std::replace(name.begin(), name.end(), ':', '_');
-    if (!model::valid_label_name(name, scheme)) return false;
-  }
-  return true;
-}
 
 Error invalid(std::string message) {
   return Error(ErrorCode::kInvalidArgument, std::move(message));
-}
-
-// Prometheus's texts; names and values are cut at 50 bytes.
-Status check_label_limits(const Limits& limits, const Labels& labels) {
-  const std::string_view metric = labels.get(kMetricName).substr(0, 50);
-  const std::size_t label_count = labels.size();
-  if (limits.labels > 0 && label_count > limits.labels) {
-    return invalid(
-        fmt::format("label_limit exceeded (metric: {}, number of labels: {}, limit: {})", metric,
-                    label_count, limits.labels));
-  }
-  if (limits.label_name_length == 0 && limits.label_value_length == 0) return {};
-  for (const LabelView& label : labels) {
-    if (limits.label_name_length > 0 && label.name.size() > limits.label_name_length) {
-      return invalid(fmt::format(
-          "label_name_length_limit exceeded (metric: {}, label name: {}, length: {}, limit: {})",
-          metric, label.name.substr(0, 50), label.name.size(), limits.label_name_length));
-    }
-    if (limits.label_value_length > 0 && label.value.size() > limits.label_value_length) {
-      return invalid(fmt::format("label_value_length_limit exceeded (metric: {}, label name: {}, "
-                                 "value: \"{}\", length: {}, limit: {})",
-                                 metric, label.name.substr(0, 50), label.value.substr(0, 50),
-                                 label.value.size(), limits.label_value_length));
-    }
-  }
-  return {};
 }
 
 // Whether a series text may come to another series, or to none, under the other settings.
@@ -96,17 +43,24 @@ bool same_meaning(const LoopSettings& a, const LoopSettings& b) {
 
 }  // namespace
 
-struct Loop::Outcome {
-  std::uint64_t scraped = 0;     // samples in the body
-  std::uint64_t kept = 0;        // after metric relabelling
-  std::uint64_t added = 0;       // series not known before
-  std::uint64_t duplicates = 0;  // of a series within this body
-  double body_bytes = 0;         // -1: over the limit
-  bool over_sample_limit = false;
-};
-
 Loop::Loop(LoopContext context, std::shared_ptr<const LoopSettings> settings)
     : context_(context), settings_(std::move(settings)) {}
+
+Loop::~Loop() { share(nullptr); }
+
+void Loop::share(const std::shared_ptr<PoolMetrics>& metrics) {
+  Share now{metrics, static_cast<double>(metadata_.size()), static_cast<double>(metadata_bytes_),
+            static_cast<double>(cache_.size())};
+  const auto add = [](const Share& share, double sign) {
+    if (share.metrics == nullptr) return;
+    share.metrics->metadata_entries.add(sign * share.entries);
+    share.metrics->metadata_bytes.add(sign * share.bytes);
+    share.metrics->cached_series.add(sign * share.series);
+  };
+  add(now, 1);
+  add(share_, -1);
+  share_ = std::move(now);
+}
 
 std::shared_ptr<const LoopSettings> Loop::settings() const {
   const std::lock_guard lock(mutex_);
@@ -166,8 +120,8 @@ void Loop::record(ScrapeInput input) {
     }
     const http::ClientResponse& response = *input.response;
     if (response.status != 200) {
-      return Error(ErrorCode::kUnavailable, fmt::format("server returned HTTP status {}",
-                                                        status_text(response.status)));
+      return Error(ErrorCode::kUnavailable,
+                   fmt::format("server returned HTTP status {}", status_text(response.status)));
     }
     outcome.body_bytes = static_cast<double>(response.body.size());
     return fill(*settings, response.body, response.content_type, input.time_ms, outcome);
@@ -177,6 +131,7 @@ void Loop::record(ScrapeInput input) {
   };
   std::string error = scraped.ok() ? std::string() : scraped.error().message();
   if (scraped.ok()) {
+    if (!starts_.empty()) append_start_zeros();
     add_report(*settings, input.time_ms, seconds(), outcome, true);
     const Status appended = append(*settings, outcome);
     if (appended.ok()) {
@@ -191,6 +146,7 @@ void Loop::record(ScrapeInput input) {
     batch_.clear();
     new_labels_.clear();
     pending_.clear();
+    starts_.clear();
     cache_.abort(stale_);
     add_report(*settings, input.time_ms, seconds(), outcome, false);
     const Status appended = append(*settings, outcome);
@@ -199,6 +155,9 @@ void Loop::record(ScrapeInput input) {
                         {{"scrape_pool", settings->pool->job_name},
                          {"target", settings->target.url},
                          {"err", appended.error().message()}});
+    }
+    if (settings->failure_log) {
+      settings->failure_log->write(settings->pool->job_name, settings->target.url, error);
     }
     context_.log.debug("Scrape failed", {{"scrape_pool", settings->pool->job_name},
                                          {"target", settings->target.url},
@@ -210,7 +169,10 @@ void Loop::record(ScrapeInput input) {
   batch_ = {};
   new_labels_ = {};
   pending_ = {};
+  own_texts_ = {};
+  starts_ = {};
   stale_ = {};
+  share(settings->metrics);
   context_.metrics.duration.observe(seconds());
 
   const std::lock_guard lock(mutex_);
@@ -220,129 +182,6 @@ void Loop::record(ScrapeInput input) {
   status_.last_scrape_duration = context_.clock.monotonic() - input.started;
 }
 
-Status Loop::fill(const LoopSettings& settings, std::string_view body,
-                  std::string_view content_type, Timestamp time_ms, Outcome& outcome) {
-  if (body.empty()) return {};  // as Prometheus: nothing there, whatever its type
-  VARVE_TRY_ASSIGN(const wire::ExpositionFormat format,
-                   wire::format_from_content_type(content_type, fallback_format(*settings.pool)));
-  wire::ExpositionParser parser(body, format);
-  for (;;) {
-    VARVE_TRY_ASSIGN(const wire::ExpositionEntry entry, parser.next());
-    if (entry == wire::ExpositionEntry::kEnd) break;
-    if (entry == wire::ExpositionEntry::kSample) {
-      VARVE_TRY(add_sample(settings, parser, time_ms, outcome));
-    } else {
-      add_metadata(entry, parser.metadata());
-    }
-  }
-  if (outcome.over_sample_limit) {
-    context_.metrics.exceeded_sample_limit.add();
-    return Error(ErrorCode::kLimitExceeded, "sample limit exceeded");
-  }
-  for (const std::string& family : changed_families_) {
-    const Metadata& known = metadata_.find(family)->second;  // only this thread writes
-    batch_.metadata.push_back({family, known.type, known.help, known.unit});
-  }
-  return {};
-}
-
-Status Loop::add_sample(const LoopSettings& settings, const wire::ExpositionParser& parser,
-                        Timestamp time_ms, Outcome& outcome) {
-  using State = SeriesCache::State;
-  const wire::ExpositionSample& sample = parser.sample();
-  const PoolOptions& pool = *settings.pool;
-  ++outcome.scraped;
-  const bool own_time = pool.honor_timestamps && sample.timestamp_ms.has_value();
-  SeriesCache::Slot& slot = cache_.find(sample.series);
-  if (slot.state == State::kDropped) {
-    cache_.mark_seen(slot);
-    return {};
-  }
-  const bool limited = pool.limits.samples > 0 && outcome.kept >= pool.limits.samples;
-  SeriesId id = slot.id;
-  const Labels* labels = nullptr;
-  if (slot.state == State::kUnknown) {
-    VARVE_TRY_ASSIGN(std::optional<Labels> resolved, resolve(settings, parser));
-    cache_.mark_seen(slot);
-    if (!resolved) {
-      slot.state = State::kDropped;
-      return {};
-    }
-    if (!limited) {
-      labels = &new_labels_.emplace_back(*std::move(resolved));
-      slot.state = State::kPending;
-      slot.id = static_cast<SeriesId>(batch_.series.size());  // its entry, until it has an id
-      pending_.push_back(sample.series);
-      ++outcome.added;
-      id = SeriesId::kNone;
-    }
-  } else {
-    if (cache_.seen(slot) && !own_time) {
-      ++outcome.kept;
-      ++outcome.duplicates;
-      return {};
-    }
-    cache_.mark_seen(slot);
-    if (slot.state == State::kPending) {
-      labels = batch_.series[static_cast<std::size_t>(slot.id)].labels;
-      id = SeriesId::kNone;
-    }
-  }
-  ++outcome.kept;
-  if (limited) {  // go on counting, so that the report is right
-    outcome.over_sample_limit = true;
-    return {};
-  }
-  if (!own_time || pool.track_timestamps_staleness) cache_.mark_tracked(slot);
-  const Timestamp sample_time = own_time ? *sample.timestamp_ms : time_ms;
-  add_entry(id, labels, sample_time, sample.value);
-  if (sample.exemplar) {
-    auto exemplar_labels = wire::parse_label_set(sample.exemplar->labels_text);
-    if (!exemplar_labels.ok()) return {};  // an exemplar never fails a scrape
-    storage::SeriesEntry& entry = batch_.series.back();
-    entry.exemplars_begin = static_cast<std::uint32_t>(batch_.exemplars.size());
-    entry.exemplars_count = 1;
-    batch_.exemplars.push_back({*std::move(exemplar_labels), sample.exemplar->value,
-                                sample.exemplar->timestamp_ms.value_or(sample_time)});
-  }
-  return {};
-}
-
-Result<std::optional<Labels>> Loop::resolve(const LoopSettings& settings,
-                                            const wire::ExpositionParser& parser) {
-  auto own = wire::parse_series_text(parser.sample().series);
-  if (!own.ok()) return std::move(own).error().with(fmt::format("line {}", parser.line()));
-  std::optional<Labels> labels = sample_labels(*own, settings.target.labels, *settings.pool);
-  if (!labels) return labels;
-  if (!labels->has(kMetricName)) return invalid("missing metric name (__name__ label)");
-  if (!valid_names(*labels, settings.pool->name_scheme)) {
-    return invalid(
-        fmt::format("invalid metric name or label names: {}", labels->to_string()));
-  }
-  const Status limits = check_label_limits(settings.pool->limits, *labels);
-  if (!limits.ok()) {
-    context_.metrics.exceeded_label_limits.add();
-    return limits.error();
-  }
-  return labels;
-}
-
-void Loop::add_metadata(wire::ExpositionEntry kind, const wire::ExpositionMetadata& entry) {
-  const auto found = metadata_.find(entry.metric_family);
-  if (found == metadata_.end() && metadata_.size() >= kFamiliesMax) return;
-  const auto field = [kind](auto& metadata) -> auto& {
-    return kind == wire::ExpositionEntry::kType   ? metadata.type
-           : kind == wire::ExpositionEntry::kHelp ? metadata.help
-                                                  : metadata.unit;
-  };
-  if (found != metadata_.end() && field(found->second) == entry.text) return;
-  {
-    const std::lock_guard lock(mutex_);
-    field(metadata_[std::string(entry.metric_family)]) = entry.text;
-  }
-  changed_families_.emplace(entry.metric_family);
-}
-
 void Loop::add_entry(SeriesId id, const Labels* labels, Timestamp time_ms, double value) {
   storage::SeriesEntry& entry = batch_.series.emplace_back();
   entry.id = id;
@@ -350,6 +189,57 @@ void Loop::add_entry(SeriesId id, const Labels* labels, Timestamp time_ms, doubl
   entry.samples_begin = static_cast<std::uint32_t>(batch_.samples.size());
   entry.samples_count = 1;
   batch_.samples.push_back({time_ms, value});
+}
+
+void Loop::add_histogram_entry(SeriesId id, const Labels* labels, Timestamp time_ms,
+                               const Histogram& histogram) {
+  storage::SeriesEntry& entry = batch_.series.emplace_back();
+  entry.id = id;
+  entry.labels = labels;
+  entry.histograms_begin = static_cast<std::uint32_t>(batch_.histograms.size());
+  entry.histograms_count = 1;
+  batch_.histograms.push_back({time_ms, histogram});
+}
+
+// Before the batch: a 0 at the start of each series that has told a new one, so that the growth
+// since then is seen. Storage refuses those that begin before what it has, which is as it should
+// be: a series that went on under this server's eyes has not begun again.
+void Loop::append_start_zeros() {
+  storage::WriteBatch zeros;
+  for (const auto& [at, start_ms] : starts_) {
+    const storage::SeriesEntry& of = batch_.series[at];
+    if (of.id != SeriesId::kNone) {
+      Timestamp& told = told_starts_[of.id];
+      if (std::exchange(told, start_ms) == start_ms) continue;
+    }
+    storage::SeriesEntry entry;
+    entry.id = of.id;
+    entry.labels = of.labels;
+    if (of.histograms_count > 0) {
+      const storage::HistogramSample& sample = batch_.histograms[of.histograms_begin];
+      if (start_ms >= sample.timestamp_ms) continue;
+      storage::HistogramSample& zero = zeros.histograms.emplace_back();
+      zero.timestamp_ms = start_ms;
+      zero.histogram.schema = sample.histogram.schema;
+      zero.histogram.integer = sample.histogram.integer;
+      zero.histogram.zero_threshold = sample.histogram.zero_threshold;
+      zero.histogram.custom_bounds = sample.histogram.custom_bounds;
+      zero.histogram.counter_reset_hint = CounterResetHint::kReset;
+      entry.histograms_begin = static_cast<std::uint32_t>(zeros.histograms.size() - 1);
+      entry.histograms_count = 1;
+    } else {
+      if (start_ms >= batch_.samples[of.samples_begin].timestamp_ms) continue;
+      entry.samples_begin = static_cast<std::uint32_t>(zeros.samples.size());
+      entry.samples_count = 1;
+      zeros.samples.push_back({start_ms, 0});
+    }
+    zeros.series.push_back(entry);
+  }
+  if (zeros.series.empty()) return;
+  const auto appended = context_.storage.append(zeros);
+  if (!appended.ok()) {
+    context_.log.debug("Appending start times failed", {{"err", appended.error().message()}});
+  }
 }
 
 void Loop::add_report(const LoopSettings& settings, Timestamp time_ms, double seconds,
@@ -387,7 +277,8 @@ Status Loop::append(const LoopSettings& settings, Outcome& outcome) {
   if (appended->invalid_series > 0) {
     bool known_refused = !want_ids;
     for (std::size_t i = 0; want_ids && i < batch_.series.size(); ++i) {
-      known_refused |= batch_.series[i].id != SeriesId::kNone && appended->ids[i] == SeriesId::kNone;
+      known_refused |=
+          batch_.series[i].id != SeriesId::kNone && appended->ids[i] == SeriesId::kNone;
     }
     if (known_refused) {  // storage has let go of a series: ask again by labels
       cache_.forget_meanings();
@@ -402,8 +293,7 @@ void Loop::take_ids(const storage::WriteOutcome& outcome) {
     SeriesCache::Slot& slot = cache_.find(series);
     const SeriesId id = outcome.ids[static_cast<std::size_t>(slot.id)];
     slot.id = id;
-    slot.state =
-        id == SeriesId::kNone ? SeriesCache::State::kUnknown : SeriesCache::State::kKnown;
+    slot.state = id == SeriesId::kNone ? SeriesCache::State::kUnknown : SeriesCache::State::kKnown;
   }
   pending_.clear();
 }
@@ -449,8 +339,7 @@ void Loop::count_refusals(const LoopSettings& settings, const storage::WriteOutc
   };
   warn(outcome.out_of_order, "Error on ingesting out-of-order samples");
   warn(outcome.duplicate, "Error on ingesting samples with different value but same timestamp");
-  warn(out_of_bounds,
-       "Error on ingesting samples that are too old or are too far into the future");
+  warn(out_of_bounds, "Error on ingesting samples that are too old or are too far into the future");
   warn(outcome.invalid_series, "Error on ingesting series that storage refuses");
 }
 
@@ -472,11 +361,6 @@ void Loop::metadata(std::string_view family, std::vector<TargetMetadata>& out) c
     if (!family.empty() && name != family) continue;
     out.push_back({settings_->target.labels, name, entry.type, entry.help, entry.unit});
   }
-}
-
-std::size_t Loop::metadata_count() const {
-  const std::lock_guard lock(mutex_);
-  return metadata_.size();
 }
 
 }  // namespace varve::scrape

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/thread_pool.h"
 #include "http/client.h"
+#include "scrape/failure_log.h"
 #include "scrape/loop.h"
 #include "scrape/metrics.h"
 #include "scrape/request.h"
@@ -31,6 +32,10 @@ using std::chrono::milliseconds;
 constexpr milliseconds kTimerWaitMax{1000};
 // How long the end of a target waits when its last scrape is still under way.
 constexpr milliseconds kEndRetry{100};
+
+double seconds_between(std::chrono::nanoseconds begin, std::chrono::nanoseconds end) {
+  return std::chrono::duration<double>(end - begin).count();
+}
 
 milliseconds monotonic_ms(const base::Clock& clock) {
   return std::chrono::duration_cast<milliseconds>(clock.monotonic());
@@ -85,8 +90,8 @@ void deliver(const CorePtr& core, const LoopPtr& loop, Timestamp time_ms,
   const std::size_t bytes = response.ok() ? response->body.size() : 0;
   auto input = std::make_shared<ScrapeInput>(ScrapeInput{time_ms, std::move(response), started});
   if (core->bodies_bytes.fetch_add(bytes) + bytes > core->options.bodies_total_max_bytes) {
-    input->response = Error(ErrorCode::kUnavailable,
-                            "too many bytes of scrapes are waiting to be read");
+    input->response =
+        Error(ErrorCode::kUnavailable, "too many bytes of scrapes are waiting to be read");
   }
   const bool posted = core->deps.workers.try_post([core, loop, input, bytes] {
     record(core, loop, std::move(*input));
@@ -108,15 +113,14 @@ void scrape(const CorePtr& core, const LoopPtr& loop, Timestamp time_ms) {
   const auto settings = loop->settings();
   const auto started = core->deps.clock.monotonic();
   if (!settings->forced_error.empty()) {
-    deliver(core, loop, time_ms, started,
-            Error(ErrorCode::kUnavailable, settings->forced_error));
+    deliver(core, loop, time_ms, started, Error(ErrorCode::kUnavailable, settings->forced_error));
     core->leave();
     return;
   }
   const std::uint64_t limit = settings->pool->limits.body_size_bytes;
-  auto request = scrape_request(settings->target, *settings->pool,
-                                limit > 0 ? limit : core->options.body_default_max_bytes,
-                                core->deps.files);
+  auto request =
+      scrape_request(settings->target, *settings->pool,
+                     limit > 0 ? limit : core->options.body_default_max_bytes, core->deps.files);
   if (!request.ok()) {
     deliver(core, loop, time_ms, started, std::move(request).error());
   } else {
@@ -152,7 +156,7 @@ class ManagerImpl final : public Manager {
     LoopPtr loop;
     Pace pace;
     bool retired = false;
-    milliseconds end_due{};    // of a retired one
+    milliseconds end_due{};     // of a retired one
     Timestamp end_time_ms = 0;  // of its stale markers
     std::uint64_t version = 0;  // of its newest place in the heap; older ones are void
     milliseconds due() const { return retired ? end_due : pace.due(); }
@@ -160,6 +164,8 @@ class ManagerImpl final : public Manager {
   using RunnerPtr = std::shared_ptr<Runner>;
   struct Pool {
     std::shared_ptr<const PoolOptions> options;
+    std::shared_ptr<PoolMetrics> metrics;
+    std::shared_ptr<FailureLog> failure_log;
     std::map<std::string, TargetGroup> discovered;  // by source
     std::map<std::string, RunnerPtr> active;        // by identity
     std::vector<DroppedTarget> dropped;
@@ -172,7 +178,10 @@ class ManagerImpl final : public Manager {
     bool operator>(const Due& other) const { return at > other.at; }
   };
 
+  using Logs = std::map<std::string, std::shared_ptr<FailureLog>>;  // by path
+
   // All with mutex_ held.
+  std::shared_ptr<FailureLog> failure_log(const PoolOptions& options, Logs& logs);
   void sync(Pool& pool);
   std::map<std::string, Target> wanted(Pool& pool);
   void retire(const std::string& pool, const std::string& identity, const RunnerPtr& runner);
@@ -212,7 +221,7 @@ std::map<std::string, Target> ManagerImpl::wanted(Pool& pool) {
     for (std::size_t i = 0; i < group.targets.size(); ++i) {
       auto populated = populate(group.targets[i], group.labels, *pool.options);
       if (!populated.ok()) {
-        core_->metrics.sync_failures(pool.options->job_name).add();
+        pool.metrics->sync_failures.add();
         core_->deps.log.error("Creating target failed",
                               {{"scrape_pool", pool.options->job_name},
                                {"err", fmt::format("instance {} in group {}: {}", i, group.source,
@@ -221,8 +230,7 @@ std::map<std::string, Target> ManagerImpl::wanted(Pool& pool) {
         ++pool.dropped_count;
         const std::uint64_t kept = pool.options->limits.kept_dropped_targets;
         if (kept == 0 || pool.dropped.size() < kept) {
-          pool.dropped.push_back({std::move(populated->target.discovered),
-                                  pool.options->job_name});
+          pool.dropped.push_back({std::move(populated->target.discovered), pool.options->job_name});
         }
       } else {
         std::string identity = populated->target.identity();
@@ -237,6 +245,8 @@ std::map<std::string, Target> ManagerImpl::wanted(Pool& pool) {
 
 void ManagerImpl::sync(Pool& pool) {
   const std::string& name = pool.options->job_name;
+  const base::Clock& clock = core_->deps.clock;
+  const std::chrono::nanoseconds began = clock.monotonic();
   std::map<std::string, Target> targets = wanted(pool);
   std::string forced_error;
   const std::uint64_t limit = pool.options->limits.targets;
@@ -253,14 +263,14 @@ void ManagerImpl::sync(Pool& pool) {
     retire(name, it->first, it->second);
     it = pool.active.erase(it);
   }
-  const base::Clock& clock = core_->deps.clock;
   const bool extra = core_->options.extra_scrape_metrics || pool.options->extra_scrape_metrics;
   for (auto& [identity, target] : targets) {
     const milliseconds interval = target.interval;
     const Pace fresh(interval, target.offset(core_->options.offset_seed), clock.now_ms(),
                      monotonic_ms(clock));
     auto settings = std::make_shared<const LoopSettings>(
-        LoopSettings{pool.options, std::move(target), extra, forced_error});
+        LoopSettings{pool.options, std::move(target), extra, core_->options.start_zeros,
+                     pool.failure_log, pool.metrics, forced_error});
     RunnerPtr& runner = pool.active[identity];
     if (runner == nullptr) {
       const auto back = retired_.find(retired_key(name, identity));
@@ -285,9 +295,9 @@ void ManagerImpl::sync(Pool& pool) {
     }
     runner->loop->change(std::move(settings));
   }
-  core_->metrics.pool_targets(name).set(static_cast<double>(pool.active.size()));
-  core_->metrics.pool_target_limit(name).set(static_cast<double>(limit));
-  core_->metrics.pool_syncs(name).add();
+  pool.metrics->targets.set(static_cast<double>(pool.active.size()));
+  pool.metrics->target_limit.set(static_cast<double>(limit));
+  pool.metrics->observe_sync(seconds_between(began, clock.monotonic()));
 }
 
 // A target that goes may be on its way to another pool or come back; its stale markers wait until
@@ -302,30 +312,50 @@ void ManagerImpl::retire(const std::string& pool, const std::string& identity,
   enqueue(runner);
 }
 
+// The failure log of a pool; one that cannot be opened is said once and done without.
+std::shared_ptr<FailureLog> ManagerImpl::failure_log(const PoolOptions& options, Logs& logs) {
+  const std::string& path = options.failure_log_file;
+  if (path.empty()) return nullptr;
+  const auto known = logs.find(path);
+  if (known != logs.end()) return known->second;
+  auto opened = FailureLog::open(core_->deps.files, path, core_->deps.clock);
+  if (!opened.ok()) {
+    core_->deps.log.error("Unable to create scrape failure logger",
+                          {{"scrape_pool", options.job_name}, {"err", opened.error().message()}});
+  }
+  return logs[path] = opened.ok() ? *std::move(opened) : nullptr;
+}
+
 void ManagerImpl::apply(std::vector<PoolOptions> pools) {
   const std::lock_guard lock(mutex_);
   std::map<std::string, Pool> before = std::move(pools_);
   pools_.clear();
+  Logs logs;  // opened anew by every load, so that a file that was moved away is let go
   for (PoolOptions& options : pools) {
     const std::string name = options.job_name;
+    const auto began = core_->deps.clock.monotonic();
     const auto old = before.find(name);
-    if (old != before.end()) {
-      Pool& pool = pools_[name] = std::move(old->second);
-      before.erase(old);
-      if (*pool.options == options) continue;
-      core_->metrics.pool_reloads.add();
-      pool.options = std::make_shared<const PoolOptions>(std::move(options));
-      sync(pool);
-    } else {
+    Pool& pool = pools_[name];
+    const bool is_new = old == before.end();
+    if (is_new) {
       core_->metrics.pools_total.add();
-      Pool& pool = pools_[name];
-      pool.options = std::make_shared<const PoolOptions>(std::move(options));
-      sync(pool);
+      pool.metrics = std::make_shared<PoolMetrics>(core_->metrics.registry(), name);
+    } else {
+      pool = std::move(old->second);
+      before.erase(old);
+      if (*pool.options == options && options.failure_log_file.empty()) continue;
+      core_->metrics.pool_reloads.add();
+    }
+    pool.failure_log = failure_log(options, logs);
+    pool.options = std::make_shared<const PoolOptions>(std::move(options));
+    sync(pool);
+    if (!is_new) {
+      core_->metrics.observe_reload(pool.options->interval,
+                                    seconds_between(began, core_->deps.clock.monotonic()));
     }
   }
   for (auto& [name, pool] : before) {
     for (const auto& [identity, runner] : pool.active) retire(name, identity, runner);
-    core_->metrics.pool_targets(name).set(0);
   }
 }
 
@@ -437,8 +467,9 @@ void ManagerImpl::start() {
       if (changed_) continue;
       const auto now = core_->deps.clock.monotonic();
       const std::chrono::nanoseconds wait =
-          next == milliseconds::max() ? std::chrono::nanoseconds(kTimerWaitMax)
-                                      : std::min<std::chrono::nanoseconds>(next - now, kTimerWaitMax);
+          next == milliseconds::max()
+              ? std::chrono::nanoseconds(kTimerWaitMax)
+              : std::min<std::chrono::nanoseconds>(next - now, kTimerWaitMax);
       if (wait.count() > 0) wake_.wait_for(lock, stopping, wait, [this] { return changed_; });
     }
   });
@@ -506,16 +537,18 @@ std::vector<TargetMetadata> ManagerImpl::metadata(std::string_view family) const
 
 }  // namespace
 
-std::unique_ptr<Manager> Manager::create(ManagerOptions options,
-                                         ManagerDependencies dependencies) {
+std::unique_ptr<Manager> Manager::create(ManagerOptions options, ManagerDependencies dependencies) {
   return std::make_unique<ManagerImpl>(std::move(options), dependencies);
 }
 
 std::string_view to_string(Health health) {
   switch (health) {
-    case Health::kUnknown: return "unknown";
-    case Health::kUp: return "up";
-    case Health::kDown: return "down";
+    case Health::kUnknown:
+      return "unknown";
+    case Health::kUp:
+      return "up";
+    case Health::kDown:
+      return "down";
   }
   return "unknown";
 }

@@ -74,9 +74,10 @@ struct ManagerOptions {
   // Where this server is reached, for globalUrl of targets on the loopback: "http", "host:9090".
   std::string external_scheme = "http";
   std::string external_host = {};
-  std::string own_port = {};  // of the listen address
-  bool extra_scrape_metrics = false;    // --enable-feature=extra-scrape-metrics
-  std::uint64_t offset_seed = 0;        // moves all scrapes, so that two replicas do not coincide
+  std::string own_port = {};          // of the listen address
+  bool extra_scrape_metrics = false;  // --enable-feature=extra-scrape-metrics
+  bool start_zeros = false;           // --enable-feature=created-timestamp-zero-ingestion
+  std::uint64_t offset_seed = 0;      // moves all scrapes, so that two replicas do not coincide
   // Bytes of response bodies received and not yet parsed, over all targets. A body that comes when
   // it is passed is dropped and its scrape fails, visibly, instead of growing the process.
   std::size_t bodies_total_max_bytes = std::size_t{1} << 30;

@@ -85,6 +85,9 @@ Result<ExpositionFormat> format_from_content_type(std::string_view content_type,
     return ExpositionFormat::kOpenMetrics;
   }
   if (equals_in_any_case(media_type, "text/plain")) return ExpositionFormat::kText;
+  if (equals_in_any_case(media_type, "application/vnd.google.protobuf")) {
+    return ExpositionFormat::kProtobuf;
+  }
   if (fallback) return *fallback;
   if (content_type.empty()) {
     return Error(ErrorCode::kInvalidArgument,
@@ -174,9 +177,10 @@ Result<ExpositionEntry> ExpositionParser::parse_metadata(ExpositionEntry entry,
     if (metadata_.text.empty()) {
       return error(fmt::format("invalid metric type \"{}\"", written.substr(0, 40)), whole_line);
     }
-    const bool with_created = metadata_.text == "counter" || metadata_.text == "histogram" ||
-                              metadata_.text == "summary";
-    typed_family_ = with_created ? family : std::string_view();
+    family_ = family;
+    family_type_ = metadata_.text;  // a constant: outlives the line
+    with_created_ = metadata_.text == "counter" || metadata_.text == "histogram" ||
+                    metadata_.text == "summary";
     return entry;
   }
   if (entry == ExpositionEntry::kUnit) {
@@ -212,7 +216,7 @@ Result<ExpositionEntry> ExpositionParser::parse_metadata(ExpositionEntry entry,
 Result<ExpositionEntry> ExpositionParser::parse_sample(std::string_view text) {
   const std::string_view whole_line = text;
   sample_.timestamp_ms.reset();
-  sample_.exemplar.reset();
+  sample_.exemplars = {};
   sample_.created = false;
   std::string_view exemplar;
   if (format_ == ExpositionFormat::kOpenMetrics) {
@@ -254,12 +258,12 @@ Result<ExpositionEntry> ExpositionParser::parse_sample(std::string_view text) {
     }
   }
   if (!exemplar.empty()) VARVE_TRY(parse_exemplar(exemplar, whole_line));
-  if (!typed_family_.empty() && format_ == ExpositionFormat::kOpenMetrics) {
+  if (with_created_ && format_ == ExpositionFormat::kOpenMetrics) {
     static constexpr std::string_view kSuffix = "_created";
     const std::string_view series = sample_.series;
-    const std::size_t name = typed_family_.size() + kSuffix.size();
-    sample_.created = series.size() >= name && series.starts_with(typed_family_) &&
-                      series.substr(typed_family_.size()).starts_with(kSuffix) &&
+    const std::size_t name = family_.size() + kSuffix.size();
+    sample_.created = series.size() >= name && series.starts_with(family_) &&
+                      series.substr(family_.size()).starts_with(kSuffix) &&
                       (series.size() == name || series[name] == '{' || series[name] == ' ');
   }
   return ExpositionEntry::kSample;
@@ -270,8 +274,8 @@ Status ExpositionParser::parse_exemplar(std::string_view text, std::string_view 
   text = skip_blanks(text.substr(1));
   const std::size_t end = text.starts_with('{') ? end_of_labels(text, 0) : std::string_view::npos;
   if (end == std::string_view::npos) return error("expected exemplar labels", whole_line);
-  ExpositionExemplar exemplar;
-  exemplar.labels_text = text.substr(0, end);
+  exemplar_ = {};
+  exemplar_.labels_text = text.substr(0, end);
   text = skip_blanks(text.substr(end));
   const std::string_view value = take_word(text);
   const auto number = parse_exposition_float(value);
@@ -279,12 +283,12 @@ Status ExpositionParser::parse_exemplar(std::string_view text, std::string_view 
     return error(fmt::format("expected value after exemplar labels, got \"{}\"", value.substr(0, 40)),
                  whole_line);
   }
-  exemplar.value = *number;
+  exemplar_.value = *number;
   if (!text.empty()) {
-    VARVE_TRY(set_timestamp(take_word(text), whole_line, exemplar.timestamp_ms));
+    VARVE_TRY(set_timestamp(take_word(text), whole_line, exemplar_.timestamp_ms));
     if (!text.empty()) return error("expected next entry after exemplar timestamp", whole_line);
   }
-  sample_.exemplar = exemplar;
+  sample_.exemplars = {&exemplar_, 1};
   return {};
 }
 

@@ -2,12 +2,13 @@
 // The text formats that scrape targets answer: Prometheus text (0.0.4, 1.0.0) and OpenMetrics
 // (0.0.1, 1.0.0). One pass over a whole body; labels are not parsed here, because the series text
 // of a line is the same in every scrape and can be looked up: parse_series_text() is for misses.
-// The protobuf format is refused by format_from_content_type().
+// The third format is exposition_proto.h's; it speaks the same entries.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -17,7 +18,7 @@
 
 namespace varve::wire {
 
-enum class ExpositionFormat : std::uint8_t { kText, kOpenMetrics };
+enum class ExpositionFormat : std::uint8_t { kText, kOpenMetrics, kProtobuf };
 
 // By the Content-Type of an answer. If it is missing, broken or of another type, the fallback if
 // there is one (the pool's fallback_scrape_protocol), else kInvalidArgument in Prometheus 3's words.
@@ -27,18 +28,22 @@ Result<ExpositionFormat> format_from_content_type(
 // What a line is. Comments and blank lines are passed over.
 enum class ExpositionEntry : std::uint8_t { kSample, kType, kHelp, kUnit, kEnd };
 
-// Views into the body.
+// Views into the body or the parser, until the next call of next().
 struct ExpositionExemplar {
   std::string_view labels_text;  // `{…}`, for parse_label_set()
   double value = 0;
   std::optional<Timestamp> timestamp_ms;
 };
 
+// Views into the body or the parser, until the next call of next().
 struct ExpositionSample {
-  std::string_view series;  // name and labels as they stand; views the body
-  double value = 0;         // NaN is kNormalNanBits
+  std::string_view series;  // name and labels as they stand, or as the text format would say them
+  double value = 0;         // NaN is kNormalNanBits; without meaning beside a histogram
+  const Histogram* histogram = nullptr;  // native, valid (model::validate)
   std::optional<Timestamp> timestamp_ms;
-  std::optional<ExpositionExemplar> exemplar;
+  std::span<const ExpositionExemplar> exemplars;  // of a float at most one
+  // When the series began, where the format says it beside the value (protobuf).
+  std::optional<Timestamp> start_ms;
   // OpenMetrics: the `_created` line of the family that the last TYPE line named.
   bool created = false;
 };
@@ -52,8 +57,11 @@ struct ExpositionMetadata {
 // Reads one body, which must outlive it. For one thread. Memory: one HELP text.
 class ExpositionParser {
  public:
+  // Precondition: the format is a text format.
   ExpositionParser(std::string_view body, ExpositionFormat format)
       : rest_(body), format_(format) {}
+  ExpositionParser(const ExpositionParser&) = delete;  // sample_ views into it
+  ExpositionParser& operator=(const ExpositionParser&) = delete;
 
   // The next entry; kEnd from the end on. The first error (kInvalidArgument, with the line's number
   // and text, in Prometheus's words where it has them) is final: the rest must not be used.
@@ -63,6 +71,9 @@ class ExpositionParser {
   // After kSample, and after kType, kHelp or kUnit.
   const ExpositionSample& sample() const { return sample_; }
   const ExpositionMetadata& metadata() const { return metadata_; }
+  // Of the last TYPE line: the family and its type in MetadataEntry's words; "" before the first.
+  std::string_view family() const { return family_; }
+  std::string_view family_type() const { return family_type_; }
   // The number of the line of the last entry, from 1.
   std::size_t line() const { return line_; }
 
@@ -82,7 +93,10 @@ class ExpositionParser {
   bool ended_ = false;
   ExpositionSample sample_;
   ExpositionMetadata metadata_;
-  std::string_view typed_family_;  // of the last TYPE line that allows `_created`
+  ExpositionExemplar exemplar_;
+  std::string_view family_;
+  std::string_view family_type_;
+  bool with_created_ = false;  // the type of family_ allows `_created`
   std::string help_;
 };
 

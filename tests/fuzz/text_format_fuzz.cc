@@ -19,6 +19,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     VARVE_CHECK(sample.series.data() + sample.series.size() <= body.data() + body.size());
     const auto labels = parse_series_text(sample.series);
     if (labels.ok()) VARVE_CHECK(varve::Labels::valid_bytes(labels->bytes()));
-    if (sample.exemplar) static_cast<void>(parse_label_set(sample.exemplar->labels_text).ok());
+    for (const ExpositionExemplar& exemplar : sample.exemplars) {
+      static_cast<void>(parse_label_set(exemplar.labels_text).ok());
+    }
   }
 }

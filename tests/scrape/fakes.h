@@ -16,6 +16,7 @@
 #include "base/thread_pool.h"
 #include "fs/real_fs.h"
 #include "http/client.h"
+#include "model/histogram.h"
 #include "scrape/manager.h"
 #include "storage/write_batch.h"
 
@@ -76,6 +77,7 @@ class FakeStorage final : public storage::Appendable {
   struct Point {
     Timestamp time_ms;
     double value;
+    std::string histogram = {};  // in the notation of the PromQL test language
   };
 
   Result<storage::WriteOutcome> append(const storage::WriteBatch& batch,
@@ -109,6 +111,14 @@ class FakeStorage final : public storage::Appendable {
           points.push_back({sample.timestamp_ms, sample.value});
         }
       }
+      for (std::uint32_t i = 0; i < entry.histograms_count; ++i) {
+        const auto& sample = batch.histograms[entry.histograms_begin + i];
+        if (!points.empty() && points.back().time_ms > sample.timestamp_ms) {
+          ++outcome.out_of_order;
+        } else {
+          points.push_back({sample.timestamp_ms, 0, model::to_test_expression(sample.histogram)});
+        }
+      }
       for (std::uint32_t i = 0; i < entry.exemplars_count; ++i) {
         const auto& exemplar = batch.exemplars[entry.exemplars_begin + i];
         exemplars.push_back(names.at(id) + " " + exemplar.labels.to_string());
@@ -129,6 +139,10 @@ class FakeStorage final : public storage::Appendable {
     std::string out;
     for (const Point& point : found->second) {
       if (!out.empty()) out += ' ';
+      if (!point.histogram.empty()) {
+        out += point.histogram;
+        continue;
+      }
       char text[32];
       std::snprintf(text, sizeof text, "%g", point.value);
       out += is_stale(point.value) ? "stale" : text;

@@ -35,9 +35,9 @@ std::vector<std::string> entries(std::string_view body, ExpositionFormat format)
         std::string line = "sample " + std::string(sample.series) + ' ' + std::to_string(sample.value);
         if (sample.timestamp_ms) line += " @" + std::to_string(*sample.timestamp_ms);
         if (sample.created) line += " created";
-        if (sample.exemplar) {
-          line += " # " + std::string(sample.exemplar->labels_text) + ' ' + std::to_string(sample.exemplar->value);
-          if (sample.exemplar->timestamp_ms) line += " @" + std::to_string(*sample.exemplar->timestamp_ms);
+        for (const ExpositionExemplar& exemplar : sample.exemplars) {
+          line += " # " + std::string(exemplar.labels_text) + ' ' + std::to_string(exemplar.value);
+          if (exemplar.timestamp_ms) line += " @" + std::to_string(*exemplar.timestamp_ms);
         }
         out.push_back(line);
       }
