@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Templates in labels and annotations of alerts: Go's text/template with Prometheus 3.14's functions,
-// so that the same text gives the same page, errors included. A template is input: every expansion
-// is bounded in steps, depth, output and queries. (The namespace is not the folder's name because
-// that is a word of C++.)
+// Templates in labels and annotations of alerts: Go's text/template with Prometheus 3.14's
+// functions, so that the same text gives the same page, errors included. A template is input: every
+// expansion is bounded in steps, depth, output and queries. (The namespace is not the folder's name
+// because that is a word of C++.)
 #pragma once
 
 #include <cstddef>
