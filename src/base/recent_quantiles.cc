@@ -24,8 +24,7 @@ double RecentQuantiles::quantile(double q) const {
     sorted = window_;
   }
   if (sorted.empty()) return std::numeric_limits<double>::quiet_NaN();
-  const auto rank = static_cast<std::size_t>(
-      std::ceil(q * static_cast<double>(sorted.size())));
+  const auto rank = static_cast<std::size_t>(std::ceil(q * static_cast<double>(sorted.size())));
   const std::size_t at = rank == 0 ? 0 : rank - 1;
   std::nth_element(sorted.begin(), sorted.begin() + static_cast<std::ptrdiff_t>(at), sorted.end());
   return sorted[at];

@@ -12,7 +12,8 @@
 namespace varve::rules {
 namespace {
 
-// How long a resolved alert is kept and repeated, so that an Alertmanager that was away hears of it.
+// How long a resolved alert is kept and repeated, so that an Alertmanager that was away hears of
+// it.
 constexpr Timestamp kResolvedKeptMs = 15 * 60 * 1000;
 // An alert is valid for this many times the longer of interval and resend delay: two evaluations
 // or sends may fail before an Alertmanager takes it for resolved.
@@ -69,11 +70,13 @@ std::string AlertingRule::expand(const Text& text, const templates::AlertData& d
 
 Result<std::unordered_map<Labels, Alert>> AlertingRule::current_alerts(
     const Vector& found, const Iteration& iteration) const {
-  const templates::Environment environment{
-      [&](const std::string& expression) {
-        return query_vector(environment_, expression, iteration.time_ms);
-      },
-      iteration.time_ms, environment_.external_url, {}};
+  const templates::Environment environment{[&](const std::string& expression) {
+                                             return query_vector(environment_, expression,
+                                                                 iteration.time_ms);
+                                           },
+                                           iteration.time_ms,
+                                           environment_.external_url,
+                                           {}};
   templates::AlertData data;
   data.external_labels = iteration.shared.external_labels;
   data.external_url = environment_.external_url;
@@ -143,17 +146,17 @@ Result<std::vector<RuleSample>> AlertingRule::evaluate(const Iteration& iteratio
     builder.set(kMetricName, kAlertsMetric);
     builder.set(kAlertState, to_string(alert.state));
     out.push_back({builder.build(), 1, nullptr});
-    out.push_back({std::move(for_state), static_cast<double>(floor_seconds(alert.active_at_ms)),
-                   nullptr});
+    out.push_back(
+        {std::move(for_state), static_cast<double>(floor_seconds(alert.active_at_ms)), nullptr});
   };
 
   for (auto it = active_.begin(); it != active_.end();) {
     Alert& alert = it->second;
     const auto again = current.find(it->first);
     if (again == current.end()) {
-      const bool forget = alert.state == AlertState::kPending ||
-                          (alert.resolved_at_ms != kNever &&
-                           now - alert.resolved_at_ms > kResolvedKeptMs);
+      const bool forget =
+          alert.state == AlertState::kPending ||
+          (alert.resolved_at_ms != kNever && now - alert.resolved_at_ms > kResolvedKeptMs);
       if (fade(alert, now)) live_on(alert);
       it = forget ? active_.erase(it) : std::next(it);
       continue;
@@ -169,7 +172,8 @@ Result<std::vector<RuleSample>> AlertingRule::evaluate(const Iteration& iteratio
     live_on(alert);
     ++it;
   }
-  for (auto& [labels, alert] : current) live_on(active_.emplace(labels, std::move(alert)).first->second);
+  for (auto& [labels, alert] : current)
+    live_on(active_.emplace(labels, std::move(alert)).first->second);
 
   if (limit > 0 && alive > static_cast<std::uint64_t>(limit)) {
     active_.clear();

@@ -38,7 +38,8 @@ void add_inputs(const Expr* expr, Inputs& inputs) {
   if (expr == nullptr) return;
   switch (expr->kind()) {
     case ExprKind::kNumber:
-    case ExprKind::kString: return;
+    case ExprKind::kString:
+      return;
     case ExprKind::kVectorSelector:
       return add_selector(promql::as<promql::VectorSelector>(*expr), inputs);
     case ExprKind::kMatrixSelector:

@@ -42,9 +42,8 @@ Result<std::unique_ptr<Group>> Group::create(RuleGroupOptions options,
   for (const RuleOptions& rule : group->options_.rules) {
     auto made = make_rule(rule, environment, restored);
     if (!made.ok()) {
-      return std::move(made).error().with(fmt::format("{}: group \"{}\", rule \"{}\"",
-                                                      group->options_.file, group->options_.name,
-                                                      rule.name));
+      return std::move(made).error().with(fmt::format(
+          "{}: group \"{}\", rule \"{}\"", group->options_.file, group->options_.name, rule.name));
     }
     dependencies.push_back({&(*made)->options(), &(*made)->expression()});
     group->rules_.push_back(*std::move(made));
@@ -74,8 +73,7 @@ void Group::evaluate(Timestamp time_ms, const SharedSettings& shared) {
     if (batch.size() == 1) {
       run(batch[0]);
     } else {
-      environment_.concurrent->parallel_for(batch.size(),
-                                            [&](std::size_t i) { run(batch[i]); });
+      environment_.concurrent->parallel_for(batch.size(), [&](std::size_t i) { run(batch[i]); });
     }
   }
   if (stopping_.load(std::memory_order_relaxed)) return;
@@ -119,7 +117,8 @@ std::size_t Group::evaluate_rule(Rule& rule, const Iteration& now) {
   } else {
     rule.finished(RuleHealth::kGood, {});
     count = samples->size();
-    if (auto* const alerting = dynamic_cast<AlertingRule*>(&rule); alerting && environment_.notify) {
+    if (auto* const alerting = dynamic_cast<AlertingRule*>(&rule);
+        alerting && environment_.notify) {
       const std::vector<Alert> due = alerting->take_due(now.time_ms, options_.interval);
       if (!due.empty()) environment_.notify(rule.expression_text(), due);
     }
@@ -152,16 +151,15 @@ Status Group::write(Rule& rule, const Iteration& now, std::vector<RuleSample> sa
     VARVE_TRY_ASSIGN(const storage::WriteOutcome outcome, environment_.sink.append(batch));
     if (!outcome.all_accepted()) {
       rule.finished(RuleHealth::kBad, outcome.first_error);
-      environment_.log.warn(
-          "Rule evaluation result discarded",
-          {{"file", options_.file},
-           {"group", options_.name},
-           {"name", rule.options().name},
-           {"out_of_order", outcome.out_of_order},
-           {"too_old", outcome.too_old},
-           {"duplicate", outcome.duplicate},
-           {"other", outcome.invalid_series + outcome.too_far_ahead},
-           {"err", outcome.first_error}});
+      environment_.log.warn("Rule evaluation result discarded",
+                            {{"file", options_.file},
+                             {"group", options_.name},
+                             {"name", rule.options().name},
+                             {"out_of_order", outcome.out_of_order},
+                             {"too_old", outcome.too_old},
+                             {"duplicate", outcome.duplicate},
+                             {"other", outcome.invalid_series + outcome.too_far_ahead},
+                             {"err", outcome.first_error}});
     }
   }
   std::unordered_set<Labels> written;

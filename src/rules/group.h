@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A group of rules, evaluated one after another at a time that is given to it. It owns no thread and
-// reads no clock to decide anything: unit tests of rules drive it through history as Manager drives
-// it through the present.
+// A group of rules, evaluated one after another at a time that is given to it. It owns no thread
+// and reads no clock to decide anything: unit tests of rules drive it through history as Manager
+// drives it through the present.
 #pragma once
 
 #include <atomic>
@@ -87,6 +87,8 @@ class Group {
   // Sets back when active alerts became active to what ALERTS_FOR_STATE says, so that a `for` goes
   // on where the last process left it. Once, after the second evaluation.
   void restore(Timestamp now_ms);
+  // There is nothing to restore (any more).
+  void set_restored();
 
   // Alerts and written series of rules that are in both (by name and labels); the series of rules
   // that are not get a stale marker at the next evaluation.

@@ -25,8 +25,8 @@ Durations::Durations(base::MetricsRegistry& registry, std::string_view name, std
       },
       labels, owner);
   if (!histogram_name.empty()) {
-    histogram_ = &registry.histogram(histogram_name, histogram_help, std::move(bounds),
-                                     std::move(labels));
+    histogram_ =
+        &registry.histogram(histogram_name, histogram_help, std::move(bounds), std::move(labels));
   }
 }
 
@@ -54,8 +54,8 @@ Metrics::~Metrics() { registry.remove_callbacks(this); }
 
 GroupMetrics::GroupMetrics(Metrics& shared, const std::string& key) : all(shared) {
   const auto show = [&](Kind kind, std::string_view name, std::string_view help, auto& metric) {
-    all.registry.callback(kind, name, help, [&metric] { return metric.value(); },
-                          {{"rule_group", key}}, this);
+    all.registry.callback(
+        kind, name, help, [&metric] { return metric.value(); }, {{"rule_group", key}}, this);
   };
   show(Kind::kCounter, "prometheus_rule_group_iterations_total",
        "The total number of scheduled rule group evaluations, whether executed or missed.",
@@ -63,8 +63,8 @@ GroupMetrics::GroupMetrics(Metrics& shared, const std::string& key) : all(shared
   show(Kind::kCounter, "prometheus_rule_group_iterations_missed_total",
        "The total number of rule group evaluations missed due to slow rule group evaluation.",
        iterations_missed);
-  show(Kind::kCounter, "prometheus_rule_evaluations_total",
-       "The total number of rule evaluations.", evaluations);
+  show(Kind::kCounter, "prometheus_rule_evaluations_total", "The total number of rule evaluations.",
+       evaluations);
   show(Kind::kCounter, "prometheus_rule_evaluation_failures_total",
        "The total number of rule evaluation failures.", failures);
   show(Kind::kGauge, "prometheus_rule_group_interval_seconds", "The interval of a rule group.",
@@ -86,6 +86,6 @@ GroupMetrics::GroupMetrics(Metrics& shared, const std::string& key) : all(shared
        "The number of samples returned during the last rule group evaluation.", samples);
 }
 
-GroupMetrics::~GroupMetrics() { all.registry.remove_callbacks(this); }
+GroupMetrics::~GroupMetrics() { hide(); }
 
 }  // namespace varve::rules

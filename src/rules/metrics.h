@@ -49,6 +49,8 @@ struct GroupMetrics {
   ~GroupMetrics();
   GroupMetrics(const GroupMetrics&) = delete;
   GroupMetrics& operator=(const GroupMetrics&) = delete;
+  // The group is gone: /metrics tells nothing of it any more.
+  void hide() { all.registry.remove_callbacks(this); }
 
   Metrics& all;
   base::Counter iterations, iterations_missed, evaluations, failures;

@@ -81,8 +81,8 @@ class Notifier {
   virtual std::vector<std::string> dropped() const = 0;
 };
 
-// A snapshot of alerts due to be sent as Alertmanagers want them: `expression` becomes the link back
-// to `external_url`.
+// A snapshot of alerts due to be sent as Alertmanagers want them: `expression` becomes the link
+// back to `external_url`.
 std::vector<Notification> to_notifications(const std::vector<Alert>& alerts,
                                            std::string_view expression,
                                            std::string_view external_url);

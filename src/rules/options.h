@@ -24,8 +24,8 @@ enum class RuleKind : std::uint8_t { kRecording, kAlerting };
 
 struct RuleOptions {
   RuleKind kind = RuleKind::kRecording;
-  std::string name;        // the metric recorded, or the alert
-  std::string expression;  // as written; has been parsed once
+  std::string name;                         // the metric recorded, or the alert
+  std::string expression;                   // as written; has been parsed once
   std::chrono::milliseconds hold{};         // for
   std::chrono::milliseconds keep_firing{};  // keep_firing_for
   TextMap labels;  // the group's, then the rule's over them; templates in an alerting rule

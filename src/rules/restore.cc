@@ -30,13 +30,14 @@ Timestamp restored_start(const Remembered& before, std::int64_t hold_ms, Timesta
   return before.active_ms + (now_ms - before.seen_ms);
 }
 
-Result<std::vector<std::pair<Labels, Remembered>>> read_for_state(
-    const storage::Queryable& source, const Labels& fixed, TimeRange range) {
+Result<std::vector<std::pair<Labels, Remembered>>> read_for_state(const storage::Queryable& source,
+                                                                  const Labels& fixed,
+                                                                  TimeRange range) {
   model::Matchers matchers;
   const auto require = [&](std::string_view name, std::string_view value) -> Status {
-    VARVE_TRY_ASSIGN(model::Matcher matcher,
-                     model::Matcher::create(model::MatchType::kEqual, std::string(name),
-                                            std::string(value)));
+    VARVE_TRY_ASSIGN(
+        model::Matcher matcher,
+        model::Matcher::create(model::MatchType::kEqual, std::string(name), std::string(value)));
     matchers.push_back(std::move(matcher));
     return {};
   };
@@ -54,9 +55,9 @@ Result<std::vector<std::pair<Labels, Remembered>>> read_for_state(
     if (last[i].kind != storage::LastSample::Kind::kFloat || is_stale(last[i].value)) continue;
     builder.reset(selection->labels(i));
     builder.remove(kMetricName);
-    out.emplace_back(builder.build(),
-                     Remembered{last[i].timestamp_ms,
-                                static_cast<Timestamp>(last[i].value) * kMsPerSecond});
+    out.emplace_back(
+        builder.build(),
+        Remembered{last[i].timestamp_ms, static_cast<Timestamp>(last[i].value) * kMsPerSecond});
   }
   return out;
 }
@@ -68,12 +69,18 @@ void Group::restore(Timestamp now_ms) {
   for (const auto& rule : rules_) {
     if (auto* const alerting = dynamic_cast<AlertingRule*>(rule.get())) {
       restore_rule(*alerting, now_ms);
-      alerting->set_restored();
     }
   }
+  set_restored();
   if (metrics_ == nullptr) return;
   metrics_->last_restore_duration.set(
       std::chrono::duration<double>(environment_.clock.monotonic() - began).count());
+}
+
+void Group::set_restored() {
+  for (const auto& rule : rules_) {
+    if (auto* const alerting = dynamic_cast<AlertingRule*>(rule.get())) alerting->set_restored();
+  }
 }
 
 void Group::restore_rule(AlertingRule& rule, Timestamp now_ms) {
@@ -84,11 +91,10 @@ void Group::restore_rule(AlertingRule& rule, Timestamp now_ms) {
   const TimeRange range{now_ms - environment_.outage_tolerance.count(), now_ms};
   const auto found = read_for_state(environment_.source, rule.fixed_labels(), range);
   if (!found.ok()) {
-    environment_.log.error("Failed to restore 'for' state",
-                           {{"file", options_.file},
-                            {"group", options_.name},
-                            {"alertname", rule.options().name},
-                            {"err", found.error().message()}});
+    environment_.log.error("Failed to restore 'for' state", {{"file", options_.file},
+                                                             {"group", options_.name},
+                                                             {"alertname", rule.options().name},
+                                                             {"err", found.error().message()}});
     return;
   }
   for (const auto& [labels, before] : *found) {

@@ -25,8 +25,8 @@ Result<Vector> query_vector(const Environment& environment, std::string_view exp
                             Timestamp time_ms) {
   promql::QueryParams params;
   params.canceled = environment.canceled;
-  VARVE_TRY_ASSIGN(QueryResult result, environment.engine.instant(environment.source, expression,
-                                                                  time_ms, params));
+  VARVE_TRY_ASSIGN(QueryResult result,
+                   environment.engine.instant(environment.source, expression, time_ms, params));
   if (auto* const vector = std::get_if<Vector>(&result.value)) return std::move(*vector);
   if (const auto* const scalar = std::get_if<ScalarValue>(&result.value)) {
     Vector one(1);
@@ -90,8 +90,8 @@ Result<std::unique_ptr<Rule>> make_rule(RuleOptions options, const Environment& 
   VARVE_TRY_ASSIGN(promql::ExprPtr expression,
                    promql::parse(options.expression, environment.engine.options().features));
   if (options.kind == RuleKind::kRecording) {
-    return std::unique_ptr<Rule>(std::make_unique<RecordingRule>(
-        std::move(options), std::move(expression), environment));
+    return std::unique_ptr<Rule>(
+        std::make_unique<RecordingRule>(std::move(options), std::move(expression), environment));
   }
   return std::unique_ptr<Rule>(std::make_unique<AlertingRule>(
       std::move(options), std::move(expression), environment, restored));

@@ -130,7 +130,7 @@ class AlertingRule final : public Rule {
   const std::vector<Text> labels_;
   const std::vector<Text> annotations_;
   std::atomic<bool> restored_;
-  mutable std::mutex alerts_mutex_;  // guards active_
+  mutable std::mutex alerts_mutex_;           // guards active_
   std::unordered_map<Labels, Alert> active_;  // resolved ones too, for a while
 };
 
