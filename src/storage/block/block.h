@@ -43,10 +43,13 @@ struct ChunkView {
   std::string_view bytes;
 };
 
-// A label of some series, as storage::LabelColumn: value 0 is "absent".
+// A label of some series, as storage::LabelColumn: value 0 is "absent", values[0] is "". Strings are
+// stored front-coded, so the values are made here and not the block's: they live as long as `keeps`
+// (which moves and copies with the column, and outlives the block).
 struct BlockLabelColumn {
-  std::vector<std::uint32_t> ids;          // one per asked ordinal
-  std::vector<std::string_view> values;    // by id; live as long as the block
+  std::vector<std::uint32_t> ids;        // one per asked ordinal
+  std::vector<std::string_view> values;  // by id: those that occur, in ascending order
+  std::shared_ptr<const void> keeps;
 };
 
 // Immutable but for its tombstones; all methods may be called from several threads. Every method
@@ -68,10 +71,13 @@ class Block {
   // every series.
   virtual Result<Ordinals> select(std::span<const model::Matcher> matchers) const = 0;
   virtual Result<Labels> labels(std::uint32_t ordinal) const = 0;
+  // Of many, which is several times cheaper per series; ordinals ascend.
+  virtual Result<std::vector<Labels>> labels(OrdinalSpan ordinals) const = 0;
   virtual Result<index::SeriesHash> hash(std::uint32_t ordinal) const = 0;
   // out.size() == ordinals.size(); the fast way for many.
   virtual Status hashes(OrdinalSpan ordinals, std::span<index::SeriesHash> out) const = 0;
-  virtual Result<BlockLabelColumn> label_column(OrdinalSpan ordinals, std::string_view name) const = 0;
+  virtual Result<BlockLabelColumn> label_column(OrdinalSpan ordinals,
+                                                std::string_view name) const = 0;
   // Sorted and unique; of all series, or of some.
   virtual Result<std::vector<std::string>> label_names() const = 0;
   virtual Result<std::vector<std::string>> label_names(OrdinalSpan ordinals) const = 0;
