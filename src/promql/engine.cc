@@ -7,10 +7,13 @@
 
 #include "base/clock.h"
 #include "base/try.h"
+#include "promql/cache/cached_range.h"
+#include "promql/cache/stepwise.h"
 #include "promql/eval/evaluator.h"
 #include "promql/eval/plan.h"
 #include "promql/eval/query_state.h"
 #include "promql/parser.h"
+#include "promql/range_cache.h"
 #include "storage/querier.h"
 
 namespace varve::promql {
@@ -75,9 +78,9 @@ Result<QueryValue> evaluate_instant(Evaluator& evaluator, const Expr& expr, cons
   }
 }
 
-Result<QueryValue> evaluate_range(Evaluator& evaluator, const Expr& expr, const StepGrid& grid) {
+// The steps of a range query, in any order of series.
+Result<StepMatrix> evaluate_steps(Evaluator& evaluator, const Expr& expr, const StepGrid& grid) {
   StepMatrix matrix;
-  if (grid.count == 0) return QueryValue(Matrix());
   if (expr.type() == ValueType::kScalar) {
     VARVE_TRY_ASSIGN(ScalarSteps values, evaluator.scalar(expr, grid));
     StepSeries series(Labels(), grid.count);
@@ -88,7 +91,7 @@ Result<QueryValue> evaluate_range(Evaluator& evaluator, const Expr& expr, const 
     VARVE_TRY_ASSIGN(matrix, evaluator.vector(expr, grid));
     VARVE_TRY(evaluator.finish_names(matrix));
   }
-  return QueryValue(to_matrix(matrix, grid));
+  return matrix;
 }
 
 struct Environment {
@@ -104,6 +107,11 @@ struct QueryTimes {
   Timestamp end_ms = 0;  // what end() means: as asked for, also where no step falls on it
   bool range = false;
 };
+
+// Everything but the steps that a result depends on, for one engine and one storage.
+std::string cache_key(std::string_view expression, const QuerySettings& settings) {
+  return std::to_string(settings.lookback_ms) + ' ' + std::string(expression);
+}
 
 std::chrono::milliseconds timeout_of(const EngineOptions& options, const QueryParams& params) {
   return params.timeout.count() > 0 ? std::min(params.timeout, options.timeout) : options.timeout;
@@ -144,13 +152,37 @@ Result<QueryResult> run(const Environment& environment, const storage::Queryable
   result.stats.parse_s = seconds_since(start, environment.clock);
 
   const std::chrono::nanoseconds eval_start = environment.clock.monotonic();
-  VARVE_TRY_ASSIGN(const auto querier, storage.querier(plan.touched(*expr, grid)));
   QueryState state(settings, environment.clock, environment.pool, environment.memory,
                    params.canceled);
-  state.set_querier(querier.get());
   Evaluator evaluator(plan, state);
-  VARVE_TRY_ASSIGN(result.value, range ? evaluate_range(evaluator, *expr, grid)
-                                       : evaluate_instant(evaluator, *expr, grid));
+  std::unique_ptr<storage::Querier> querier;
+  const auto pin = [&](const StepGrid& steps) -> Status {
+    VARVE_TRY_ASSIGN(querier, storage.querier(plan.touched(*expr, steps)));
+    state.set_querier(querier.get());
+    return {};
+  };
+  const auto compute = [&](const StepGrid& steps) -> Result<StepMatrix> {
+    VARVE_TRY(pin(steps));
+    return evaluate_steps(evaluator, *expr, steps);
+  };
+  const bool cached = range && grid.count > 1 && params.cache != nullptr && params.cache->enabled();
+  if (!range) {
+    VARVE_TRY(pin(grid));
+    VARVE_TRY_ASSIGN(result.value, evaluate_instant(evaluator, *expr, grid));
+  } else if (grid.count == 0) {
+    result.value = Matrix();
+  } else if (cached && stepwise(*expr, settings.features)) {
+    VARVE_TRY_ASSIGN(Matrix matrix,
+                     evaluate_cached({*params.cache, storage, plan, *expr, state,
+                                      cache_key(expression, settings)},
+                                     grid, compute));
+    sort_by_labels(matrix);
+    result.value = std::move(matrix);
+  } else {
+    if (cached) params.cache->count(RangeCache::Outcome::kUncacheable, 0, 0);
+    VARVE_TRY_ASSIGN(const StepMatrix matrix, compute(grid));
+    result.value = to_matrix(matrix, grid);
+  }
   VARVE_TRY(state.poll());
   result.annotations = state.annotations().render(expression);
   result.stats.samples_total = state.samples_read();

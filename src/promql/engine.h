@@ -37,6 +37,8 @@ struct EngineOptions {
   Features features;
 };
 
+class RangeCache;
+
 struct QueryParams {
   std::chrono::milliseconds lookback_delta{0};  // 0: the engine's
   std::chrono::milliseconds timeout{0};         // 0: the engine's; a longer one is cut to it
@@ -44,6 +46,9 @@ struct QueryParams {
   std::chrono::nanoseconds queued{0};
   // Polled between tasks; true cancels the query (kCanceled). May be empty.
   std::function<bool()> canceled;
+  // Where range queries look for steps that are known already, and leave what they compute. Must be
+  // the cache of the storage the query reads. Null: everything is computed.
+  RangeCache* cache = nullptr;
 };
 
 // Thread-safe. Evaluates on the calling thread and on `pool`.

@@ -27,8 +27,8 @@ const std::map<std::string, int> kFloors{
 const std::map<std::string, int> kInnerFloors{
     {"storage/codec", 0}, {"storage/index", 0},    {"storage/wal", 0}, {"storage/head", 1},
     {"storage/block", 1}, {"promql/parse", 0},     {"promql/value", 1}, {"promql/functions", 2},
-    {"promql/eval", 3},   {"promql/test_language", 5}};
-constexpr int kRoomItself = 4;  // files directly in storage/ or promql/ join their inner rooms
+    {"promql/eval", 3},   {"promql/cache", 4},     {"promql/test_language", 6}};
+constexpr int kRoomItself = 5;  // files directly in storage/ or promql/ join their inner rooms
 
 std::string read(const stdfs::path& path) {
   std::ifstream file(path, std::ios::binary);
