@@ -46,6 +46,12 @@ Result<promql::QueryParams> query_params(const Call& call, const Turn& turn) {
   return params;
 }
 
+// The client wants what storage has now, computed for it alone.
+bool wants_fresh(const Call& call) {
+  return call.parameter("nocache") == "1" ||
+         call.request().header("Cache-Control").find("no-store") != std::string_view::npos;
+}
+
 StatsDetail stats_detail(const Call& call) {
   return call.has_parameter("stats") ? StatsDetail::kBasic : StatsDetail::kNone;
 }
@@ -82,7 +88,11 @@ Result<QueryResult> run_range(const Call& call, const Turn& turn) {
         "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query "
         "resolution (?step=XX)");
   }
-  VARVE_TRY_ASSIGN(const promql::QueryParams params, query_params(call, turn));
+  VARVE_TRY_ASSIGN(promql::QueryParams params, query_params(call, turn));
+  // Statistics are about computing the whole.
+  if (!wants_fresh(call) && stats_detail(call) == StatsDetail::kNone) {
+    params.cache = call.services.range_cache;
+  }
   auto result = call.services.engine->range(*call.storage, call.parameter("query"),
                                             start.query_ms(), end.query_ms(), step, params);
   if (!result.ok() && result.error().code() == ErrorCode::kInvalidArgument) {
@@ -93,16 +103,13 @@ Result<QueryResult> run_range(const Call& call, const Turn& turn) {
 
 using Evaluate = Result<QueryResult> (*)(const Call& call, const Turn& turn);
 
-// Equal for queries that have one result: all parameters as they were given, but for `limit` and
-// `stats`, which are about the answer. "" for those that want an evaluation of their own.
+// Equal for queries that have one result: all parameters as they were given, but for `limit`, which
+// is about the answer. "" for those that want an evaluation of their own.
 std::string flight_key(const Call& call) {
-  if (call.parameter("nocache") == "1" ||
-      call.request().header("Cache-Control").find("no-store") != std::string_view::npos) {
-    return {};
-  }
+  if (wants_fresh(call)) return {};
   std::string key = call.request().path;
   for (const std::string_view name :
-       {"query", "time", "start", "end", "step", "timeout", "lookback_delta"}) {
+       {"query", "time", "start", "end", "step", "timeout", "lookback_delta", "stats"}) {
     // Lengths make it unambiguous.
     const std::string_view value = call.parameter(name);
     key += fmt::format(";{}:{}", value.size(), value);

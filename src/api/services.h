@@ -22,6 +22,7 @@ class ThreadPool;
 }  // namespace varve::base
 namespace varve::promql {
 class Engine;
+class RangeCache;
 }
 
 namespace varve::api {
@@ -56,6 +57,7 @@ struct Options {
 // Borrowed; outlives the Api.
 struct Services {
   promql::Engine* engine = nullptr;
+  promql::RangeCache* range_cache = nullptr;  // of the storage; null: none
   base::ThreadPool* queries = nullptr;
   const base::Clock* clock = nullptr;
   base::Logger* log = nullptr;

@@ -25,6 +25,7 @@
 #include "http/server.h"
 #include "model/duration.h"
 #include "promql/engine.h"
+#include "promql/range_cache.h"
 #include "scrape/manager.h"
 #include "server/build_info.h"
 #include "server/machine_memory.h"
@@ -189,6 +190,8 @@ class Daemon {
                       "Bytes reserved, by owner.",
                       [this] { return static_cast<double>(query_memory_.bytes()); },
                       {{"owner", "query"}});
+    range_cache_ = std::make_unique<promql::RangeCache>(
+        static_cast<std::int64_t>(flags_.query_cache_max_bytes), metrics_);
     api_ = std::make_unique<api::Api>(api_options(), services(config));
 
     http::ServerOptions server_options;
@@ -244,6 +247,7 @@ class Daemon {
   api::Services services(const config::Config& config) {
     api::Services services;
     services.engine = engine_.get();
+    services.range_cache = range_cache_.get();
     services.queries = query_pool_.get();
     services.clock = &clock_;
     services.log = &log_;
@@ -336,6 +340,7 @@ class Daemon {
     api_.reset();
     scrape_.reset();
     client_.reset();
+    range_cache_.reset();
     engine_.reset();
     db_.reset();
     log_.info("See you next time!");
@@ -353,6 +358,7 @@ class Daemon {
   std::mutex reload_mutex_;  // one reload at a time; guards the making of scrape_
   std::unique_ptr<base::ThreadPool> query_pool_;
   std::unique_ptr<promql::Engine> engine_;
+  std::unique_ptr<promql::RangeCache> range_cache_;
   std::unique_ptr<api::Api> api_;
   std::unique_ptr<http::Server> server_;
   std::unique_ptr<storage::Db> db_;

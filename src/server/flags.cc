@@ -36,7 +36,7 @@ constexpr auto kDuration = FlagKind::kDuration;
 constexpr auto kCount = FlagKind::kCount;
 
 // Names and defaults: `prometheus --help` of 3.x, hidden flags included. Ours: storage.wal.*,
-// query.max-queued, query.memory-max.
+// query.max-queued, query.memory-max, query.cache-max.
 constexpr FlagSpec kFlags[] = {
     {"config.file", kText, "prometheus.yml", kUsed, "Configuration file."},
     {"config.auto-reload", kBool, "false", kUsed, "Reload when the configuration file changes."},
@@ -109,6 +109,8 @@ constexpr FlagSpec kFlags[] = {
     {"query.max-queued", kCount, "1000", kUsed, "Most queries that wait for their turn."},
     {"query.memory-max", FlagKind::kSize, "0B", kUsed,
      "Most memory of all queries together; 0: a quarter of the machine's or the container's."},
+    {"query.cache-max", FlagKind::kSize, "64MB", kUsed,
+     "Most memory for results of range queries that are kept for the next ones; 0: none are."},
     {"enable-feature", kText, "", kUsed, "Comma-separated feature names, as Prometheus's; repeatable."},
     {"agent", kBool, "false", kIgnored, ""},
     {"auto-gomaxprocs", kBool, "true", kIgnored, ""},
@@ -388,6 +390,9 @@ Result<Flags> parse_flags(const std::vector<std::string>& arguments) {
   const auto memory_max = parse_size(reader.text("query.memory-max"));
   if (!memory_max.ok()) return flag_error("query.memory-max", memory_max.error().message());
   flags.query_memory_max_bytes = *memory_max;
+  const auto cache_max = parse_size(reader.text("query.cache-max"));
+  if (!cache_max.ok()) return flag_error("query.cache-max", cache_max.error().message());
+  flags.query_cache_max_bytes = *cache_max;
   for (const std::string& list : reader.list("enable-feature")) {
     std::string_view rest = list;
     while (!rest.empty()) {

@@ -41,6 +41,7 @@ struct Flags {
   std::uint64_t query_samples_max = 50'000'000;
   std::size_t queries_queued_max = 1000;
   std::uint64_t query_memory_max_bytes = 0;  // 0: a share of what the machine has
+  std::uint64_t query_cache_max_bytes = std::uint64_t{64} << 20;
   promql::Features features;
   bool extra_scrape_metrics = false;
 

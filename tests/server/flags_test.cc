@@ -11,7 +11,7 @@ TEST_CASE("flags: Prometheus's spellings are taken, both with = and with a blank
       {"--config.file=a.yml", "--storage.tsdb.path", "d", "--web.enable-lifecycle",
        "--no-web.enable-remote-write-receiver", "--web.listen-address=:1", "--web.listen-address=:2",
        "--storage.tsdb.retention.time=100y", "--storage.tsdb.retention.size=512MB",
-       "--query.max-samples=7", "--query.memory-max=2GB", "--log.level=warn",
+       "--query.max-samples=7", "--query.memory-max=2GB", "--query.cache-max=0", "--log.level=warn",
        "--enable-feature=promql-experimental-functions,native-histograms"});
   REQUIRE(flags.ok());
   CHECK(flags->config_file == "a.yml");
@@ -23,6 +23,7 @@ TEST_CASE("flags: Prometheus's spellings are taken, both with = and with a blank
   CHECK(flags->retention_bytes == std::uint64_t{512} << 20);
   CHECK(flags->query_samples_max == 7);
   CHECK(flags->query_memory_max_bytes == std::uint64_t{2} << 30);
+  CHECK(flags->query_cache_max_bytes == 0);
   CHECK(flags->features.experimental_functions);
   CHECK(flags->warnings.size() == 1);  // of retention.size
   const auto path = std::find_if(flags->all.begin(), flags->all.end(),
