@@ -75,6 +75,14 @@ class ShardReplayer {
   void apply(const wal::RunRecord& record) {
     if (const auto* floats = std::get_if<wal::FloatRun>(&record)) {
       apply_floats(*floats);
+    } else if (const auto* late = std::get_if<wal::LateFloatRecord>(&record)) {
+      HotSeries* series = find(static_cast<std::uint32_t>(late->id));
+      if (series == nullptr) {
+        ++out_.samples_lost;
+        return;
+      }
+      shard_.insert_late(*series, late->id, late->sample);
+      out_.count(late->sample.timestamp_ms);
     } else if (const auto* histogram = std::get_if<wal::HistogramRecord>(&record)) {
       HotSeries* series = find(static_cast<std::uint32_t>(histogram->id));
       if (series == nullptr ||
@@ -85,6 +93,10 @@ class ShardReplayer {
       shard_.append_histogram(*series, histogram->id, histogram->sample.timestamp_ms,
                               histogram->sample.histogram, kAcceptLate);
       out_.count(histogram->sample.timestamp_ms);
+    } else if (const auto* tombstone = std::get_if<wal::TombstoneRecord>(&record)) {
+      if (HotSeries* series = find(static_cast<std::uint32_t>(tombstone->id))) {
+        shard_.delete_samples(*series, tombstone->id, tombstone->range);
+      }
     } else if (const auto* exemplar = std::get_if<wal::ExemplarRecord>(&record)) {
       if (find(static_cast<std::uint32_t>(exemplar->id)) != nullptr) {
         out_.exemplars.push_back(*exemplar);

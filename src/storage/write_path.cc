@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <chrono>
 #include <utility>
 
 #include "base/check.h"
@@ -32,11 +33,12 @@ struct WritePath::Run {
   Refusal first;
   Timestamp newest_allowed_ms = 0;
   Timestamp oldest_allowed_ms = 0;
-  head::OutOfOrderRule late;
+  Timestamp in_order_from_ms = 0;  // for all shards; rule has that of the shard at hand
+  head::OutOfOrderRule rule;
   Timestamp min_ms = TimeRange::all().max_ms;
   Timestamp max_ms = TimeRange::all().min_ms;
   std::uint64_t ticket = 0;
-  std::uint64_t duplicates_dropped = 0;
+  std::uint64_t late = 0, late_histograms = 0;
 
   // Of the shard at hand, whose mutex is held.
   head::Shard* shard = nullptr;
@@ -48,6 +50,7 @@ struct WritePath::Scratch {
   std::vector<index::SeriesHash> hashes;
   std::vector<SeriesId> ids;
   std::vector<std::uint32_t> missing;  // entries whose series is not known yet
+  std::vector<std::uint32_t> retired;  // entries whose series left after they were resolved
   std::vector<std::uint32_t> sorted;   // entries by shard, in order within one
   std::array<std::uint32_t, head::kShards + 1> begins{};
 };
@@ -62,6 +65,15 @@ Timestamp saturating_add(Timestamp a, std::int64_t b) {
     return b < 0 ? TimeRange::all().min_ms : TimeRange::all().max_ms;
   }
   return sum;
+}
+
+// The time of the first sample of a batch, as Prometheus takes it for the newest of an empty head.
+Timestamp first_time(const WriteBatch& batch) {
+  for (const SeriesEntry& entry : batch.series) {
+    if (entry.samples_count > 0) return batch.samples[entry.samples_begin].timestamp_ms;
+    if (entry.histograms_count > 0) return batch.histograms[entry.histograms_begin].timestamp_ms;
+  }
+  return TimeRange::all().max_ms;
 }
 
 Timestamp newest_of(const HotSeries& series) {
@@ -112,26 +124,36 @@ WritePath::WritePath(const Options& options, const base::Clock& clock, head::Hea
       histograms_appended_(metrics.counter("prometheus_tsdb_head_samples_appended_total",
                                            "Total number of appended samples.",
                                            {{"type", "histogram"}})),
-      out_of_order_total_(metrics.counter(
-          "prometheus_tsdb_out_of_order_samples_total",
+      late_appended_(metrics.counter("prometheus_tsdb_head_out_of_order_samples_appended_total",
+          "Total number of appended out of order samples.",
+          {{"type", "float"}})),
+      late_histograms_appended_(metrics.counter("prometheus_tsdb_head_out_of_order_samples_appended_total",
+          "Total number of appended out of order samples.",
+          {{"type", "histogram"}})),
+      out_of_order_(metrics.counter("prometheus_tsdb_out_of_order_samples_total",
           "Total number of out of order samples ingestion failed attempts due to out of order "
           "being disabled.",
           {{"type", "float"}})),
-      out_of_order_histograms_total_(metrics.counter(
-          "prometheus_tsdb_out_of_order_samples_total",
+      out_of_order_histograms_(metrics.counter("prometheus_tsdb_out_of_order_samples_total",
           "Total number of out of order samples ingestion failed attempts due to out of order "
           "being disabled.",
           {{"type", "histogram"}})),
-      too_old_total_(metrics.counter(
-          "prometheus_tsdb_too_old_samples_total",
+      too_old_(metrics.counter("prometheus_tsdb_too_old_samples_total",
           "Total number of out of order samples ingestion failed attempts with out of support "
           "enabled, but sample outside of time window.",
           {{"type", "float"}})),
-      out_of_bounds_total_(metrics.counter(
-          "prometheus_tsdb_out_of_bound_samples_total",
+      too_old_histograms_(metrics.counter("prometheus_tsdb_too_old_samples_total",
+          "Total number of out of order samples ingestion failed attempts with out of support "
+          "enabled, but sample outside of time window.",
+          {{"type", "histogram"}})),
+      out_of_bounds_(metrics.counter("prometheus_tsdb_out_of_bound_samples_total",
           "Total number of out of bound samples ingestion failed attempts with out of order "
           "support disabled.",
           {{"type", "float"}})),
+      out_of_bounds_histograms_(metrics.counter("prometheus_tsdb_out_of_bound_samples_total",
+          "Total number of out of bound samples ingestion failed attempts with out of order "
+          "support disabled.",
+          {{"type", "histogram"}})),
       duplicates_total_(metrics.counter(
           "varve_duplicate_samples_total",
           "Samples refused because their time already had another value.")) {}
@@ -180,23 +202,12 @@ Result<WriteOutcome> WritePath::append(const WriteBatch& batch, const AppendOpti
   // Counted as staged from here on, so that batches at the same time see each other: what waits for
   // the log is bounded by kStagedBytesMax and one batch, whatever the number of threads.
   const Reservation reservation(*this, staged_bytes_max(batch));
+  const head::Quiescence::Guard under_way(appends_);
   VARVE_TRY(accepting(reservation.staged_before()));
   static thread_local Scratch scratch;
   WriteOutcome outcome;
   resolve(batch, scratch);
   if (!scratch.missing.empty()) VARVE_TRY(create_missing(batch, scratch, outcome));
-
-  // A counting sort keeps the order of a batch within each shard, and so within each series.
-  scratch.begins.fill(0);
-  for (const SeriesId id : scratch.ids) {
-    if (id != SeriesId::kNone) ++scratch.begins[head::shard_of(id) + 1];
-  }
-  for (unsigned i = 0; i < head::kShards; ++i) scratch.begins[i + 1] += scratch.begins[i];
-  auto at = scratch.begins;
-  scratch.sorted.resize(scratch.begins.back());
-  for (std::uint32_t i = 0; i < scratch.ids.size(); ++i) {
-    if (scratch.ids[i] != SeriesId::kNone) scratch.sorted[at[head::shard_of(scratch.ids[i])]++] = i;
-  }
 
   const Timestamp now = clock_.now_ms();
   Run run;
@@ -205,23 +216,24 @@ Result<WriteOutcome> WritePath::append(const WriteBatch& batch, const AppendOpti
   run.oldest_allowed_ms = options_.retention.count() > 0
                               ? saturating_add(now, -options_.retention.count())
                               : TimeRange::all().min_ms;
+  Timestamp newest = head_.max_time_ms();
+  if (newest == TimeRange::all().min_ms) newest = first_time(batch);
+  // So that a cut, which waits until the head is this far ahead, does not race with who appends.
+  run.in_order_from_ms = saturating_add(newest, -head::kChunkRangeMs / 2);
   if (options_.out_of_order_window.count() > 0) {
-    run.late.open = true;
-    run.late.oldest_ms = head_.max_time_ms() == TimeRange::all().min_ms
-                             ? TimeRange::all().min_ms
-                             : saturating_add(head_.max_time_ms(),
-                                              -options_.out_of_order_window.count());
+    run.rule.open = true;
+    run.rule.oldest_ms = saturating_add(newest, -options_.out_of_order_window.count());
   }
   if (!outcome.first_error.empty()) run.first.entry = 0;  // an earlier refusal of a whole series
-  for (unsigned shard = 0; shard < head::kShards; ++shard) {
-    const std::uint32_t begin = scratch.begins[shard];
-    const std::uint32_t count = scratch.begins[shard + 1] - begin;
-    if (count == 0) continue;
-    append_shard(batch, shard, std::span(scratch.sorted).subspan(begin, count), scratch, run);
-  }
+  append_resolved(batch, scratch, run);
+  while (!scratch.retired.empty()) append_retired(batch, scratch, run);
   if (run.min_ms <= run.max_ms) {
     head_.widen_times(run.min_ms, run.max_ms);
     stamps_.applied({run.min_ms, run.max_ms});
+  }
+  if (run.late > 0) late_appended_.add(static_cast<double>(run.late));
+  if (run.late_histograms > 0) {
+    late_histograms_appended_.add(static_cast<double>(run.late_histograms));
   }
   if (!batch.metadata.empty()) run.ticket = std::max(run.ticket, append_metadata(batch));
 
@@ -247,6 +259,7 @@ void WritePath::resolve(const WriteBatch& batch, Scratch& scratch) const {
   scratch.hashes.resize(count);
   scratch.ids.assign(count, SeriesId::kNone);
   scratch.missing.clear();
+  scratch.retired.clear();
   const head::KeyTable::Reader reader(head_.keys());
   for (std::size_t i = 0; i < count; ++i) {
     const SeriesEntry& entry = batch.series[i];
@@ -346,11 +359,53 @@ Status WritePath::create_missing(const WriteBatch& batch, Scratch& scratch, Writ
   return status;
 }
 
+void WritePath::append_resolved(const WriteBatch& batch, Scratch& scratch, Run& run) {
+  // A counting sort keeps the order of a batch within each shard, and so within each series.
+  scratch.begins.fill(0);
+  for (const SeriesId id : scratch.ids) {
+    if (id != SeriesId::kNone) ++scratch.begins[head::shard_of(id) + 1];
+  }
+  for (unsigned i = 0; i < head::kShards; ++i) scratch.begins[i + 1] += scratch.begins[i];
+  auto at = scratch.begins;
+  scratch.sorted.resize(scratch.begins.back());
+  for (std::uint32_t i = 0; i < scratch.ids.size(); ++i) {
+    if (scratch.ids[i] != SeriesId::kNone) scratch.sorted[at[head::shard_of(scratch.ids[i])]++] = i;
+  }
+  for (unsigned shard = 0; shard < head::kShards; ++shard) {
+    const std::uint32_t begin = scratch.begins[shard];
+    const std::uint32_t count = scratch.begins[shard + 1] - begin;
+    if (count == 0) continue;
+    append_shard(batch, shard, std::span(scratch.sorted).subspan(begin, count), scratch, run);
+  }
+}
+
+// The series of some entries have left after the entries were resolved to them. Their names lead to
+// new series by now, or will: who retires series holds create_mutex until their names are forgotten.
+void WritePath::append_retired(const WriteBatch& batch, Scratch& scratch, Run& run) {
+  const std::vector<SeriesId> settled = scratch.ids;
+  scratch.missing.swap(scratch.retired);
+  scratch.retired.clear();
+  std::fill(scratch.ids.begin(), scratch.ids.end(), SeriesId::kNone);
+  if (Status created = create_missing(batch, scratch, *run.outcome); !created.ok()) {
+    // The rest of the batch is applied already, so this is a refusal of some of it.
+    run.outcome->invalid_series += scratch.missing.size();
+    if (run.outcome->first_error.empty()) {
+      run.outcome->first_error = created.error().message();
+      run.outcome->first_error_code = created.error().code();
+    }
+  }
+  append_resolved(batch, scratch, run);
+  for (std::size_t i = 0; i < settled.size(); ++i) {
+    if (scratch.ids[i] == SeriesId::kNone) scratch.ids[i] = settled[i];
+  }
+}
+
 void WritePath::append_shard(const WriteBatch& batch, unsigned shard,
                              std::span<const std::uint32_t> entries, Scratch& scratch, Run& run) {
   run.shard = &head_.shard_at(shard);
   run.staging = &staging_[shard];
   const std::lock_guard lock(run.shard->mutex);
+  run.rule.in_order_from_ms = std::max(run.in_order_from_ms, run.shard->cut_ms());
   const std::size_t before = run.staging->encoder.size_bytes();
   constexpr std::size_t kAhead = 8;
   for (std::size_t i = 0; i < entries.size(); ++i) {
@@ -361,9 +416,8 @@ void WritePath::append_shard(const WriteBatch& batch, unsigned shard,
     const SeriesId id = scratch.ids[at];
     const SeriesEntry& entry = batch.series[at];
     if (!head_.series(id).is(HotSeries::kKnown)) [[unlikely]] {
-      // An id inside the range of ids that was lost with a damaged piece of the log.
-      ++run.outcome->invalid_series;
       scratch.ids[at] = SeriesId::kNone;
+      scratch.retired.push_back(at);
       continue;
     }
     const Timestamp newest_before_ms = newest_of(head_.series(id));
@@ -387,7 +441,7 @@ void WritePath::append_floats(const WriteBatch& batch, std::uint32_t entry_at, S
     const Timestamp t = sample.timestamp_ms;
     if (t > run.newest_allowed_ms) [[unlikely]] {
       ++run.outcome->too_far_ahead;
-      out_of_bounds_total_.add();
+      out_of_bounds_.add();
       if (entry_at < run.first.entry) {
         run.first = {entry_at, id, t, ErrorCode::kInvalidArgument,
                      "out of bounds: timestamp is too far in the future"};
@@ -396,7 +450,7 @@ void WritePath::append_floats(const WriteBatch& batch, std::uint32_t entry_at, S
     }
     if (t < run.oldest_allowed_ms) [[unlikely]] {
       ++run.outcome->too_old;
-      out_of_bounds_total_.add();
+      out_of_bounds_.add();
       if (entry_at < run.first.entry) {
         run.first = {entry_at, id, t, ErrorCode::kTooOld, "out of bounds"};
       }
@@ -411,7 +465,7 @@ void WritePath::append_floats(const WriteBatch& batch, std::uint32_t entry_at, S
       continue;
     }
     const std::uint64_t previous = bits(series.gorilla.last_value);
-    const Appended result = run.shard->append_float(series, id, t, sample.value, run.late);
+    const Appended result = run.shard->append_float(series, id, t, sample.value, run.rule);
     if (result == Appended::kAppended) [[likely]] {
       run.staging->encoder.add_float(id, t, bits(sample.value), previous,
                                      series.log_segment() != segment);
@@ -422,10 +476,9 @@ void WritePath::append_floats(const WriteBatch& batch, std::uint32_t entry_at, S
     } else if (result == Appended::kSame) {
       ++run.outcome->samples_appended;
     } else if (result == Appended::kOutOfOrder) {
-      run.staging->encoder.add_float(id, t, bits(sample.value), 0, true);
+      run.staging->encoder.add_late_float(id, sample);
       stamps_.bump({t, t});
-      run.min_ms = std::min(run.min_ms, t);
-      run.max_ms = std::max(run.max_ms, t);
+      ++run.late;
       ++run.outcome->samples_appended;
     } else {
       Refusal refusal{entry_at, id, t, ErrorCode::kInvalidArgument, {}};
@@ -438,7 +491,7 @@ void WritePath::append_floats(const WriteBatch& batch, std::uint32_t entry_at, S
                                          "allowed: existing {}, new value {}",
                                          t, series.gorilla.last_value, sample.value);
       }
-      count_refusal(result, run, std::move(refusal));
+      count_refusal(result, false, run, std::move(refusal));
     }
   }
 }
@@ -454,8 +507,8 @@ void WritePath::append_histograms(const WriteBatch& batch, std::uint32_t entry_a
   for (std::uint32_t i = 0; i < entry.histograms_count; ++i) {
     const HistogramSample& sample = batch.histograms[entry.histograms_begin + i];
     if (sample.timestamp_ms > newest_before_ms && sample.timestamp_ms <= newest_ms &&
-        !run.late.open) {
-      out_of_order_histograms_total_.add();
+        !run.rule.open) {
+      out_of_order_histograms_.add();
       continue;
     }
     append_histogram(id, sample, entry_at, false, run);
@@ -476,7 +529,7 @@ void WritePath::append_histogram(SeriesId id, const HistogramSample& sample,
   if (t > run.newest_allowed_ms || t < run.oldest_allowed_ms) {
     const bool ahead = t > run.newest_allowed_ms;
     ++(ahead ? run.outcome->too_far_ahead : run.outcome->too_old);
-    out_of_bounds_total_.add();
+    out_of_bounds_histograms_.add();
     if (entry_at < run.first.entry) {
       run.first = {entry_at, id, t, ahead ? ErrorCode::kInvalidArgument : ErrorCode::kTooOld,
                    ahead ? "out of bounds: timestamp is too far in the future" : "out of bounds"};
@@ -484,19 +537,24 @@ void WritePath::append_histogram(SeriesId id, const HistogramSample& sample,
     return;
   }
   HotSeries& series = head_.series(id);
-  const Appended result = run.shard->append_histogram(series, id, t, sample.histogram, run.late);
+  const Appended result = run.shard->append_histogram(series, id, t, sample.histogram, run.rule);
   std::uint64_t& appended =
       from_float ? run.outcome->samples_appended : run.outcome->histograms_appended;
   if (result == Appended::kAppended || result == Appended::kOutOfOrder) {
-    run.staging->encoder.add_histogram(id, sample);
-    if (result == Appended::kOutOfOrder) stamps_.bump({t, t});
-    run.min_ms = std::min(run.min_ms, t);
-    run.max_ms = std::max(run.max_ms, t);
+    const bool late = result == Appended::kOutOfOrder;
+    run.staging->encoder.add_histogram(id, sample, late);
+    if (late) {
+      stamps_.bump({t, t});
+      ++run.late_histograms;
+    } else {
+      run.min_ms = std::min(run.min_ms, t);
+      run.max_ms = std::max(run.max_ms, t);
+    }
     ++appended;
   } else if (result == Appended::kSame) {
     ++appended;
   } else {
-    count_refusal(result, run,
+    count_refusal(result, true, run,
                   {entry_at, id, t, ErrorCode::kInvalidArgument,
                    result == Appended::kDuplicate ? "duplicate sample for timestamp" : ""});
   }
@@ -517,7 +575,7 @@ void WritePath::append_exemplars(const WriteBatch& batch, std::uint32_t entry_at
   }
 }
 
-void WritePath::count_refusal(Appended result, Run& run, Refusal refusal) {
+void WritePath::count_refusal(Appended result, bool histogram, Run& run, Refusal refusal) {
   switch (result) {
     case Appended::kDuplicate:
       ++run.outcome->duplicate;
@@ -526,14 +584,20 @@ void WritePath::count_refusal(Appended result, Run& run, Refusal refusal) {
       break;
     case Appended::kRefusedOrder:
       ++run.outcome->out_of_order;
-      out_of_order_total_.add();
+      (histogram ? out_of_order_histograms_ : out_of_order_).add();
       refusal.code = ErrorCode::kOutOfOrder;
       refusal.text = "out of order sample";
+      break;
+    case Appended::kOutOfBounds:
+      ++run.outcome->too_old;
+      (histogram ? out_of_bounds_histograms_ : out_of_bounds_).add();
+      refusal.code = ErrorCode::kTooOld;
+      refusal.text = "out of bounds";
       break;
     default:
       VARVE_DCHECK(result == Appended::kTooOld);
       ++run.outcome->too_old;
-      too_old_total_.add();
+      (histogram ? too_old_histograms_ : too_old_).add();
       refusal.code = ErrorCode::kTooOld;
       refusal.text = "too old sample";
       break;
@@ -565,13 +629,18 @@ void WritePath::when_durable(Ticket ticket, std::function<void(Status)> done) {
 
 void WritePath::collect(const wal::FramePosition& next, wal::FrameBuilder& out) {
   std::size_t taken_bytes = 0;
+  const std::lock_guard boundary_lock(boundary_mutex_);
   for (unsigned shard = 0; shard < head::kShards; ++shard) {
     Staging& staging = staging_[shard];
     wal::ByteBuffer fresh = out.fresh_buffer();
     {
       const std::lock_guard lock(head_.shard_at(shard).mutex);
       fresh = staging.encoder.take(std::move(fresh));
+      const wal::FramePosition covered = staging.position;
       staging.position = next;
+      if (boundary_visit_ && shard >= boundary_first_ && shard < boundary_end_) {
+        boundary_visit_(shard, covered);
+      }
     }
     taken_bytes += fresh.size();
     out.add_run(shard, std::move(fresh));
@@ -585,6 +654,77 @@ void WritePath::collect(const wal::FramePosition& next, wal::FrameBuilder& out) 
   taken_bytes += fresh.size();
   out.add_series(std::move(fresh));
   count_staged(taken_bytes, 0);
+  if (boundary_visit_) {
+    boundary_visit_ = nullptr;
+    boundary_passed_.notify_all();
+  }
+}
+
+Status WritePath::visit_at_boundary(unsigned first_shard, unsigned end_shard, BoundaryVisit visit) {
+  std::unique_lock lock(boundary_mutex_);
+  VARVE_CHECK(!boundary_visit_);  // one caller at a time: maintenance
+  boundary_visit_ = std::move(visit);
+  boundary_first_ = first_shard;
+  boundary_end_ = end_shard;
+  log_->notify();
+  // The log does not say when it stops gathering frames, so it is looked at now and then.
+  constexpr std::chrono::milliseconds kLook{20};
+  while (!boundary_passed_.wait_for(lock, kLook, [this] { return !boundary_visit_; })) {
+    if (log_->collecting()) continue;
+    boundary_visit_ = nullptr;
+    Status status = log_->status();
+    if (!status.ok()) return status;
+    return Error(ErrorCode::kUnavailable, "the log is closed");
+  }
+  return {};
+}
+
+void WritePath::wait_for_appends() {
+  const std::lock_guard lock(wait_mutex_);
+  appends_.wait();
+}
+
+Result<Ticket> WritePath::delete_samples(std::span<const SeriesId> ids, TimeRange range) {
+  const head::Quiescence::Guard under_way(appends_);
+  VARVE_TRY(accepting(staged_bytes()));
+  std::uint64_t ticket = 0;
+  for (const SeriesId id : ids) {
+    const unsigned number = head::shard_of(id);
+    head::Shard& shard = head_.shard_at(number);
+    Staging& staging = staging_[number];
+    const std::lock_guard lock(shard.mutex);
+    HotSeries& series = head_.series(id);
+    if (!series.is(HotSeries::kKnown) || !shard.delete_samples(series, id, range)) continue;
+    const std::size_t before = staging.encoder.size_bytes();
+    staging.encoder.add_tombstone(id, range);
+    count_staged(before, staging.encoder.size_bytes());
+    ticket = std::max(ticket, staging.position.seq);
+  }
+  if (ticket != 0) {
+    stamps_.bump(range);
+    log_->notify();
+  }
+  return static_cast<Ticket>(ticket);
+}
+
+std::vector<SeriesId> WritePath::retire(std::span<const Retiring> series) {
+  std::vector<SeriesId> retired;
+  for (const Retiring& candidate : series) {
+    head::Shard& shard = head_.shard(candidate.id);
+    const std::lock_guard lock(shard.mutex);
+    HotSeries& hot = head_.series(candidate.id);
+    if (!hot.is(HotSeries::kKnown) || shard.state(hot, candidate.id) != candidate.state) continue;
+    {
+      const std::lock_guard series_lock(series_mutex_);
+      const std::size_t before = series_encoder_.size_bytes();
+      series_encoder_.add_retired(candidate.id);
+      count_staged(before, series_encoder_.size_bytes());
+    }
+    shard.retire(hot, candidate.id);
+    retired.push_back(candidate.id);
+  }
+  log_->notify();
+  return retired;
 }
 
 }  // namespace varve::storage

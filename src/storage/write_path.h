@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <mutex>
@@ -18,6 +19,7 @@
 #include "base/metrics.h"
 #include "storage/db.h"
 #include "storage/head/head.h"
+#include "storage/head/quiescence.h"
 #include "storage/version_stamps.h"
 #include "storage/wal/log.h"
 #include "storage/wal/position.h"
@@ -26,12 +28,20 @@
 
 namespace varve::storage {
 
-// Thread-safe. Lock order: the head's create_mutex, a shard's mutex, series_mutex_.
+// A series that has been cut and may leave, if its state is still what it was then.
+struct Retiring {
+  SeriesId id = SeriesId::kNone;
+  head::SeriesState state;
+};
+
+// Thread-safe. Lock order: the head's create_mutex, boundary_mutex_, a shard's mutex, series_mutex_.
 // 1. A record is staged for frame p if and only if its shard's position was p at that time; the
 //    ticket of a batch is the largest such p, so when it is durable the whole batch is.
 // 2. A series' record is staged before its id is published, so it stands in the frame of its first
 //    sample or before.
 // 3. A sample that is already stored stages nothing, but its ticket still covers the frame it is in.
+// 4. Ids are never used again: what a batch resolved to a series that was retired meanwhile is
+//    resolved anew.
 class WritePath final : public wal::FrameSource {
  public:
   // The log is set before the first append; everything must outlive this.
@@ -45,6 +55,24 @@ class WritePath final : public wal::FrameSource {
   void when_durable(Ticket ticket, std::function<void(Status)> done);
 
   void collect(const wal::FramePosition& next, wal::FrameBuilder& out) override;
+
+  // Calls visit for the shards [first, end) on the log's thread, under each one's mutex, between two
+  // frames: what the shard holds then stands in frames up to and including `covered`, and nothing of
+  // it in later ones. Must be short. Returns when done; kUnavailable, with some shards perhaps
+  // visited, if the log has failed, is stalled or closed.
+  using BoundaryVisit = std::function<void(unsigned shard, const wal::FramePosition& covered)>;
+  Status visit_at_boundary(unsigned first_shard, unsigned end_shard, BoundaryVisit visit);
+
+  // Returns when every append that began before the call has ended. Not with create_mutex.
+  void wait_for_appends();
+
+  // Deletes what these series have now in the range, in the head only. Durable with the ticket.
+  Result<Ticket> delete_samples(std::span<const SeriesId> ids, TimeRange range);
+
+  // Takes from the head those of the series that nothing has come to since, and says which: their
+  // names and memory are the caller's to give back (head::Head::forget_series()). The caller holds the
+  // head's create_mutex. A block has their samples, or they have none.
+  std::vector<SeriesId> retire(std::span<const Retiring> series);
 
   std::size_t staged_bytes() const {
     return static_cast<std::size_t>(std::max<std::int64_t>(0, staged_bytes_.load(std::memory_order_relaxed)));
@@ -64,6 +92,8 @@ class WritePath final : public wal::FrameSource {
   Status accepting(std::size_t staged_before) const;
   void resolve(const WriteBatch& batch, Scratch& scratch) const;
   Status create_missing(const WriteBatch& batch, Scratch& scratch, WriteOutcome& outcome);
+  void append_resolved(const WriteBatch& batch, Scratch& scratch, Run& run);
+  void append_retired(const WriteBatch& batch, Scratch& scratch, Run& run);
   void append_shard(const WriteBatch& batch, unsigned shard, std::span<const std::uint32_t> entries,
                     Scratch& scratch, Run& run);
   void append_floats(const WriteBatch& batch, std::uint32_t entry, SeriesId id, Run& run);
@@ -72,7 +102,7 @@ class WritePath final : public wal::FrameSource {
   void append_histogram(SeriesId id, const HistogramSample& sample, std::uint32_t entry,
                         bool from_float, Run& run);
   void append_exemplars(const WriteBatch& batch, std::uint32_t entry, SeriesId id, Run& run);
-  void count_refusal(head::Appended result, Run& run, Refusal refusal);
+  void count_refusal(head::Appended result, bool histogram, Run& run, Refusal refusal);
   std::uint64_t append_metadata(const WriteBatch& batch);
 
   const Options& options_;
@@ -93,13 +123,25 @@ class WritePath final : public wal::FrameSource {
   // Signed: a collect may take bytes that their writer has not counted yet.
   std::atomic<std::int64_t> staged_bytes_{0};
   std::atomic<bool> stopped_{false};
+  mutable head::Quiescence appends_;
+  std::mutex wait_mutex_;  // serializes appends_.wait()
+
+  std::mutex boundary_mutex_;  // guards what follows
+  std::condition_variable boundary_passed_;
+  BoundaryVisit boundary_visit_;  // asked for and not made yet
+  unsigned boundary_first_ = 0;
+  unsigned boundary_end_ = 0;
 
   base::Counter& floats_appended_;
   base::Counter& histograms_appended_;
-  base::Counter& out_of_order_total_;
-  base::Counter& out_of_order_histograms_total_;
-  base::Counter& too_old_total_;
-  base::Counter& out_of_bounds_total_;
+  base::Counter& late_appended_;
+  base::Counter& late_histograms_appended_;
+  base::Counter& out_of_order_;
+  base::Counter& out_of_order_histograms_;
+  base::Counter& too_old_;
+  base::Counter& too_old_histograms_;
+  base::Counter& out_of_bounds_;
+  base::Counter& out_of_bounds_histograms_;
   base::Counter& duplicates_total_;
 };
 

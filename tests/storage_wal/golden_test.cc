@@ -41,10 +41,10 @@ class GoldenSource final : public FrameSource {
     histogram.histogram.zero_threshold = 0.001;
     histogram.histogram.positive_spans = {{-1, 2}, {3, 1}};
     histogram.histogram.positive_counts = {3, 1, 2};
-    run.add_histogram(SeriesId{3}, histogram);
+    run.add_histogram(SeriesId{3}, histogram, false);
     histogram.histogram.integer = false;
     histogram.histogram.positive_counts = {0.5, 1, 2};
-    run.add_histogram(SeriesId{3}, histogram);
+    run.add_histogram(SeriesId{3}, histogram, false);
     run.add_exemplar(SeriesId{2}, {Labels{{"trace_id", "abc"}}, 0.25, 1'700'000'000'001});
     run.add_tombstone(SeriesId{2}, {5, 1'600'000'000'000});
     out.add_run(5, run.take({}));

@@ -142,8 +142,8 @@ TEST_CASE("wal records: histograms, exemplars and tombstones keep their place", 
 
   RunEncoder encoder;
   encoder.add_float(SeriesId{9}, 1, 2, 3, false);
-  encoder.add_histogram(SeriesId{4'000'000'000}, whole);
-  encoder.add_histogram(SeriesId{1}, fractional);
+  encoder.add_histogram(SeriesId{4'000'000'000}, whole, false);
+  encoder.add_histogram(SeriesId{1}, fractional, true);
   encoder.add_exemplar(SeriesId{2}, exemplar);
   encoder.add_tombstone(SeriesId{3}, TimeRange::all());
   encoder.add_float(SeriesId{9}, 2, 2, 3, true);
@@ -202,7 +202,7 @@ TEST_CASE("wal records: bytes cut anywhere are corruption, never a crash", "[sto
     encoder.add_float(static_cast<SeriesId>(s.id), s.time, s.bits, s.previous, s.raw);
   }
   encoder.add_exemplar(SeriesId{2}, {Labels{{"a", "b"}}, 1, 2});
-  encoder.add_histogram(SeriesId{2}, {});
+  encoder.add_histogram(SeriesId{2}, {}, false);
   const ByteBuffer staged = encoder.take({});
   for (std::size_t size = 1; size < staged.size(); ++size) {
     const std::string cut(staged.view().substr(0, size));  // its own allocation, for asan

@@ -138,26 +138,42 @@ void Head::widen_times(Timestamp min_ms, Timestamp max_ms) {
   }
 }
 
-void Head::expire(Timestamp time_ms) {
+template <typename Visit>
+void Head::visit_series(const Visit& visit) {
+  // Sixteen neighbours share a shard: one lock for them, so that writers wait little.
+  constexpr std::uint32_t kNeighbours = 16;
   const std::uint64_t bound = bound_.load(std::memory_order_acquire);
-  if (spill_->oldest_file_newest_ms() < time_ms) {
-    // Sixteen neighbours share a shard: one lock for them, so that writers wait little.
-    constexpr std::uint32_t kNeighbours = 16;
-    for (std::uint64_t first = 0; first <= bound; first += kNeighbours) {
-      Shard& owner = shard(static_cast<SeriesId>(first));
-      const std::lock_guard lock(owner.mutex);
-      for (std::uint64_t id = first; id < first + kNeighbours && id <= bound; ++id) {
-        if (series_[id].is(HotSeries::kKnown)) {
-          owner.expire(series_[id], static_cast<SeriesId>(id), time_ms);
-        }
-      }
+  for (std::uint64_t first = 0; first <= bound; first += kNeighbours) {
+    Shard& owner = shard(static_cast<SeriesId>(first));
+    const std::lock_guard lock(owner.mutex);
+    for (std::uint64_t id = first; id < first + kNeighbours && id <= bound; ++id) {
+      if (series_[id].is(HotSeries::kKnown)) visit(owner, series_[id], static_cast<SeriesId>(id));
     }
+  }
+}
+
+void Head::expire(Timestamp time_ms) {
+  if (spill_->oldest_file_newest_ms() < time_ms) {
+    visit_series([time_ms](Shard& owner, HotSeries& series, SeriesId id) {
+      owner.expire(series, id, time_ms);
+    });
     spill_->drop_before(time_ms);
   }
   Timestamp min = min_time_.load(std::memory_order_relaxed);
   if (min < time_ms && time_ms <= max_time_ms()) {
     min_time_.compare_exchange_strong(min, time_ms, std::memory_order_relaxed);
   }
+}
+
+void Head::trim(Timestamp before_ms) {
+  // What is appended meanwhile in order is not older than this, by the rule of admission.
+  const Timestamp max = max_time_ms();
+  Timestamp oldest = max < before_ms + kChunkRangeMs / 2 ? before_ms : max - kChunkRangeMs / 2;
+  visit_series([&oldest, before_ms](Shard& owner, HotSeries& series, SeriesId id) {
+    oldest = std::min(oldest, owner.trim(series, id, before_ms));
+  });
+  spill_->drop_before(before_ms);
+  min_time_.store(max < before_ms ? TimeRange::all().max_ms : oldest, std::memory_order_relaxed);
 }
 
 ShardCounts Head::counts() const {

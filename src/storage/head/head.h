@@ -102,6 +102,9 @@ class Head {
   void widen_times(Timestamp min_ms, Timestamp max_ms);
   // Nothing before this is given back any more. Thread-safe.
   void expire(Timestamp time_ms);
+  // The end of a cut that every shard was frozen for: blocks have what was before it, and nobody
+  // reads that here any more. By the thread that cuts; takes shards' mutexes, each for a moment.
+  void trim(Timestamp before_ms);
 
   ShardCounts counts() const;
   std::uint64_t series_created() const { return created_.load(std::memory_order_relaxed); }
@@ -114,6 +117,9 @@ class Head {
 
   Head(std::unique_ptr<HeadMemory> memory, const index::SeriesHasher& hasher,
        std::size_t exemplars_max);
+  // Calls visit(shard, series, id) for all series, under the shard's mutex.
+  template <typename Visit>
+  void visit_series(const Visit& visit);
 
   std::unique_ptr<HeadMemory> memory_;
   KeyTable keys_;

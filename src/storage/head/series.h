@@ -47,11 +47,12 @@ constexpr Timestamp chunk_range_end(Timestamp t) {
 struct HotSeries {
   enum Flag : std::uint8_t {
     kKnown = 1,          // the id is a series
-    kHasSamples = 2,     // gorilla.last_time means something
+    kHasSamples = 2,     // gorilla.last_time means something (late samples do not make it so)
     kLastHistogram = 4,  // the newest sample is a histogram
     kHasFloat = 8,       // gorilla.last_value means something
     kOutOfOrder = 16,    // the shard's side store has samples of this series
     kHistograms = 32,    // the shard has a histogram appender for this series
+    kDeleted = 64,       // the shard has deleted ranges of this series
   };
 
   codec::GorillaState gorilla;

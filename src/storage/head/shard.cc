@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "storage/codec/dense.h"
 #include "storage/codec/times.h"
+#include "storage/head/late_memory.h"
 
 namespace varve::storage::head {
 namespace {
@@ -26,23 +27,6 @@ std::string_view as_view(const std::uint8_t* bytes, std::size_t size) {
   return {reinterpret_cast<const char*>(bytes), size};
 }
 
-// What the late samples of one series hold, for the account.
-std::int64_t memory_of(const Sample&) { return sizeof(Sample); }
-std::int64_t memory_of(const HistogramPoint& point) {
-  const Histogram& h = *point.histogram;
-  const std::size_t spans = h.positive_spans.capacity() + h.negative_spans.capacity();
-  const std::size_t numbers =
-      h.positive_counts.capacity() + h.negative_counts.capacity() + h.custom_bounds.capacity();
-  return static_cast<std::int64_t>(sizeof(HistogramPoint) + sizeof(Histogram) +
-                                   spans * sizeof(HistogramSpan) + numbers * sizeof(double));
-}
-template <typename Entry>
-std::int64_t memory_of(const std::vector<Entry>& entries) {
-  std::int64_t bytes = 0;
-  for (const Entry& entry : entries) bytes += memory_of(entry);
-  return bytes;
-}
-
 // Inserts into a list that ascends in time. `same` compares an entry at the same time.
 template <typename Entry, typename Same>
 Appended insert_sorted(std::vector<Entry>& entries, Entry entry, const Same& same) {
@@ -54,6 +38,19 @@ Appended insert_sorted(std::vector<Entry>& entries, Entry entry, const Same& sam
   }
   entries.insert(at, std::move(entry));
   return Appended::kOutOfOrder;
+}
+
+// The entry of a frozen series at a time, if there is one.
+template <typename Map, typename Entries>
+auto find_frozen(const Map& frozen, SeriesId id, const Entries& entries, Timestamp t)
+    -> decltype((frozen.begin()->second.*entries).data()) {
+  if (frozen.empty()) return nullptr;
+  const auto found = frozen.find(static_cast<std::uint32_t>(id));
+  if (found == frozen.end()) return nullptr;
+  const auto& list = found->second.*entries;
+  const auto at = std::lower_bound(list.begin(), list.end(), t,
+                                   [](const auto& e, Timestamp time) { return e.timestamp_ms < time; });
+  return at != list.end() && at->timestamp_ms == t ? &*at : nullptr;
 }
 
 }  // namespace
@@ -75,6 +72,7 @@ void SeriesSnapshot::clear() {
   chunks.clear();
   late_floats.clear();
   late_histograms.clear();
+  deleted.clear();
 }
 
 Shard::Shard(BlockMemory& memory, SpillStore& spill, TimeColumns& columns,
@@ -83,41 +81,49 @@ Shard::Shard(BlockMemory& memory, SpillStore& spill, TimeColumns& columns,
 
 Shard::~Shard() {
   for (const auto& [id, histograms] : histograms_) side_account_.release(histograms->charged);
-  for (const auto& [id, late] : late_) {
-    side_account_.release(memory_of(late.floats) + memory_of(late.histograms));
+  for (const LateMap* map : {&late_, &frozen_}) {
+    for (const auto& [id, late] : *map) {
+      side_account_.release(memory_of(late.floats) + memory_of(late.histograms));
+    }
   }
 }
 
 Appended Shard::append_old_float(HotSeries& series, SeriesId id, Timestamp t, double value,
                                  const OutOfOrderRule& rule) {
-  if (t == series.last_time()) {
+  if (t >= rule.in_order_from_ms && t == series.last_time()) {
     const bool same = !series.is(HotSeries::kLastHistogram) &&
                       bits(series.gorilla.last_value) == bits(value);
     return same ? Appended::kSame : Appended::kDuplicate;
   }
-  if (!rule.open) return Appended::kRefusedOrder;
-  if (t < rule.oldest_ms) return Appended::kTooOld;
-  return insert_late(series, id, Sample{t, value});
+  if (rule.open) {
+    return t < rule.oldest_ms ? Appended::kTooOld : insert_late(series, id, Sample{t, value});
+  }
+  return t < rule.in_order_from_ms ? Appended::kOutOfBounds : Appended::kRefusedOrder;
 }
 
 Appended Shard::insert_late(HotSeries& series, SeriesId id, const Sample& sample) {
+  const auto same = [](const Sample& a, const Sample& b) { return bits(a.value) == bits(b.value); };
+  if (const Sample* frozen = find_frozen(frozen_, id, &LateSeries::floats, sample.timestamp_ms)) {
+    return same(*frozen, sample) ? Appended::kSame : Appended::kDuplicate;
+  }
   LateSeries& late = late_[static_cast<std::uint32_t>(id)];
   series.set(HotSeries::kOutOfOrder);
-  const Appended result = insert_sorted(late.floats, sample, [](const Sample& a, const Sample& b) {
-    return bits(a.value) == bits(b.value);
-  });
+  const Appended result = insert_sorted(late.floats, sample, same);
   if (result == Appended::kOutOfOrder) side_account_.charge(memory_of(sample));
   return result;
 }
 
 Appended Shard::insert_late(HotSeries& series, SeriesId id, HistogramPoint point) {
+  const auto same = [](const HistogramPoint& a, const HistogramPoint& b) {
+    return same_histogram(*a.histogram, *b.histogram);
+  };
+  if (const auto* frozen = find_frozen(frozen_, id, &LateSeries::histograms, point.timestamp_ms)) {
+    return same(*frozen, point) ? Appended::kSame : Appended::kDuplicate;
+  }
   LateSeries& late = late_[static_cast<std::uint32_t>(id)];
   series.set(HotSeries::kOutOfOrder);
   const std::int64_t bytes = memory_of(point);
-  const Appended result = insert_sorted(late.histograms, std::move(point),
-                                        [](const HistogramPoint& a, const HistogramPoint& b) {
-                                          return same_histogram(*a.histogram, *b.histogram);
-                                        });
+  const Appended result = insert_sorted(late.histograms, std::move(point), same);
   if (result == Appended::kOutOfOrder) side_account_.charge(bytes);
   return result;
 }
@@ -195,16 +201,19 @@ void Shard::close_floats(HotSeries& series) {
 
 Appended Shard::append_histogram(HotSeries& series, SeriesId id, Timestamp t,
                                  const Histogram& histogram, const OutOfOrderRule& rule) {
-  if (series.is(HotSeries::kHasSamples) && t <= series.last_time()) {
-    if (t == series.last_time()) {
+  if (t < rule.in_order_from_ms ||
+      (series.is(HotSeries::kHasSamples) && t <= series.last_time())) {
+    if (t >= rule.in_order_from_ms && t == series.last_time()) {
       const HistogramPtr last = last_histogram(id);
       const bool same = series.is(HotSeries::kLastHistogram) && last != nullptr &&
                         same_histogram(*last, histogram);
       return same ? Appended::kSame : Appended::kDuplicate;
     }
-    if (!rule.open) return Appended::kRefusedOrder;
-    if (t < rule.oldest_ms) return Appended::kTooOld;
-    return insert_late(series, id, {t, std::make_shared<const Histogram>(histogram)});
+    if (rule.open) {
+      if (t < rule.oldest_ms) return Appended::kTooOld;
+      return insert_late(series, id, {t, std::make_shared<const Histogram>(histogram)});
+    }
+    return t < rule.in_order_from_ms ? Appended::kOutOfBounds : Appended::kRefusedOrder;
   }
   if (series.gorilla.count > 0) close_floats(series);
   auto& slot = histograms_[static_cast<std::uint32_t>(id)];
@@ -247,85 +256,6 @@ void Shard::recharge(HistogramSeries& histograms) {
 HistogramPtr Shard::last_histogram(SeriesId id) const {
   const auto found = histograms_.find(static_cast<std::uint32_t>(id));
   return found == histograms_.end() ? nullptr : found->second->appender.last();
-}
-
-Timestamp Shard::oldest_ms(const HotSeries& series) const {
-  if (!series.is(HotSeries::kHasSamples)) return TimeRange::all().max_ms;
-  // With closed or late samples the answer would cost a walk; the bound is used to leave out series
-  // that began behind a range, which have neither.
-  if (series.chunks != 0 || series.is(HotSeries::kOutOfOrder) || series.is(HotSeries::kHistograms)) {
-    return TimeRange::all().min_ms;
-  }
-  return series.gorilla.count > 0 ? series.first_time() : series.last_time();
-}
-
-void Shard::snapshot(const HotSeries& series, SeriesId id, TimeRange range,
-                     SeriesSnapshot& out) const {
-  out.clear();
-  if (!series.is(HotSeries::kHasSamples)) return;
-  if (series.is(HotSeries::kOutOfOrder)) {
-    const LateSeries& late = late_.at(static_cast<std::uint32_t>(id));
-    for (const Sample& s : late.floats) {
-      if (range.contains(s.timestamp_ms)) out.late_floats.push_back(s);
-    }
-    for (const HistogramPoint& p : late.histograms) {
-      if (range.contains(p.timestamp_ms)) out.late_histograms.push_back(p);
-    }
-  }
-  if (series.last_time() < range.min_ms) return;
-  if (series.gorilla.count > 0 && series.first_time() <= range.max_ms) {
-    out.open = series.gorilla;
-    out.open_first_ms = series.first_time();
-    const std::uint64_t* from = words(series);
-    out.words.assign(from, from + series.gorilla.word_count);
-  }
-  if (series.is(HotSeries::kHistograms)) {
-    const HistogramSeries& histograms = *histograms_.at(static_cast<std::uint32_t>(id));
-    if (histograms.appender.size() > 0 && histograms.first_ms <= range.max_ms) {
-      const auto bytes = histograms.appender.bytes();
-      out.open_histograms.assign(bytes.begin(), bytes.end());
-    }
-  }
-  for_each_chunk(arena_, series.chunks, [&](const ChunkRef& chunk) {
-    const TimeRange& times = columns_[chunk.column].range;
-    if (times.max_ms < range.min_ms) return false;
-    if (times.min_ms <= range.max_ms) out.chunks.push_back(chunk);
-    return true;
-  });
-}
-
-void Shard::expire(HotSeries& series, SeriesId id, Timestamp time_ms) {
-  if (series.is(HotSeries::kOutOfOrder)) {
-    LateSeries& late = late_.at(static_cast<std::uint32_t>(id));
-    const std::int64_t before = memory_of(late.floats) + memory_of(late.histograms);
-    std::erase_if(late.floats, [time_ms](const Sample& s) { return s.timestamp_ms < time_ms; });
-    std::erase_if(late.histograms,
-                  [time_ms](const HistogramPoint& p) { return p.timestamp_ms < time_ms; });
-    side_account_.release(before - memory_of(late.floats) - memory_of(late.histograms));
-    if (late.floats.empty() && late.histograms.empty()) {
-      late_.erase(static_cast<std::uint32_t>(id));
-      series.unset(HotSeries::kOutOfOrder);
-    }
-  }
-  std::vector<ChunkRef> kept;
-  bool drops = false;
-  for_each_chunk(arena_, series.chunks, [&](const ChunkRef& chunk) {
-    if (columns_[chunk.column].range.max_ms < time_ms) {
-      drops = true;
-      return false;
-    }
-    kept.push_back(chunk);
-    return true;
-  });
-  if (!drops) return;
-  std::uint64_t held = 0;
-  for_each_chunk(arena_, series.chunks, [&held](const ChunkRef&) { return ++held > 0; });
-  counts_.chunks_closed -= held - kept.size();
-  release_chunks(arena_, series.chunks);
-  series.chunks = 0;
-  for (std::size_t i = kept.size(); i-- > 0;) {
-    series.chunks = push_chunk(arena_, series.chunks, kept[i]);
-  }
 }
 
 }  // namespace varve::storage::head

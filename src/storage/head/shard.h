@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One of the head's shards: the samples of every series whose id falls to it, under one mutex. It
-// applies samples and hands out copies to read; it knows neither labels nor the log.
+// applies samples, hands out copies to read, and gives up what a cut has taken; it knows neither
+// labels nor the log.
 #pragma once
 
 #include <bit>
@@ -35,13 +36,17 @@ enum class Appended : std::uint8_t {
   kSame,         // already there, with the same bits: nothing changed
   kDuplicate,    // refused: another value has that time
   kRefusedOrder, // refused: older than the newest, and no window is open
+  kOutOfBounds,  // refused: older than in_order_from_ms, and no window is open
   kTooOld,       // refused: older than the window
 };
 
-// Samples at or after this time may come out of order; the maximum Timestamp: none may.
+// Which samples are taken, and how. Prometheus's rule (tsdb/head_append.go, appendable()): one that
+// is newer than its series and not before in_order_from_ms is in order; any other is late, and taken
+// if the window is open and it lies in it.
 struct OutOfOrderRule {
-  Timestamp oldest_ms = TimeRange::all().max_ms;
+  Timestamp oldest_ms = TimeRange::all().max_ms;  // of the window, if it is open
   bool open = false;
+  Timestamp in_order_from_ms = TimeRange::all().min_ms;  // at least the shard's cut_ms()
 };
 
 // A copy of what a range of a series needs: decoding it takes no lock. Reusable.
@@ -50,10 +55,32 @@ struct SeriesSnapshot {
   std::vector<std::uint64_t> words;    // of the open chunk
   std::vector<std::uint8_t> open_histograms;
   std::vector<ChunkRef> chunks;        // newest first
-  std::vector<Sample> late_floats;     // out of order, ascending
+  std::vector<Sample> late_floats;     // out of order, ascending; may be newer than all others
   std::vector<HistogramPoint> late_histograms;
+  // Deleted samples of the chunks, open ones included (not of the late ones): ascending, apart.
+  std::vector<TimeRange> deleted;
   Timestamp open_first_ms = 0;
   void clear();
+};
+
+// What has come to a series so far; equal states of one id mean that nothing came in between.
+struct SeriesState {
+  Timestamp newest_ms = TimeRange::all().min_ms;  // in order
+  std::uint32_t late_count = 0;                   // late samples held
+  friend bool operator==(const SeriesState&, const SeriesState&) = default;
+};
+
+// What a block is made of: a copy of what a series has before a time. Reusable.
+struct CutSeries {
+  SeriesState state;
+  std::vector<ChunkRef> chunks;     // oldest first
+  std::vector<TimeRange> deleted;   // what to leave out of the chunks: ascending, apart
+  std::vector<Sample> late_floats;  // ascending; one whose time the chunks have gives way
+  std::vector<HistogramPoint> late_histograms;
+};
+enum class TakeLate : std::uint8_t {
+  kFrozen,  // those put aside by freeze()
+  kAll,     // all before the time
 };
 
 struct ShardCounts {
@@ -80,14 +107,47 @@ class Shard {
   Appended insert_late(HotSeries& series, SeriesId id, const Sample& sample);
   Appended insert_late(HotSeries& series, SeriesId id, HistogramPoint point);
 
-  void snapshot(const HotSeries& series, SeriesId id, TimeRange range, SeriesSnapshot& out) const;
+  // Reading. What a reader takes from blocks it leaves out here: in-order samples before
+  // `in_order_from_ms` (BlockSet::head_from_ms) and the late ones a cut at that time has frozen.
+  void snapshot(const HotSeries& series, SeriesId id, TimeRange range, SeriesSnapshot& out,
+                Timestamp in_order_from_ms = TimeRange::all().min_ms) const;
+  // False: snapshot() would find nothing. Exact but for closed chunks.
+  bool may_have(const HotSeries& series, SeriesId id, TimeRange range,
+                Timestamp in_order_from_ms = TimeRange::all().min_ms) const;
+  // Whether last_time() and last_value (or last_histogram()) are the newest sample of the series: not
+  // if a late one is newer, nor if it is deleted.
+  bool newest_is_last(const HotSeries& series, SeriesId id) const;
   // A bound of the oldest sample, for leaving series out; exact while nothing is closed.
   Timestamp oldest_ms(const HotSeries& series) const;
   // The newest histogram, if the newest sample is one.
   HistogramPtr last_histogram(SeriesId id) const;
 
+  // Cutting. -------------------------------------------------------------------------------------
+  // From now on no sample before `before_ms` is taken in order. Late samples before it that are held
+  // now are put aside: still read and never changed (but for deletes), until trim(). A second freeze
+  // before a trim puts more beside them.
+  void freeze(Timestamp before_ms);
+  // The time of the last freeze or set_cut(); the minimum Timestamp if there was none.
+  Timestamp cut_ms() const { return cut_ms_; }
+  // For recovery: as freeze(), but what is held stays late.
+  void set_cut(Timestamp before_ms) { cut_ms_ = before_ms; }
+  // Closes the open chunk if it lies before `before_ms` (which chunk ranges end at; the maximum
+  // Timestamp: in any case), then copies what lies before it. Changes nothing else.
+  void take(HotSeries& series, SeriesId id, Timestamp before_ms, TakeLate late, CutSeries& out);
+  // A block has them now and no reader looks for them here any more: forgets closed chunks that end
+  // before `before_ms`, deletions of them, and what was frozen. The time of the oldest in-order
+  // sample that is left; the maximum Timestamp if there is none.
+  Timestamp trim(HotSeries& series, SeriesId id, Timestamp before_ms);
+  SeriesState state(const HotSeries& series, SeriesId id) const;
+  // Forgets the series and all its samples; its hot struct becomes that of an id nobody has.
+  void retire(HotSeries& series, SeriesId id);
+
   // Forgets closed chunks and late samples that end before `time_ms`.
   void expire(HotSeries& series, SeriesId id, Timestamp time_ms);
+
+  // Deletes what the series has now in `range`: late samples at once, the others are hidden from
+  // then on. Whether there was any.
+  bool delete_samples(HotSeries& series, SeriesId id, TimeRange range);
 
   const ShardCounts& counts() const { return counts_; }
   // Touches what appending to the series will touch.
@@ -104,7 +164,9 @@ class Shard {
   struct LateSeries {
     std::vector<Sample> floats;
     std::vector<HistogramPoint> histograms;
+    bool empty() const { return floats.empty() && histograms.empty(); }
   };
+  using LateMap = std::unordered_map<std::uint32_t, LateSeries>;
 
   Appended append_old_float(HotSeries& series, SeriesId id, Timestamp t, double value,
                             const OutOfOrderRule& rule);
@@ -118,6 +180,11 @@ class Shard {
   void push(HotSeries& series, std::string_view bytes, ChunkRef::Tag tag, TimeColumnId column,
             Timestamp newest_ms);
   void recharge(HistogramSeries& histograms);
+  void close_open(HotSeries& series, SeriesId id);
+  void drop_chunks_before(HotSeries& series, Timestamp time_ms);
+  void forget_late(LateMap& map, HotSeries& series, SeriesId id);
+  void erase_late(LateMap& map, HotSeries& series, SeriesId id, TimeRange range);
+  Timestamp oldest_in_order_ms(const HotSeries& series, SeriesId id) const;
 
   BlockArena arena_;
   SpillStore& spill_;
@@ -125,7 +192,11 @@ class Shard {
   base::MemoryAccount& side_account_;
   ShardCounts counts_;
   std::unordered_map<std::uint32_t, std::unique_ptr<HistogramSeries>> histograms_;
-  std::unordered_map<std::uint32_t, LateSeries> late_;
+  LateMap late_;
+  LateMap frozen_;  // put aside by freeze(): all before frozen_before_ms_
+  Timestamp frozen_before_ms_ = TimeRange::all().min_ms;
+  Timestamp cut_ms_ = TimeRange::all().min_ms;
+  std::unordered_map<std::uint32_t, std::vector<TimeRange>> deleted_;  // as SeriesSnapshot::deleted
   // The column interned last: most closes of a scrape repeat it.
   std::vector<Timestamp> last_times_;
   TimeColumnId last_column_ = 0;
@@ -137,7 +208,8 @@ bool same_histogram(const Histogram& a, const Histogram& b);
 inline Appended Shard::append_float(HotSeries& series, SeriesId id, Timestamp t, double value,
                                     const OutOfOrderRule& rule) {
   codec::GorillaState& open = series.gorilla;
-  if (series.is(HotSeries::kHasSamples) && t <= open.last_time) [[unlikely]] {
+  if (t < rule.in_order_from_ms || (series.is(HotSeries::kHasSamples) && t <= open.last_time))
+      [[unlikely]] {
     return append_old_float(series, id, t, value, rule);
   }
   if (open.count == 0 || t >= series.range_end ||

@@ -95,6 +95,7 @@ Result<HistogramRecord> read_histogram(std::string_view body) {
   const auto flags = in.fixed<std::uint8_t>();
   h.counter_reset_hint = static_cast<CounterResetHint>(flags & 3);
   h.integer = (flags & kHistogramInteger) != 0;
+  record.late = (flags & kHistogramLate) != 0;
   const bool whole = (flags & kHistogramWholeCounts) != 0;
   h.schema = static_cast<std::int32_t>(in.varint());
   h.zero_threshold = read_number(in);
@@ -128,8 +129,18 @@ Result<ExemplarRecord> read_exemplar(std::string_view body) {
   return record;
 }
 
-// Deleting series has its place in the format; nothing writes tombstones yet, and replay passes
-// over them.
+Result<LateFloatRecord> read_late_float(std::string_view body) {
+  ByteReader in(body);
+  LateFloatRecord record;
+  record.id = read_id(in);
+  record.sample.timestamp_ms = in.varint();
+  record.sample.value = read_number(in);
+  if (!in.ok() || !in.done() || record.id == SeriesId::kNone) {
+    return corrupt("malformed late float", body.size());
+  }
+  return record;
+}
+
 Result<TombstoneRecord> read_tombstone(std::string_view body) {
   ByteReader in(body);
   TombstoneRecord record;
@@ -168,6 +179,10 @@ Result<const RunRecord*> RunDecoder::next() {
   }
   VARVE_TRY_ASSIGN(const RawRecord record, take_record(rest_));
   switch (record.kind) {
+    case RecordKind::kLateFloat: {
+      VARVE_TRY_ASSIGN(record_, read_late_float(record.body));
+      break;
+    }
     case RecordKind::kHistogram: {
       VARVE_TRY_ASSIGN(record_, read_histogram(record.body));
       break;
@@ -264,6 +279,12 @@ Result<const SeriesSectionRecord*> SeriesDecoder::next() {
     }
     if (!in.ok() || !in.done()) return corrupt("malformed metadata", record.body.size());
     record_ = std::move(entry);
+  } else if (record.kind == RecordKind::kRetired) {
+    const RetiredRecord retired{read_id(in)};
+    if (!in.ok() || !in.done() || retired.id == SeriesId::kNone) {
+      return corrupt("malformed retirement", record.body.size());
+    }
+    record_ = retired;
   } else {
     return corrupt("unknown kind", static_cast<std::uint64_t>(record.kind));
   }

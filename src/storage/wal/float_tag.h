@@ -18,6 +18,7 @@ inline constexpr std::uint32_t kIdByteBase = 2;
 
 // Histogram flags; bits 0-1 are the counter reset hint.
 inline constexpr std::uint8_t kHistogramInteger = 4;      // the sample is an integer histogram
+inline constexpr std::uint8_t kHistogramLate = 16;        // it was taken out of order
 inline constexpr std::uint8_t kHistogramWholeCounts = 8;  // counts are varint deltas, not doubles
 
 }  // namespace varve::storage::wal

@@ -27,6 +27,8 @@ enum class RecordKind : std::uint8_t {
   kHistogram = 17,
   kExemplar = 18,
   kTombstone = 19,
+  kRetired = 20,
+  kLateFloat = 21,
 };
 
 // A float run: kind u8 | samples u32 | bytes u32 | first timestamp i64 | samples.

@@ -200,11 +200,15 @@ void Log::run() {
       } else {
         wake_.wait(lock, due);
       }
-      if (killed_) return;
+      if (killed_) {
+        ended_.store(true, std::memory_order_release);
+        return;
+      }
       closing = closing_;
     }
     if (!failed_) turn(closing);
     if (!closing) continue;
+    ended_.store(true, std::memory_order_release);
     finish();
     return;
   }

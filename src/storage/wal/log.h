@@ -105,6 +105,9 @@ class Log {
   void notify();
 
   bool healthy() const { return healthy_.load(std::memory_order_acquire); }
+  // Whether the log's thread still calls FrameSource::collect: not while stalled, after a failure, or
+  // once close() has gathered the last frame.
+  bool collecting() const { return healthy() && !ended_.load(std::memory_order_acquire); }
   // The reason while not healthy: kUnavailable, naming file and errno.
   Status status() const;
 
@@ -167,6 +170,7 @@ class Log {
 
   std::atomic<bool> healthy_{true};
   std::atomic<bool> notified_{false};
+  std::atomic<bool> ended_{false};  // the thread gathers no more
   std::atomic<std::uint64_t> durable_seq_{0};
   mutable std::mutex mutex_;  // guards everything below
   std::condition_variable wake_;

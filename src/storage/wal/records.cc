@@ -157,7 +157,15 @@ void RunEncoder::add_float(SeriesId id, Timestamp timestamp_ms, std::uint64_t va
   if (++run_samples_ == kRunSamplesMax) [[unlikely]] end_run();
 }
 
-void RunEncoder::add_histogram(SeriesId id, const HistogramSample& sample) {
+void RunEncoder::add_late_float(SeriesId id, const Sample& sample) {
+  end_run();
+  RecordWriter out(buffer_, RecordKind::kLateFloat);
+  out.uvarint(static_cast<std::uint32_t>(id));
+  out.varint(sample.timestamp_ms);
+  out.number(sample.value);
+}
+
+void RunEncoder::add_histogram(SeriesId id, const HistogramSample& sample, bool late) {
   end_run();
   const Histogram& h = sample.histogram;
   const bool whole = is_whole(h.count) && is_whole(h.zero_count) && all_whole(h.positive_counts) &&
@@ -167,6 +175,7 @@ void RunEncoder::add_histogram(SeriesId id, const HistogramSample& sample) {
   out.varint(sample.timestamp_ms);
   out.byte(static_cast<std::uint8_t>(static_cast<unsigned>(h.counter_reset_hint) |
                                      (h.integer ? kHistogramInteger : 0U) |
+                                     (late ? kHistogramLate : 0U) |
                                      (whole ? kHistogramWholeCounts : 0U)));
   out.varint(h.schema);
   out.number(h.zero_threshold);
@@ -215,6 +224,11 @@ void SeriesEncoder::add_metadata(const MetadataEntry& entry) {
   out.string(entry.type);
   out.string(entry.help);
   out.string(entry.unit);
+}
+
+void SeriesEncoder::add_retired(SeriesId id) {
+  RecordWriter out(buffer_, RecordKind::kRetired);
+  out.uvarint(static_cast<std::uint32_t>(id));
 }
 
 ByteBuffer SeriesEncoder::take(ByteBuffer fresh) {

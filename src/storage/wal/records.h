@@ -5,9 +5,10 @@
 //
 // How a float value is written: XOR with the series' previous value. "Previous" is the value of the
 // newest in-order float sample of the series, as the head keeps it. Replay applies the same rule:
-// a sample that is not raw was in order; a raw one carries its bits. The first sample of a series in
-// each segment must be raw, so that every segment decodes on its own; out-of-order samples are raw
-// and leave "previous" alone.
+// a float run holds samples that were taken in order, and whether one was is not asked again (it would
+// depend on the newest sample of the whole head). The first sample of a series in each segment must be
+// raw, so that every segment decodes on its own. Late samples have records of their own and leave
+// "previous" alone.
 #pragma once
 
 #include <bit>
@@ -36,7 +37,9 @@ class RunEncoder {
   // `raw`: `value_bits` stand for themselves and `previous_bits` is not looked at.
   void add_float(SeriesId id, Timestamp timestamp_ms, std::uint64_t value_bits,
                  std::uint64_t previous_bits, bool raw);
-  void add_histogram(SeriesId id, const HistogramSample& sample);
+  // A sample taken out of order.
+  void add_late_float(SeriesId id, const Sample& sample);
+  void add_histogram(SeriesId id, const HistogramSample& sample, bool late);
   void add_exemplar(SeriesId id, const ExemplarSample& exemplar);
   // The samples of one series in `range` are deleted. Order with samples is kept.
   void add_tombstone(SeriesId id, TimeRange range);
@@ -64,6 +67,8 @@ class SeriesEncoder {
   // `labels`: Labels::bytes(), canonical.
   void add_series(SeriesId id, std::string_view labels);
   void add_metadata(const MetadataEntry& entry);
+  // The series has left for good: whatever the log has of it, before or behind, does not count.
+  void add_retired(SeriesId id);
 
   std::size_t size_bytes() const { return buffer_.size(); }
   bool empty() const { return buffer_.empty(); }
@@ -84,9 +89,15 @@ struct FloatRun {
   std::span<const std::uint8_t> raw;
 };
 
+struct LateFloatRecord {
+  SeriesId id{};
+  Sample sample;
+};
+
 struct HistogramRecord {
   SeriesId id{};
   HistogramSample sample;
+  bool late = false;
 };
 
 struct ExemplarRecord {
@@ -100,7 +111,8 @@ struct TombstoneRecord {
 };
 
 using RunRecord =
-    std::variant<std::monostate, FloatRun, HistogramRecord, ExemplarRecord, TombstoneRecord>;
+    std::variant<std::monostate, FloatRun, LateFloatRecord, HistogramRecord, ExemplarRecord,
+                 TombstoneRecord>;
 
 // Walks one shard's section of a frame, in the order it was staged. Not thread-safe. What next()
 // gives is valid until the next call. Reusable: open() keeps the arrays.
@@ -126,7 +138,12 @@ struct SeriesRecord {
   std::string_view labels;  // valid canonical Labels::bytes(), in the section's memory
 };
 
-using SeriesSectionRecord = std::variant<std::monostate, SeriesRecord, MetadataEntry>;
+struct RetiredRecord {
+  SeriesId id{};
+};
+
+using SeriesSectionRecord =
+    std::variant<std::monostate, SeriesRecord, MetadataEntry, RetiredRecord>;
 
 // Walks the series section of a frame. As RunDecoder.
 class SeriesDecoder {
