@@ -42,7 +42,6 @@ struct Number {
   bool is_integer = false;
   bool is_unsigned = false;
   bool is_float = false;
-  bool is_character = false;  // written 'x'
   std::int64_t integer = 0;
   std::uint64_t unsigned_integer = 0;
   double value = 0;

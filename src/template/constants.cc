@@ -88,11 +88,12 @@ Result<Number> parse_character(std::string_view written) {
   const std::string_view inside = written.substr(1, written.size() - 2);
   std::size_t at = 0;
   const auto rune = inside.empty() ? std::nullopt : unescape(inside, at, '\'');
-  if (!rune || at != inside.size()) {
+  if (!rune) return invalid("invalid syntax");
+  if (at != inside.size()) {
     return invalid("malformed character constant: " + std::string(written));
   }
   Number out;
-  out.is_integer = out.is_unsigned = out.is_float = out.is_character = true;
+  out.is_integer = out.is_unsigned = out.is_float = true;
   out.integer = static_cast<std::int64_t>(rune->value);
   out.unsigned_integer = rune->value;
   out.value = static_cast<double>(rune->value);

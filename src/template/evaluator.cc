@@ -338,11 +338,10 @@ class Evaluator {
   Result<Value> constant(const Node& node) {
     at_ = &node;
     const Number& number = node.number;
-    if (number.is_character) return Value::integer(number.integer, Type::kInt32);
     const bool hexadecimal = node.written.size() > 2 && node.written[0] == '0' &&
                              (node.written[1] == 'x' || node.written[1] == 'X') &&
                              node.written.find_first_of("pP") == std::string::npos;
-    if (number.is_float && !hexadecimal &&
+    if (number.is_float && !hexadecimal && node.written[0] != '\'' &&
         node.written.find_first_of(".eEpP") != std::string::npos) {
       return Value::of(number.value);
     }

@@ -42,8 +42,15 @@ std::optional<std::string> own_text(const Value& value) {
 
 class Printer {
  public:
+  // '+' and '#' of %+v and %#v ask for names and Go's syntax; they are no flags of the parts.
   Printer(std::string& out, char32_t verb, const FormatFlags& flags)
-      : out_(out), verb_(verb), flags_(flags) {}
+      : out_(out),
+        verb_(verb),
+        flags_(flags),
+        names_(verb == 'v' && flags.plus),
+        go_syntax_(verb == 'v' && flags.sharp) {
+    if (verb == 'v') flags_.plus = flags_.sharp = false;
+  }
 
   void print(const Value& value, bool outermost = true) {
     if (!value.concrete()) {
@@ -58,7 +65,7 @@ class Printer {
       text(type_name(value.type), 's');
       return;
     }
-    if (takes_text() && !(verb_ == 'v' && flags_.sharp)) {
+    if (takes_text() && !go_syntax_) {
       if (const auto own = own_text(value)) {
         text(*own, verb_ == 'v' ? 's' : static_cast<char>(verb_));
         return;
@@ -87,7 +94,7 @@ class Printer {
       case Kind::kString:
         if (!takes_text()) return bad_verb(value);
         if (verb_ == 'v') {
-          text(value.text(), flags_.sharp ? 'q' : 's');
+          text(value.text(), go_syntax_ ? 'q' : 's');
         } else {
           text(value.text(), static_cast<char>(verb_));
         }
@@ -111,11 +118,11 @@ class Printer {
         negative || magnitude > 0x10ffff ? kReplacementRune : static_cast<char32_t>(magnitude);
     switch (verb_) {
       case 'v':
-        if (flags_.sharp && kind_of(value.type) == Kind::kUnsigned) {
+        if (go_syntax_ && kind_of(value.type) == Kind::kUnsigned) {
           out_ += fmt::format("0x{:x}", magnitude);
           return;
         }
-        out_ += format_integer(magnitude, negative, 'd', without_sharp());
+        out_ += format_integer(magnitude, negative, 'd', flags_);
         return;
       case 'd':
       case 'b':
@@ -148,7 +155,7 @@ class Printer {
   void number(const Value& value) {
     switch (verb_) {
       case 'v':
-        out_ += format_float(value.number(), 'g', without_sharp());
+        out_ += format_float(value.number(), 'g', flags_);
         return;
       case 'e':
       case 'E':
@@ -163,12 +170,6 @@ class Printer {
       default:
         bad_verb(value);
     }
-  }
-
-  FormatFlags without_sharp() const {
-    FormatFlags flags = flags_;
-    flags.sharp = false;
-    return flags;
   }
 
   void text(std::string_view content, char verb) {
@@ -203,13 +204,11 @@ class Printer {
     out_ += padded(std::move(digits), flags_);
   }
 
-  bool go_syntax() const { return verb_ == 'v' && flags_.sharp; }
-
   void map(const Value& value) {
-    out_ += go_syntax() ? std::string(type_name(value.type)) + "{" : "map[";
+    out_ += go_syntax_ ? std::string(type_name(value.type)) + "{" : "map[";
     bool first = true;
     const auto entry = [&](const std::string& key, const Value& element) {
-      if (!first) out_ += go_syntax() ? ", " : " ";
+      if (!first) out_ += go_syntax_ ? ", " : " ";
       first = false;
       print(Value::of(key), false);
       out_ += ':';
@@ -220,7 +219,7 @@ class Printer {
     } else {
       for (const auto& [key, element] : value.map()) entry(key, element);
     }
-    out_ += go_syntax() ? '}' : ']';
+    out_ += go_syntax_ ? '}' : ']';
   }
 
   void slice(const Value& value) {
@@ -262,7 +261,7 @@ class Printer {
     for (const auto& [name, value] : all) {
       if (!first) out_ += ' ';
       first = false;
-      if (flags_.plus || flags_.sharp) out_.append(name).append(":");
+      if (names_ || go_syntax_) out_.append(name).append(":");
       print(*value, false);
     }
     out_ += '}';
@@ -288,7 +287,9 @@ class Printer {
 
   std::string& out_;
   char32_t verb_;
-  const FormatFlags& flags_;
+  FormatFlags flags_;
+  bool names_;
+  bool go_syntax_;
 };
 
 // A walk over a format text.

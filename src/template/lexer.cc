@@ -283,7 +283,7 @@ bool Lexer::scan_number() {
 
 Token Lexer::number() {
   bool good = scan_number();
-  // 1+2i: a complex number, which no function here takes.
+  // 1+2i: a complex number; no function takes them, so the parser refuses them.
   if (good && at_ < text_.size() && (text_[at_] == '+' || text_[at_] == '-')) {
     good = scan_number() && text_[at_ - 1] == 'i';
   }

@@ -126,10 +126,30 @@ std::string regex_error(const RE2& regex) {
                      whole ? regex.pattern() : regex.error_arg());
 }
 
+// Go also takes (?<name>…) for RE2's (?P<name>…).
+std::string in_re2_syntax(std::string_view pattern) {
+  std::string out;
+  bool in_class = false;
+  for (std::size_t i = 0; i < pattern.size(); ++i) {
+    out += pattern[i];
+    if (pattern[i] == '\\' && i + 1 < pattern.size()) {
+      out += pattern[++i];
+    } else if (pattern[i] == '[') {
+      in_class = true;
+    } else if (pattern[i] == ']') {
+      in_class = false;
+    } else if (!in_class && pattern.substr(i).starts_with("(?<")) {
+      out += "?P";
+      ++i;
+    }
+  }
+  return out;
+}
+
 std::unique_ptr<RE2> compile(const std::string& pattern) {
   RE2::Options options(RE2::Quiet);
   options.set_max_mem(kRegexMemoryMaxBytes);
-  return std::make_unique<RE2>(pattern, options);
+  return std::make_unique<RE2>(in_re2_syntax(pattern), options);
 }
 
 Result<Value> match(const CallContext& context, Arguments arguments) {
@@ -233,6 +253,9 @@ Result<Value> change_case(const CallContext&, Arguments arguments) {
   return Value::of(std::move(out));
 }
 
+// The one common letter whose capital is two.
+constexpr char32_t kSharpS = 0xdf;
+
 // Whether a word goes on over this character, between two letters or digits.
 bool joins_words(char32_t rune) {
   return rune == '\'' || rune == '.' || rune == ':' || rune == 0x2019 || rune == 0xb7;
@@ -249,12 +272,18 @@ Result<Value> title(const CallContext&, Arguments arguments) {
     const char32_t c = rune.value;
     if (is_letter(c) || is_digit(c) || c == '_') {
       in_word = true;
+      if (c == kSharpS && !cased) {
+        out += "Ss";
+        cased = true;
+        continue;
+      }
       append_rune(out, cased ? c : to_upper(c));
       cased = cased || is_cased(c);
       continue;
     }
     const char32_t after = decode_rune(text, at).value;
-    if (!(in_word && joins_words(c) && is_letter(after))) in_word = cased = false;
+    const bool goes_on = in_word && joins_words(c) && (is_letter(after) || is_digit(after));
+    if (!goes_on) in_word = cased = false;
     append_rune(out, c);
   }
   return Value::of(std::move(out));
