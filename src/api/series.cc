@@ -57,6 +57,7 @@ void series(const CallPtr& call) {
   std::sort(found.begin(), found.end());
   found.erase(std::unique(found.begin(), found.end()), found.end());
   Annotations annotations;
+  annotations.warnings = request->querier->warnings();
   if (request->limit > 0 && found.size() > request->limit) {
     found.resize(request->limit);
     annotations.warnings.emplace_back(kTruncatedWarning);
@@ -92,6 +93,7 @@ void answer_names(const Call& call, MetadataRequest& request, const Read& read) 
     truncated = true;
   }
   Annotations annotations;
+  annotations.warnings = request.querier->warnings();
   if (truncated) annotations.warnings.emplace_back(kTruncatedWarning);
   std::string json;
   append_json_strings(json, names);

@@ -161,14 +161,20 @@ Result<QueryResult> run(const Environment& environment, const storage::Queryable
     state.set_querier(querier.get());
     return {};
   };
+  const auto note_damage = [&] {
+    for (const std::string& text : querier->warnings()) state.annotations().plain_warning(text);
+  };
   const auto compute = [&](const StepGrid& steps) -> Result<StepMatrix> {
     VARVE_TRY(pin(steps));
-    return evaluate_steps(evaluator, *expr, steps);
+    VARVE_TRY_ASSIGN(StepMatrix matrix, evaluate_steps(evaluator, *expr, steps));
+    note_damage();
+    return matrix;
   };
   const bool cached = range && grid.count > 1 && params.cache != nullptr && params.cache->enabled();
   if (!range) {
     VARVE_TRY(pin(grid));
     VARVE_TRY_ASSIGN(result.value, evaluate_instant(evaluator, *expr, grid));
+    note_damage();
   } else if (grid.count == 0) {
     result.value = Matrix();
   } else if (cached && stepwise(*expr, settings.features)) {

@@ -74,7 +74,7 @@ class Selection {
   virtual LabelColumn label_column(std::string_view name) const = 0;
 
   // All samples of a series in `range` (both ends included, within the range select() was given).
-  // kCorruption: these samples cannot be read; the rest of the selection still can.
+  // What is damaged on disk is left out, and Querier::warnings() says so.
   virtual Status read(std::size_t series, TimeRange range, SeriesSamples& out) const = 0;
 
   // For each of the given series the newest sample in `range`; out.size() == series.size(). Much
@@ -124,6 +124,9 @@ class Querier {
   virtual Result<Names> label_values(std::string_view label,
                                      std::span<const model::Matcher> matchers, TimeRange range,
                                      std::size_t limit = 0) = 0;
+
+  // What could not be read so far, as sentences for the user; one per damaged place.
+  virtual std::vector<std::string> warnings() const { return {}; }
 };
 
 // Where queriers come from. Thread-safe.
