@@ -82,8 +82,9 @@ struct HeadIndex::Rep {
     });
   }
 
-  // Precondition: id was added.
+  // Nothing for an id that this generation does not have.
   std::span<const PairId> pairs_of(SeriesId id) const {
+    if (static_cast<std::uint32_t>(id) > bound.load(std::memory_order_acquire)) return {};
     const std::uint32_t at =
         series[static_cast<std::uint32_t>(id)].load(std::memory_order_acquire) & ~kRemoved;
     if (at == 0) return {};
