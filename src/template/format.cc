@@ -273,12 +273,11 @@ class Printer {
     out_ += '(';
     if (value.concrete()) {
       out_.append(type_name(value.type)).append("=");
-      const FormatFlags plain;
-      if (const auto own = own_text(value)) {
-        out_ += *own;
-      } else {
-        Printer(out_, 'v', plain).print_by_kind(value, true);
-      }
+      // The value under its flags, without a method's help.
+      Printer plain(out_, 'v', flags_);
+      plain.flags_ = flags_;
+      plain.names_ = plain.go_syntax_ = false;
+      plain.print_by_kind(value, true);
     } else {
       out_ += "<nil>";
     }
