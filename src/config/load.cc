@@ -64,24 +64,6 @@ Status read_runtime(const Source& source, const Node& node, Config& out) {
   return read_map(source, node, "runtime config", {{"gogc", integer(out.runtime_gogc)}});
 }
 
-// Keys of a job that are read, kept and shown, but not acted on.
-void warn_of_idle_keys(Config& config) {
-  const auto warn = [&](const scrape::PoolOptions& job, std::string_view key) {
-    config.warnings.push_back(
-        fmt::format("scrape config \"{}\": {} has no effect yet", job.job_name, key));
-  };
-  for (const scrape::PoolOptions& job : config.scrape_configs) {
-    if (!job.failure_log_file.empty()) warn(job, "scrape_failure_log_file");
-    if (job.scrape_native_histograms) warn(job, "scrape_native_histograms");
-    if (job.convert_classic_histograms_to_nhcb) warn(job, "convert_classic_histograms_to_nhcb");
-    if (!job.client.proxy.no_proxy.empty()) warn(job, "no_proxy");
-    if (job.client.proxy.from_environment) warn(job, "proxy_from_environment");
-    if (!job.client.proxy.connect_headers.empty()) warn(job, "proxy_connect_header");
-    if (!job.client.tls.min_version.empty()) warn(job, "tls_config min_version");
-    if (!job.client.tls.max_version.empty()) warn(job, "tls_config max_version");
-  }
-}
-
 struct Loaded {
   Config config;
   std::map<std::string, std::string> first_found;  // job name to file
@@ -168,7 +150,6 @@ Result<Config> parse(std::string_view text, std::string name, const Environment&
   VARVE_TRY_ASSIGN(const Tree tree, Tree::parse(text, name));
   const Source source{std::move(name), {}};
   VARVE_TRY_ASSIGN(Loaded loaded, read_main(source, tree.root(), environment));
-  warn_of_idle_keys(loaded.config);
   return std::move(loaded.config);
 }
 
@@ -195,7 +176,6 @@ Result<Config> load_file(fs::FileSystem& files, const std::string& path,
                                loaded.first_found, loaded.config.scrape_configs));
     }
   }
-  warn_of_idle_keys(loaded.config);
   return std::move(loaded.config);
 }
 

@@ -1,320 +1,257 @@
 // SPDX-License-Identifier: Apache-2.0
-// libcurl's multi interface on one thread. Bodies are received as sent and decompressed here, whole,
-// by content_coding (libdeflate, twice as fast as libcurl's zlib); both sizes count against the
-// request's bound.
+// libcurl's multi interface on one thread, woken by epoll: with ten thousand requests under way, of
+// which most wait, looking at all of them at every turn would be most of the work.
 #include "http/client.h"
 
-#include <arpa/inet.h>
-#include <curl/curl.h>
 #include <fmt/format.h>
-#include <netinet/in.h>
 #include <signal.h>
-#include <sys/socket.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include <algorithm>
-#include <array>
+#include <cstdlib>
+#include <map>
 #include <mutex>
-#include <string_view>
 #include <thread>
 #include <unordered_map>
 #include <vector>
 
+#include "base/check.h"
 #include "base/thread_pool.h"
 #include "base/try.h"
 #include "http/client_error.h"
-#include "http/content_coding.h"
+#include "http/client_transfer.h"
+#include "http/oauth2.h"
 
 namespace varve::http {
 namespace {
 
-using Done = std::function<void(Result<ClientResponse>)>;
+using std::chrono::steady_clock;
+using TransferPtr = std::unique_ptr<Transfer>;
 
-// Go follows this many, too.
-constexpr long kRedirectsMax = 10;
 // Idle connections kept over all hosts; beyond, the oldest is closed.
-constexpr long kIdleConnectionsMax = 10'000;
+constexpr long kIdleConnectionsMax = 50'000;
 // Easy handles kept for the next request.
 constexpr std::size_t kIdleHandlesMax = 256;
-// The first room a body without Content-Length gets.
-constexpr std::size_t kBodyStartBytes = 16 << 10;
-constexpr int kPollMs = 1000;
-
-struct EasyDeleter {
-  void operator()(CURL* easy) const { ::curl_easy_cleanup(easy); }
-};
-using Easy = std::unique_ptr<CURL, EasyDeleter>;
-struct ListDeleter {
-  void operator()(curl_slist* list) const { ::curl_slist_free_all(list); }
-};
-using HeaderList = std::unique_ptr<curl_slist, ListDeleter>;
-
-// One request under way. Used on the client's thread only, once it has been queued.
-struct Transfer {
-  ClientRequest request;
-  Done done;
-  ClientResponse response;
-  std::string received;  // the body as sent
-  std::string content_encoding;
-  std::string address;  // the last one that a connection was tried to
-  std::chrono::steady_clock::time_point begin;
-  bool too_large = false;
-  std::array<char, CURL_ERROR_SIZE> detail{};
-  HeaderList headers;
-  HeaderList connect_to;
-  Easy easy;
-};
-
-std::size_t on_body(char* data, std::size_t, std::size_t size, void* context) {
-  auto& transfer = *static_cast<Transfer*>(context);
-  const std::size_t max_bytes = transfer.request.body_max_bytes;
-  if (max_bytes > 0 && transfer.received.size() + size > max_bytes) {
-    transfer.too_large = true;
-    return 0;
-  }
-  if (transfer.received.empty()) {
-    curl_off_t announced = -1;
-    ::curl_easy_getinfo(transfer.easy.get(), CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
-    // A length that a server only claims gets no more than a first guess of memory.
-    constexpr curl_off_t kBelievedMax = 4 << 20;
-    transfer.received.reserve(announced > 0 && announced <= kBelievedMax
-                                  ? static_cast<std::size_t>(announced)
-                                  : kBodyStartBytes);
-  }
-  transfer.received.append(data, size);
-  return size;
-}
-
-std::size_t on_header(char* data, std::size_t, std::size_t size, void* context) {
-  auto& transfer = *static_cast<Transfer*>(context);
-  const std::string_view line(data, size);
-  static constexpr std::string_view kName = "content-encoding:";
-  if (line.starts_with("HTTP/")) {  // the headers of a redirect's target replace its own
-    transfer.content_encoding.clear();
-    transfer.received.clear();
-  } else if (line.size() > kName.size()) {
-    bool matches = true;
-    for (std::size_t i = 0; i < kName.size() && matches; ++i) {
-      const char c = line[i] >= 'A' && line[i] <= 'Z' ? static_cast<char>(line[i] | 0x20) : line[i];
-      matches = c == kName[i];
-    }
-    if (matches) {
-      std::string_view value = line.substr(kName.size());
-      const auto first = value.find_first_not_of(" \t\r\n");
-      const auto last = value.find_last_not_of(" \t\r\n");
-      transfer.content_encoding =
-          first == std::string_view::npos ? "" : value.substr(first, last - first + 1);
-    }
-  }
-  return size;
-}
-
-// Opens the socket as libcurl would, but remembers where to, for the error's text.
-curl_socket_t on_open_socket(void* context, curlsocktype, curl_sockaddr* address) {
-  auto& transfer = *static_cast<Transfer*>(context);
-  std::array<char, INET6_ADDRSTRLEN> text{};
-  char* const out = text.data();
-  if (address->family == AF_INET) {
-    const auto* v4 = reinterpret_cast<const sockaddr_in*>(&address->addr);
-    ::inet_ntop(AF_INET, &v4->sin_addr, out, text.size());
-    transfer.address = fmt::format("{}:{}", out, ntohs(v4->sin_port));
-  } else if (address->family == AF_INET6) {
-    const auto* v6 = reinterpret_cast<const sockaddr_in6*>(&address->addr);
-    ::inet_ntop(AF_INET6, &v6->sin6_addr, out, text.size());
-    transfer.address = fmt::format("[{}]:{}", out, ntohs(v6->sin6_port));
-  }
-  return ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-}
-
-struct UrlDeleter {
-  void operator()(CURLU* url) const { ::curl_url_cleanup(url); }
-};
-using Url = std::unique_ptr<CURLU, UrlDeleter>;
-
-// "" if the URL has no such part.
-std::string url_part(const Url& url, CURLUPart part, unsigned flags = 0) {
-  char* text = nullptr;
-  if (::curl_url_get(url.get(), part, &text, flags) != CURLUE_OK) return {};
-  std::string out = text;
-  ::curl_free(text);
-  return out;
-}
-
-Url parse_url(const std::string& text) {
-  Url url(::curl_url());
-  ::curl_url_set(url.get(), CURLUPART_URL, text.c_str(), CURLU_GUESS_SCHEME);
-  return url;
-}
+constexpr std::size_t kTokenAnswerMaxBytes = 1 << 20;
+// Tokens of different settings; beyond, all are asked for anew.
+constexpr std::size_t kTokensMax = 10'000;
+// A token is renewed this long before its end, as Go does.
+constexpr std::chrono::seconds kTokenMargin{10};
 
 Error canceled(const ClientRequest& request) {
   return Error(ErrorCode::kCanceled,
                fmt::format("{}: context canceled", request_words(request.method, request.url)));
 }
 
-void set_text(CURL* easy, CURLoption option, const std::string& value) {
-  if (!value.empty()) ::curl_easy_setopt(easy, option, value.c_str());
-}
-
-void set_callbacks(Transfer& transfer) {
-  CURL* const easy = transfer.easy.get();
-  ::curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer.detail.data());
-  ::curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &on_body);
-  ::curl_easy_setopt(easy, CURLOPT_WRITEDATA, &transfer);
-  ::curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, &on_header);
-  ::curl_easy_setopt(easy, CURLOPT_HEADERDATA, &transfer);
-  ::curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, &on_open_socket);
-  ::curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, &transfer);
-}
-
-void set_method_and_body(Transfer& transfer) {
-  CURL* const easy = transfer.easy.get();
-  const ClientRequest& request = transfer.request;
-  if (request.method == "HEAD") {
-    ::curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
-  } else if (request.method == "GET" && request.body.empty()) {
-    ::curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
-  } else {
-    ::curl_easy_setopt(easy, CURLOPT_POST, 1L);
-    ::curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
-    ::curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request.body.data());
-    if (request.method != "POST") ::curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str());
+// A descriptor that closes itself.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
   }
-}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  int get() const { return fd_; }
 
-// server_name: TLS greets and verifies that name, while the URL's host is connected to and sent as
-// Host. libcurl knows it as a URL with the name and a detour to the host.
-void set_server_name(Transfer& transfer, std::vector<std::string>& header_lines) {
-  const Url url = parse_url(transfer.request.url);
-  const std::string host = url_part(url, CURLUPART_HOST);
-  const std::string port = url_part(url, CURLUPART_PORT, CURLU_DEFAULT_PORT);
-  const std::string& name = transfer.request.server_name;
-  ::curl_url_set(url.get(), CURLUPART_HOST, name.c_str(), 0);
-  ::curl_easy_setopt(transfer.easy.get(), CURLOPT_URL, url_part(url, CURLUPART_URL).c_str());
-  transfer.connect_to.reset(
-      ::curl_slist_append(nullptr, fmt::format("{}:{}:{}:{}", name, port, host, port).c_str()));
-  ::curl_easy_setopt(transfer.easy.get(), CURLOPT_CONNECT_TO, transfer.connect_to.get());
-  header_lines.push_back(fmt::format("Host: {}:{}", host, port));
-}
-
-void set_options(Transfer& transfer) {
-  CURL* const easy = transfer.easy.get();
-  const ClientRequest& request = transfer.request;
-  ::curl_easy_setopt(easy, CURLOPT_URL, request.url.c_str());
-  ::curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-  ::curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
-  ::curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-  ::curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 128L << 10);
-  set_callbacks(transfer);
-  // What is left of the time after the queue; libcurl takes 0 for no limit.
-  const auto queued = std::chrono::steady_clock::now() - transfer.begin;
-  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(request.timeout - queued);
-  ::curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, std::max<long>(1, left.count()));
-  ::curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, std::max<long>(1, left.count()));
-  ::curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, request.follow_redirects ? 1L : 0L);
-  ::curl_easy_setopt(easy, CURLOPT_MAXREDIRS, kRedirectsMax);
-  set_method_and_body(transfer);
-
-  std::vector<std::string> lines;
-  for (const auto& [name, value] : request.headers) {
-    // ";" is how libcurl is told of a header without a value.
-    lines.push_back(value.empty() ? name + ';' : name + ": " + value);
-  }
-  if (request.accept_gzip) lines.push_back("Accept-Encoding: gzip");
-  lines.push_back("Expect:");  // no round trip before a body
-  if (!request.server_name.empty()) set_server_name(transfer, lines);
-  curl_slist* list = nullptr;
-  for (const std::string& line : lines) list = ::curl_slist_append(list, line.c_str());
-  transfer.headers.reset(list);
-  ::curl_easy_setopt(easy, CURLOPT_HTTPHEADER, list);
-
-  if (!request.basic_auth_user.empty()) {
-    ::curl_easy_setopt(easy, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
-    set_text(easy, CURLOPT_USERNAME, request.basic_auth_user);
-    ::curl_easy_setopt(easy, CURLOPT_PASSWORD, request.basic_auth_password.c_str());
-  }
-  set_text(easy, CURLOPT_CAINFO, request.ca_file);
-  set_text(easy, CURLOPT_SSLCERT, request.cert_file);
-  set_text(easy, CURLOPT_SSLKEY, request.key_file);
-  if (request.insecure_skip_verify) {
-    ::curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
-    ::curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
-  }
-  // Set even if empty: the environment's proxies are not ours to follow.
-  ::curl_easy_setopt(easy, CURLOPT_PROXY, request.proxy_url.c_str());
-}
+ private:
+  const int fd_;
+};
 
 class CurlClient final : public Client {
  public:
-  explicit CurlClient(CURLM* multi) : multi_(multi) {
+  CurlClient(CURLM* multi, fs::FileSystem& files)
+      : multi_(multi),
+        files_(files),
+        environment_(ProxyEnvironment::read([](const char* name) {
+          const char* value = std::getenv(name);
+          return std::string(value == nullptr ? "" : value);
+        })),
+        epoll_(::epoll_create1(EPOLL_CLOEXEC)),
+        wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     ::curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, kIdleConnectionsMax);
+    ::curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, &on_socket);
+    ::curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
+    ::curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, &on_timer);
+    ::curl_multi_setopt(multi_, CURLMOPT_TIMERDATA, this);
+  }
+
+  Status start() {
+    if (epoll_.get() < 0 || wake_.get() < 0) {
+      return Error(ErrorCode::kUnavailable, "http client: no descriptors left");
+    }
+    watch(wake_.get(), EPOLL_CTL_ADD, EPOLLIN);
     thread_ = std::thread([this] { run(); });
+    return {};
   }
 
   ~CurlClient() override {
-    {
-      const std::lock_guard lock(mutex_);
-      stopping_ = true;
+    if (thread_.joinable()) {
+      {
+        const std::lock_guard lock(mutex_);
+        stopping_ = true;
+      }
+      wake();
+      thread_.join();
     }
-    ::curl_multi_wakeup(multi_);
-    thread_.join();
     idle_.clear();
     ::curl_multi_cleanup(multi_);
   }
 
-  void fetch(ClientRequest request, Done done) override {
+  void fetch(ClientRequest request, std::function<void(Result<ClientResponse>)> done) override {
     auto transfer = std::make_unique<Transfer>();
     transfer->request = std::move(request);
     transfer->done = std::move(done);
-    transfer->begin = std::chrono::steady_clock::now();
+    transfer->begin = steady_clock::now();
+    bool first = false;
     {
       const std::lock_guard lock(mutex_);
+      first = queue_.empty();
       queue_.push_back(std::move(transfer));
     }
-    ::curl_multi_wakeup(multi_);
+    if (first) wake();
   }
 
  private:
+  // The token of one set of settings, and who waits for it.
+  struct TokenState {
+    std::optional<Token> token;
+    steady_clock::time_point ends;
+    bool in_body = false;  // where this server wants the credentials
+    bool fetching = false;
+    std::vector<TransferPtr> waiting;
+  };
+
+  static int on_socket(CURL*, curl_socket_t socket, int what, void* context, void* known) {
+    auto& client = *static_cast<CurlClient*>(context);
+    if (what == CURL_POLL_REMOVE) {
+      client.watch(socket, EPOLL_CTL_DEL, 0);
+      ::curl_multi_assign(client.multi_, socket, nullptr);
+      return 0;
+    }
+    std::uint32_t events = 0;
+    if ((what & CURL_POLL_IN) != 0) events |= EPOLLIN;
+    if ((what & CURL_POLL_OUT) != 0) events |= EPOLLOUT;
+    client.watch(socket, known == nullptr ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, events);
+    ::curl_multi_assign(client.multi_, socket, context);  // anything but null: it is being watched
+    return 0;
+  }
+
+  static int on_timer(CURLM*, long timeout_ms, void* context) {
+    auto& client = *static_cast<CurlClient*>(context);
+    client.curl_due_ = timeout_ms < 0 ? steady_clock::time_point::max()
+                                      : steady_clock::now() + std::chrono::milliseconds(timeout_ms);
+    return 0;
+  }
+
+  void watch(int fd, int operation, std::uint32_t events) {
+    epoll_event event{};
+    event.events = events;
+    event.data.fd = fd;
+    const int rc = ::epoll_ctl(epoll_.get(), operation, fd, &event);
+    // libcurl may have closed a descriptor, and been given its number again, between two words.
+    if (rc != 0 && operation == EPOLL_CTL_MOD) ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event);
+    if (rc != 0 && operation == EPOLL_CTL_ADD) ::epoll_ctl(epoll_.get(), EPOLL_CTL_MOD, fd, &event);
+  }
+
+  void wake() {
+    const std::uint64_t one = 1;
+    [[maybe_unused]] const auto written = ::write(wake_.get(), &one, sizeof one);
+  }
+
   void run() {
     base::name_this_thread("http-client");
-    // OpenSSL writes to sockets without MSG_NOSIGNAL; a peer that hangs up must not end the process.
+    // OpenSSL writes to sockets without MSG_NOSIGNAL; a peer that hangs up must not end the
+    // process.
     sigset_t pipe;
     ::sigemptyset(&pipe);
     ::sigaddset(&pipe, SIGPIPE);
     ::pthread_sigmask(SIG_BLOCK, &pipe, nullptr);
+    std::array<epoll_event, 256> events{};
     while (take_queue()) {
       int running = 0;
-      ::curl_multi_perform(multi_, &running);
-      finish_all();
-      ::curl_multi_poll(multi_, nullptr, 0, kPollMs, nullptr);
+      if (steady_clock::now() >= curl_due_) {
+        curl_due_ = steady_clock::time_point::max();
+        ::curl_multi_socket_action(multi_, CURL_SOCKET_TIMEOUT, 0, &running);
+        finish_all();
+      }
+      const int count =
+          ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), wait_ms());
+      for (int i = 0; i < count; ++i) {
+        const epoll_event& event = events[static_cast<std::size_t>(i)];
+        if (event.data.fd == wake_.get()) {
+          std::uint64_t times = 0;
+          [[maybe_unused]] const auto bytes = ::read(wake_.get(), &times, sizeof times);
+          continue;
+        }
+        const int what = ((event.events & EPOLLIN) != 0 ? CURL_CSELECT_IN : 0) |
+                         ((event.events & EPOLLOUT) != 0 ? CURL_CSELECT_OUT : 0) |
+                         ((event.events & (EPOLLERR | EPOLLHUP)) != 0 ? CURL_CSELECT_ERR : 0);
+        ::curl_multi_socket_action(multi_, event.data.fd, what, &running);
+      }
+      if (count > 0) finish_all();
+      end_waiting();
     }
     cancel_all();
   }
 
+  int wait_ms() const {
+    auto due = curl_due_;
+    if (waiting_count_ > 0)
+      due = std::min(due, steady_clock::now() + std::chrono::milliseconds(100));
+    if (due == steady_clock::time_point::max()) return -1;
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(due - steady_clock::now()).count();
+    return static_cast<int>(std::clamp<std::int64_t>(left, 0, 60'000));
+  }
+
   // False once the client is being destroyed.
   bool take_queue() {
-    std::vector<std::unique_ptr<Transfer>> fresh;
+    std::vector<TransferPtr> fresh;
     {
       const std::lock_guard lock(mutex_);
       if (stopping_) return false;
       fresh.swap(queue_);
     }
-    for (auto& transfer : fresh) begin(std::move(transfer));
+    for (auto& transfer : fresh) {
+      const auto& options = transfer->request.options;
+      if (options != nullptr && options->oauth2) {
+        begin_with_token(std::move(transfer));
+      } else {
+        begin(std::move(transfer), std::nullopt);
+      }
+    }
     return true;
   }
 
-  void begin(std::unique_ptr<Transfer> transfer) {
+  void begin(TransferPtr transfer, const std::optional<std::string>& authorization) {
     if (idle_.empty()) {
       transfer->easy.reset(::curl_easy_init());
     } else {
       transfer->easy = std::move(idle_.back());
       idle_.pop_back();
     }
-    set_options(*transfer);
+    VARVE_CHECK(transfer->easy != nullptr);
     CURL* const easy = transfer->easy.get();
+    const Status set = set_up(*transfer, authorization, files_, environment_);
+    if (!set.ok()) {
+      put_away(std::move(transfer->easy));
+      transfer->done(set.error());
+      return;
+    }
     if (::curl_multi_add_handle(multi_, easy) != CURLM_OK) {
       transfer->done(Error(ErrorCode::kInternal, "http client: a request could not be started"));
       return;
     }
     under_way_.emplace(easy, std::move(transfer));
+  }
+
+  void put_away(Easy easy) {
+    if (idle_.size() >= kIdleHandlesMax) return;
+    ::curl_easy_reset(easy.get());
+    idle_.push_back(std::move(easy));
   }
 
   void finish_all() {
@@ -323,73 +260,144 @@ class CurlClient final : public Client {
       if (message->msg != CURLMSG_DONE) continue;
       const CURLcode code = message->data.result;
       const auto found = under_way_.find(message->easy_handle);
-      std::unique_ptr<Transfer> transfer = std::move(found->second);
+      TransferPtr transfer = std::move(found->second);
       under_way_.erase(found);
       ::curl_multi_remove_handle(multi_, transfer->easy.get());
       Result<ClientResponse> outcome = result_of(*transfer, code);
-      if (idle_.size() < kIdleHandlesMax) {
-        ::curl_easy_reset(transfer->easy.get());
-        idle_.push_back(std::move(transfer->easy));
-      }
+      put_away(std::move(transfer->easy));
       transfer->done(std::move(outcome));
     }
   }
 
-  static Result<ClientResponse> result_of(Transfer& transfer, CURLcode code) {
-    const ClientRequest& request = transfer.request;
-    CURL* const easy = transfer.easy.get();
-    if (transfer.too_large) return Error(ErrorCode::kLimitExceeded, "body size limit exceeded");
-    if (code != CURLE_OK) {
-      long os_errno = 0;
-      ::curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &os_errno);
-      const std::string host = url_part(
-          parse_url(code == CURLE_COULDNT_RESOLVE_PROXY ? request.proxy_url : request.url), CURLUPART_HOST);
-      const std::string_view detail =
-          transfer.detail[0] != '\0' ? transfer.detail.data() : ::curl_easy_strerror(code);
-      return client_error({.curl_code = code,
-                           .os_errno = static_cast<int>(os_errno),
-                           .method = request.method,
-                           .url = request.url,
-                           .address = transfer.address,
-                           .host = host,
-                           .detail = detail});
+  // With OAuth 2 a request waits for its token, if there is none that still holds.
+  void begin_with_token(TransferPtr transfer) {
+    const auto options = transfer->request.options;  // outlives the token's request
+    auto secret = read_secret(options->oauth2->client_secret, files_, "oauth2 client secret");
+    if (!secret.ok()) {
+      transfer->done(with_request_words(transfer->request, secret.error()));
+      return;
     }
-    ClientResponse& response = transfer.response;
-    long status = 0;
-    ::curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
-    response.status = static_cast<int>(status);
-    const char* content_type = nullptr;
-    ::curl_easy_getinfo(easy, CURLINFO_CONTENT_TYPE, &content_type);
-    if (content_type != nullptr) response.content_type = content_type;
-    response.wire_bytes = transfer.received.size();
-    const auto coding = content_coding(transfer.content_encoding);
-    if (!coding.ok() || *coding == ContentCoding::kIdentity || transfer.received.empty()) {
-      response.body = std::move(transfer.received);  // an unknown coding is the caller's to see
-    } else {
-      const std::size_t max_bytes =
-          request.body_max_bytes > 0 ? request.body_max_bytes : response.body.max_size() / 2;
-      const Status plain = decompress(*coding, transfer.received, max_bytes, response.body);
-      if (!plain.ok()) {
-        if (plain.error().code() == ErrorCode::kLimitExceeded) {
-          return Error(ErrorCode::kLimitExceeded, "body size limit exceeded");
-        }
-        return Error(ErrorCode::kUnavailable,
-                     fmt::format("{}: {}", request_words(request.method, request.url),
-                                 plain.error().message()));
+    const OAuth2Options& oauth = *options->oauth2;
+    std::string key = fmt::format("{}\n{}\n{}\n{}\n{}\n", oauth.token_url, oauth.client_id, *secret,
+                                  fmt::join(oauth.scopes, " "), oauth.tls.server_name);
+    for (const auto& [name, value] : oauth.endpoint_params) key += name + '=' + value + '\n';
+    if (tokens_.size() >= kTokensMax && !tokens_.contains(key)) forget_tokens();
+    TokenState& state = tokens_[key];
+    if (state.token && steady_clock::now() < state.ends) {
+      begin(std::move(transfer), state.token->type + " " + state.token->value);
+      return;
+    }
+    const auto deadline = transfer->deadline();
+    state.waiting.push_back(std::move(transfer));
+    ++waiting_count_;
+    if (!state.fetching) fetch_token(key, options, *secret, deadline);
+  }
+
+  void forget_tokens() {
+    std::erase_if(tokens_, [](const auto& entry) {
+      return !entry.second.fetching && entry.second.waiting.empty();
+    });
+  }
+
+  void fetch_token(const std::string& key, const std::shared_ptr<const ClientOptions>& options,
+                   const std::string& secret, steady_clock::time_point deadline) {
+    TokenState& state = tokens_[key];
+    state.fetching = true;
+    const OAuth2Options& oauth = *options->oauth2;
+    auto transport = std::make_shared<ClientOptions>();
+    transport->tls = oauth.tls;
+    transport->proxy = oauth.proxy;
+    transport->headers = options->headers;
+    if (!state.in_body) {
+      transport->basic_auth = BasicAuthOptions{token_user(oauth), {}, {token_password(secret), {}}};
+    }
+    auto transfer = std::make_unique<Transfer>();
+    transfer->begin = steady_clock::now();
+    ClientRequest& request = transfer->request;
+    request.method = "POST";
+    request.url = oauth.token_url;
+    request.body = token_form(oauth, secret, state.in_body);
+    request.headers = {{"Content-Type", "application/x-www-form-urlencoded"},
+                       {"Accept", "application/json"}};
+    request.timeout =
+        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - transfer->begin);
+    request.body_max_bytes = kTokenAnswerMaxBytes;
+    request.options = std::move(transport);
+    transfer->done = [this, key, options, secret, deadline](Result<ClientResponse> response) {
+      take_token(key, options, secret, deadline, std::move(response));
+    };
+    begin(std::move(transfer), std::nullopt);
+  }
+
+  void take_token(const std::string& key, const std::shared_ptr<const ClientOptions>& options,
+                  const std::string& secret, steady_clock::time_point deadline,
+                  Result<ClientResponse> response) {
+    TokenState& state = tokens_[key];
+    state.fetching = false;
+    Result<Token> token = [&]() -> Result<Token> {
+      if (!response.ok()) return response.error();
+      return parse_token(response->status, response->body);
+    }();
+    const bool refused = response.ok() && response->status >= 400 && response->status < 500;
+    if (refused && !state.in_body && steady_clock::now() < deadline) {
+      state.in_body = true;  // some servers take the credentials only there
+      fetch_token(key, options, secret, deadline);
+      return;
+    }
+    if (!token.ok()) state.in_body = false;
+    std::vector<TransferPtr> waiting = std::move(state.waiting);
+    state.waiting.clear();
+    waiting_count_ -= waiting.size();
+    if (token.ok()) {
+      state.ends = token->lifetime.count() > 0
+                       ? steady_clock::now() + token->lifetime - kTokenMargin
+                       : steady_clock::time_point::max();
+      state.token = *std::move(token);
+    }
+    for (TransferPtr& transfer : waiting) {
+      if (token.ok()) {
+        begin(std::move(transfer), state.token->type + " " + state.token->value);
+      } else {
+        transfer->done(with_request_words(transfer->request, token.error()));
       }
     }
-    response.duration = std::chrono::steady_clock::now() - transfer.begin;
-    return std::move(response);
+  }
+
+  // Ends requests that have waited for a token beyond their own time.
+  void end_waiting() {
+    if (waiting_count_ == 0) return;
+    const auto now = steady_clock::now();
+    std::vector<TransferPtr> late;
+    for (auto& [key, state] : tokens_) {
+      const auto first_late =
+          std::partition(state.waiting.begin(), state.waiting.end(),
+                         [now](const TransferPtr& t) { return now < t->deadline(); });
+      std::move(first_late, state.waiting.end(), std::back_inserter(late));
+      state.waiting.erase(first_late, state.waiting.end());
+    }
+    waiting_count_ -= late.size();
+    for (const TransferPtr& transfer : late) {
+      transfer->done(with_request_words(transfer->request,
+                                        Error(ErrorCode::kTimeout, "context deadline exceeded")));
+    }
   }
 
   void cancel_all() {
-    for (auto& [easy, transfer] : under_way_) {
-      ::curl_multi_remove_handle(multi_, easy);
+    // A token's request that is cancelled ends those that wait for it, which begins none: the
+    // token it brings is an error.
+    while (!under_way_.empty()) {
+      const auto first = under_way_.begin();
+      TransferPtr transfer = std::move(first->second);
+      under_way_.erase(first);
+      ::curl_multi_remove_handle(multi_, transfer->easy.get());
       transfer->done(canceled(transfer->request));
     }
-    under_way_.clear();
+    for (auto& [key, state] : tokens_) {
+      for (const TransferPtr& transfer : state.waiting) transfer->done(canceled(transfer->request));
+    }
+    tokens_.clear();
     for (;;) {  // a callback may have asked for more
-      std::vector<std::unique_ptr<Transfer>> never_begun;
+      std::vector<TransferPtr> never_begun;
       {
         const std::lock_guard lock(mutex_);
         never_begun.swap(queue_);
@@ -400,25 +408,34 @@ class CurlClient final : public Client {
   }
 
   CURLM* const multi_;
+  fs::FileSystem& files_;
+  const ProxyEnvironment environment_;
+  const Descriptor epoll_;
+  const Descriptor wake_;
   std::mutex mutex_;  // guards queue_ and stopping_
-  std::vector<std::unique_ptr<Transfer>> queue_;
+  std::vector<TransferPtr> queue_;
   bool stopping_ = false;
   // The client's thread alone:
-  std::unordered_map<CURL*, std::unique_ptr<Transfer>> under_way_;
+  steady_clock::time_point curl_due_ = steady_clock::time_point::max();
+  std::unordered_map<CURL*, TransferPtr> under_way_;
   std::vector<Easy> idle_;
+  std::map<std::string, TokenState> tokens_;
+  std::size_t waiting_count_ = 0;  // over all tokens
   std::thread thread_;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<Client>> Client::create() {
+Result<std::unique_ptr<Client>> Client::create(fs::FileSystem& files) {
   static const CURLcode global = ::curl_global_init(CURL_GLOBAL_DEFAULT);
   if (global != CURLE_OK) {
     return Error(ErrorCode::kInternal, fmt::format("libcurl: {}", ::curl_easy_strerror(global)));
   }
   CURLM* const multi = ::curl_multi_init();
   if (multi == nullptr) return Error(ErrorCode::kInternal, "libcurl: no multi handle");
-  return std::unique_ptr<Client>(std::make_unique<CurlClient>(multi));
+  auto client = std::make_unique<CurlClient>(multi, files);
+  VARVE_TRY(client->start());
+  return std::unique_ptr<Client>(std::move(client));
 }
 
 }  // namespace varve::http

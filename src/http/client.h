@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// An HTTP client for many concurrent requests on one thread: keep-alive, TLS, proxies, deadlines,
-// bounded bodies (libcurl multi).
+// An HTTP client for many concurrent requests on one thread: keep-alive, TLS, proxies, OAuth 2,
+// deadlines, bounded bodies (libcurl multi).
 #pragma once
 
 #include <chrono>
@@ -11,7 +11,12 @@
 #include <utility>
 #include <vector>
 
+#include "http/client_options.h"
 #include "varve/result.h"
+
+namespace varve::fs {
+class FileSystem;
+}
 
 namespace varve::http {
 
@@ -21,33 +26,40 @@ struct ClientRequest {
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
   std::chrono::milliseconds timeout = std::chrono::seconds(10);  // the whole exchange
-  std::size_t body_max_bytes = 0;  // after decompression; 0: no limit
-  bool follow_redirects = true;
+  std::size_t body_max_bytes = 0;                                // after decompression; 0: no limit
   bool accept_gzip = true;
-  // Credentials and TLS.
-  std::string basic_auth_user, basic_auth_password;  // used if the user is not empty
-  std::string ca_file, cert_file, key_file, server_name, proxy_url;
-  bool insecure_skip_verify = false;
+  // The body is handed over as it was sent, for decode_body() on another thread: one that unfolds
+  // to the bound would hold up all other requests.
+  bool encoded_body = false;
+  // How to connect and to authenticate; null: plainly. Shared, since thousands of requests have the
+  // same. Secrets, certificates and keys in files are read anew for every request.
+  std::shared_ptr<const ClientOptions> options;
 };
 
 struct ClientResponse {
   int status = 0;
   std::string content_type;
-  std::string body;                // decompressed
-  std::size_t wire_bytes = 0;      // body bytes as received
+  std::string body;              // decompressed, unless encoded_body was asked for
+  std::string content_encoding;  // of `body`; "" once it is decompressed
+  std::size_t wire_bytes = 0;    // body bytes as received
   std::chrono::nanoseconds duration{};
 };
+
+// Decompresses the body of a response. kLimitExceeded past max_bytes (0: no limit), "body size
+// limit exceeded"; kUnavailable for a body that is broken. A coding that is not known is left
+// alone.
+Status decode_body(ClientResponse& response, std::size_t max_bytes);
 
 // Thread-safe. The destructor cancels what is under way (callbacks get kCanceled) and joins.
 class Client {
  public:
   virtual ~Client() = default;
-  static Result<std::unique_ptr<Client>> create();
+  // `files` is borrowed for the client's life.
+  static Result<std::unique_ptr<Client>> create(fs::FileSystem& files);
   // `done` runs on the client's thread and must not block; it is called exactly once. Errors:
-  // kTimeout, kLimitExceeded (body), kUnavailable (connect, TLS, protocol), kCanceled; the text
-  // reads like Go's, naming method and URL.
-  virtual void fetch(ClientRequest request,
-                     std::function<void(Result<ClientResponse>)> done) = 0;
+  // kTimeout, kLimitExceeded (body, headers), kUnavailable (secrets, connect, TLS, protocol),
+  // kCanceled; the text reads like Go's, naming method and URL.
+  virtual void fetch(ClientRequest request, std::function<void(Result<ClientResponse>)> done) = 0;
 };
 
 }  // namespace varve::http

@@ -13,14 +13,22 @@ namespace {
 // Go's texts for the errors of connect(2).
 std::string_view errno_words(int number) {
   switch (number) {
-    case ECONNREFUSED: return "connection refused";
-    case ECONNRESET: return "connection reset by peer";
-    case EHOSTUNREACH: return "no route to host";
-    case ENETUNREACH: return "network is unreachable";
-    case ETIMEDOUT: return "connection timed out";
-    case EADDRNOTAVAIL: return "cannot assign requested address";
-    case EACCES: return "permission denied";
-    default: return "";
+    case ECONNREFUSED:
+      return "connection refused";
+    case ECONNRESET:
+      return "connection reset by peer";
+    case EHOSTUNREACH:
+      return "no route to host";
+    case ENETUNREACH:
+      return "network is unreachable";
+    case ETIMEDOUT:
+      return "connection timed out";
+    case EADDRNOTAVAIL:
+      return "cannot assign requested address";
+    case EACCES:
+      return "permission denied";
+    default:
+      return "";
   }
 }
 
@@ -55,33 +63,39 @@ Error client_error(const FailedTransfer& failed) {
     case CURLE_COULDNT_RESOLVE_HOST:
       return unavailable(fmt::format("dial tcp: lookup {}: no such host", failed.host));
     case CURLE_COULDNT_RESOLVE_PROXY:
-      return unavailable(fmt::format("proxyconnect tcp: dial tcp: lookup {}: no such host", failed.host));
+      return unavailable(
+          fmt::format("proxyconnect tcp: dial tcp: lookup {}: no such host", failed.host));
     case CURLE_COULDNT_CONNECT: {
       const std::string_view reason = errno_words(failed.os_errno);
       return unavailable(fmt::format("dial tcp {}: connect: {}", failed.address,
                                      reason.empty() ? failed.detail : reason));
     }
-    case CURLE_GOT_NOTHING: return unavailable("EOF");
-    case CURLE_PARTIAL_FILE: return unavailable("unexpected EOF");
+    case CURLE_GOT_NOTHING:
+      return unavailable("EOF");
+    case CURLE_PARTIAL_FILE:
+      return unavailable("unexpected EOF");
     case CURLE_RECV_ERROR:
     case CURLE_SEND_ERROR:
-      return unavailable(fmt::format("{} tcp {}: {}",
-                                     failed.curl_code == CURLE_RECV_ERROR ? "read" : "write",
-                                     failed.address,
-                                     errno_words(failed.os_errno).empty()
-                                         ? failed.detail
-                                         : errno_words(failed.os_errno)));
-    case CURLE_TOO_MANY_REDIRECTS: return unavailable("stopped after 10 redirects");
-    case CURLE_UNSUPPORTED_PROTOCOL: return unavailable("unsupported protocol scheme");
-    case CURLE_URL_MALFORMAT: return unavailable("malformed URL");
+      return unavailable(fmt::format(
+          "{} tcp {}: {}", failed.curl_code == CURLE_RECV_ERROR ? "read" : "write", failed.address,
+          errno_words(failed.os_errno).empty() ? failed.detail : errno_words(failed.os_errno)));
+    case CURLE_TOO_MANY_REDIRECTS:
+      return unavailable("stopped after 10 redirects");
+    case CURLE_UNSUPPORTED_PROTOCOL:
+      return unavailable("unsupported protocol scheme");
+    case CURLE_URL_MALFORMAT:
+      return unavailable("malformed URL");
     case CURLE_PEER_FAILED_VERIFICATION:
       return unavailable(fmt::format("tls: failed to verify certificate: x509: {}", failed.detail));
-    case CURLE_SSL_CONNECT_ERROR: return unavailable(fmt::format("tls: {}", failed.detail));
+    case CURLE_SSL_CONNECT_ERROR:
+      return unavailable(fmt::format("tls: {}", failed.detail));
     case CURLE_SSL_CACERT_BADFILE:
       return unavailable(fmt::format("unable to load specified CA cert: {}", failed.detail));
     case CURLE_SSL_CERTPROBLEM:
-      return unavailable(fmt::format("unable to use specified client cert or key: {}", failed.detail));
-    default: return unavailable(failed.detail);
+      return unavailable(
+          fmt::format("unable to use specified client cert or key: {}", failed.detail));
+    default:
+      return unavailable(failed.detail);
   }
 }
 

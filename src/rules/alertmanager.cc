@@ -3,9 +3,6 @@
 
 #include <fmt/format.h>
 
-#include "base/try.h"
-#include "fs/file_system.h"
-
 namespace varve::rules {
 namespace {
 
@@ -14,7 +11,6 @@ constexpr std::string_view kScheme = "__scheme__";
 constexpr std::string_view kPath = "__alerts_path__";
 constexpr std::string_view kEndpoint = "/api/v2/alerts";
 constexpr std::size_t kAnswerMaxBytes = 1 << 20;
-constexpr std::uint64_t kSecretMaxBytes = 1 << 20;
 
 // "/prefix/api/v2/alerts", however many slashes the prefix has.
 std::string endpoint_path(std::string_view prefix) {
@@ -33,43 +29,6 @@ std::string endpoint_path(std::string_view prefix) {
 
 std::string url_of(const LabelsBuilder& labels) {
   return fmt::format("{}://{}{}", labels.get(kScheme), labels.get(kAddress), labels.get(kPath));
-}
-
-Result<std::string> secret(fs::FileSystem& files, const std::string& value,
-                           const std::string& file) {
-  if (file.empty()) return value;
-  auto content = files.read_file(file, kSecretMaxBytes);
-  if (!content.ok()) return std::move(content).error().with("unable to read file " + file);
-  const std::size_t begin = content->find_first_not_of(" \t\r\n\v\f");
-  if (begin == std::string::npos) return std::string();
-  return content->substr(begin, content->find_last_not_of(" \t\r\n\v\f") + 1 - begin);
-}
-
-Status authenticate(const http::ClientOptions& client, fs::FileSystem& files,
-                    http::ClientRequest& request) {
-  if (client.oauth2) {
-    return Error(ErrorCode::kUnimplemented, "oauth2 to an Alertmanager is not supported yet");
-  }
-  if (client.basic_auth) {
-    VARVE_TRY_ASSIGN(request.basic_auth_user,
-                     secret(files, client.basic_auth->username, client.basic_auth->username_file));
-    VARVE_TRY_ASSIGN(request.basic_auth_password, secret(files, client.basic_auth->password.value,
-                                                         client.basic_auth->password.file));
-  }
-  if (client.authorization) {
-    const http::SecretSource& source = client.authorization->credentials;
-    VARVE_TRY_ASSIGN(const std::string credentials, secret(files, source.value, source.file));
-    request.headers.emplace_back("Authorization", client.authorization->type + " " + credentials);
-  }
-  for (const auto& [name, header] : client.headers) {
-    for (const std::string& value : header.values) request.headers.emplace_back(name, value);
-    for (const std::string& value : header.secrets) request.headers.emplace_back(name, value);
-    for (const std::string& file : header.files) {
-      VARVE_TRY_ASSIGN(std::string value, secret(files, {}, file));
-      request.headers.emplace_back(name, std::move(value));
-    }
-  }
-  return {};
 }
 
 }  // namespace
@@ -99,26 +58,18 @@ Status add_urls(const model::TargetGroup& group, const AlertmanagerOptions& opti
   return {};
 }
 
-Result<http::ClientRequest> alertmanager_request(const std::string& url, std::string body,
-                                                 const AlertmanagerOptions& options,
-                                                 fs::FileSystem& files) {
-  const http::ClientOptions& client = options.client;
+http::ClientRequest alertmanager_request(const std::string& url, std::string body,
+                                         std::shared_ptr<const AlertmanagerOptions> options) {
   http::ClientRequest request;
   request.method = "POST";
   request.url = url;
   request.body = std::move(body);
-  request.timeout = options.timeout;
+  request.timeout = options->timeout;
   request.body_max_bytes = kAnswerMaxBytes;
-  request.follow_redirects = client.follow_redirects;
-  request.ca_file = client.tls.ca_file;
-  request.cert_file = client.tls.cert_file;
-  request.key_file = client.tls.key_file;
-  request.server_name = client.tls.server_name;
-  request.insecure_skip_verify = client.tls.insecure_skip_verify;
-  request.proxy_url = client.proxy.url;
   request.headers.emplace_back("Content-Type", "application/json");
   request.headers.emplace_back("User-Agent", "Varve");
-  VARVE_TRY(authenticate(client, files, request));
+  const http::ClientOptions* const client = &options->client;
+  request.options = std::shared_ptr<const http::ClientOptions>(std::move(options), client);
   return request;
 }
 

@@ -30,10 +30,8 @@ struct AlertmanagerUrls {
 Status add_urls(const model::TargetGroup& group, const AlertmanagerOptions& options,
                 AlertmanagerUrls& out);
 
-// Reads secrets kept in files, so it may fail, and anew for every request.
-Result<http::ClientRequest> alertmanager_request(const std::string& url, std::string body,
-                                                 const AlertmanagerOptions& options,
-                                                 fs::FileSystem& files);
+http::ClientRequest alertmanager_request(const std::string& url, std::string body,
+                                         std::shared_ptr<const AlertmanagerOptions> options);
 
 // Alerts on their way to one Alertmanager, oldest first, each in it once: a newer word about an
 // alert takes the place of the older one. Not thread-safe.

@@ -330,14 +330,10 @@ nanoseconds NotifierImpl::ship_due() {
 
 void NotifierImpl::ship(Shipment shipment) {
   const nanoseconds began = deps_.clock.monotonic();
-  auto request = alertmanager_request(shipment.outbox->url, to_json(shipment.notifications),
-                                      *shipment.options, deps_.files);
-  if (!request.ok()) {
-    const std::lock_guard lock(state_->mutex);
-    return shipped(std::move(shipment), began, std::move(request).error());
-  }
+  http::ClientRequest request =
+      alertmanager_request(shipment.outbox->url, to_json(shipment.notifications), shipment.options);
   deps_.client.fetch(
-      *std::move(request),
+      std::move(request),
       [this, state = state_, began, shared = std::make_shared<Shipment>(std::move(shipment))](
           const Result<http::ClientResponse>& response) {
         const std::lock_guard lock(state->mutex);

@@ -21,9 +21,6 @@ class Clock;
 class Logger;
 class MetricsRegistry;
 }  // namespace varve::base
-namespace varve::fs {
-class FileSystem;
-}
 namespace varve::http {
 class Client;
 }
@@ -37,10 +34,9 @@ struct NotifierOptions {
   bool drain_on_shutdown = true;        // stop() sends what is queued, once, before it returns
 };
 
-// Borrowed; outlives the notifier. `files` is for secrets kept in files.
+// Borrowed; outlives the notifier.
 struct NotifierDependencies {
   http::Client& client;
-  fs::FileSystem& files;
   const base::Clock& clock;
   base::Logger& log;
   base::MetricsRegistry& metrics;

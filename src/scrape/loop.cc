@@ -118,10 +118,18 @@ void Loop::record(ScrapeInput input) {
       context_.metrics.exceeded_body_size.add();
       return Error(ErrorCode::kLimitExceeded, "body size limit exceeded");
     }
-    const http::ClientResponse& response = *input.response;
+    http::ClientResponse& response = *input.response;
     if (response.status != 200) {
       return Error(ErrorCode::kUnavailable,
                    fmt::format("server returned HTTP status {}", status_text(response.status)));
+    }
+    const Status decoded = http::decode_body(response, input.body_max_bytes);
+    if (!decoded.ok()) {
+      if (decoded.error().code() == ErrorCode::kLimitExceeded) {
+        outcome.body_bytes = -1;
+        context_.metrics.exceeded_body_size.add();
+      }
+      return decoded;
     }
     outcome.body_bytes = static_cast<double>(response.body.size());
     return fill(*settings, response.body, response.content_type, input.time_ms, outcome);

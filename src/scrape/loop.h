@@ -58,6 +58,7 @@ struct ScrapeInput {
   Timestamp time_ms = 0;  // the timestamp of its samples
   Result<http::ClientResponse> response;
   std::chrono::nanoseconds started{};  // by the monotonic clock
+  std::size_t body_max_bytes = 0;      // of the decompressed body; 0: no limit
 };
 
 // record() and end() are called by one thread at a time: whoever holds the claim. The rest is

@@ -83,12 +83,19 @@ void record(const CorePtr& core, const LoopPtr& loop, ScrapeInput input) {
   core->leave();
 }
 
+// Of a decompressed body.
+std::size_t body_max_bytes(const Core& core, const LoopSettings& settings) {
+  const std::uint64_t limit = settings.pool->limits.body_size_bytes;
+  return limit > 0 ? limit : core.options.body_default_max_bytes;
+}
+
 // On the client's thread: hands a response to the workers.
 void deliver(const CorePtr& core, const LoopPtr& loop, Timestamp time_ms,
              std::chrono::nanoseconds started, Result<http::ClientResponse> response) {
   if (!core->enter()) return;
   const std::size_t bytes = response.ok() ? response->body.size() : 0;
-  auto input = std::make_shared<ScrapeInput>(ScrapeInput{time_ms, std::move(response), started});
+  auto input = std::make_shared<ScrapeInput>(
+      ScrapeInput{time_ms, std::move(response), started, body_max_bytes(*core, *loop->settings())});
   if (core->bodies_bytes.fetch_add(bytes) + bytes > core->options.bodies_total_max_bytes) {
     input->response =
         Error(ErrorCode::kUnavailable, "too many bytes of scrapes are waiting to be read");
@@ -117,18 +124,11 @@ void scrape(const CorePtr& core, const LoopPtr& loop, Timestamp time_ms) {
     core->leave();
     return;
   }
-  const std::uint64_t limit = settings->pool->limits.body_size_bytes;
-  auto request =
-      scrape_request(settings->target, *settings->pool,
-                     limit > 0 ? limit : core->options.body_default_max_bytes, core->deps.files);
-  if (!request.ok()) {
-    deliver(core, loop, time_ms, started, std::move(request).error());
-  } else {
-    core->deps.client.fetch(*std::move(request),
-                            [core, loop, time_ms, started](Result<http::ClientResponse> response) {
-                              deliver(core, loop, time_ms, started, std::move(response));
-                            });
-  }
+  core->deps.client.fetch(
+      scrape_request(settings->target, settings->pool, body_max_bytes(*core, *settings)),
+      [core, loop, time_ms, started](Result<http::ClientResponse> response) {
+        deliver(core, loop, time_ms, started, std::move(response));
+      });
   core->leave();
 }
 

@@ -10,8 +10,8 @@ namespace {
 constexpr std::int64_t kToleranceMs = 2;
 }  // namespace
 
-Pace::Pace(std::chrono::milliseconds interval, std::chrono::milliseconds offset,
-           Timestamp wall_now, std::chrono::milliseconds monotonic_now)
+Pace::Pace(std::chrono::milliseconds interval, std::chrono::milliseconds offset, Timestamp wall_now,
+           std::chrono::milliseconds monotonic_now)
     : interval_(std::max(interval, std::chrono::milliseconds(1))) {
   const std::int64_t period = interval_.count();
   const std::int64_t phase = ((wall_now % period) + period) % period;

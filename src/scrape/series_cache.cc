@@ -87,8 +87,8 @@ void SeriesCache::abort(std::vector<storage::SeriesId>& stale) {
   for (Slot& slot : slots_) {
     if (slot.state == State::kPending) slot.state = State::kUnknown;
     if (slot.state != State::kKnown) continue;
-    const bool before = slot.tracked == generation_ - 1 ||
-                        (slot.tracked == generation_ && slot.tracked_before);
+    const bool before =
+        slot.tracked == generation_ - 1 || (slot.tracked == generation_ && slot.tracked_before);
     if (before) stale.push_back(slot.id);
   }
   stale.insert(stale.end(), orphans_.begin(), orphans_.end());

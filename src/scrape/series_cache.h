@@ -13,8 +13,8 @@
 
 namespace varve::scrape {
 
-// An open-addressed table of 128-bit hashes: 40 bytes a series and no text. At 128 bits two texts of
-// one target do not collide in practice. Not thread-safe; belongs to one target's loop.
+// An open-addressed table of 128-bit hashes: 40 bytes a series and no text. At 128 bits two texts
+// of one target do not collide in practice. Not thread-safe; belongs to one target's loop.
 class SeriesCache {
  public:
   enum class State : std::uint8_t {
@@ -39,7 +39,8 @@ class SeriesCache {
   bool seen(const Slot& slot) const { return slot.seen == generation_; }
   void mark_seen(Slot& slot) { slot.seen = generation_; }
   void mark_tracked(Slot& slot);
-  // Ends the generation as a whole scrape: the series that were tracked last time and not this time.
+  // Ends the generation as a whole scrape: the series that were tracked last time and not this
+  // time.
   void finish(std::vector<storage::SeriesId>& stale);
   // Ends it as a failed scrape, whatever find() has met: all series that were tracked last time.
   void abort(std::vector<storage::SeriesId>& stale);

@@ -128,9 +128,9 @@ Result<Populated> populate(const Labels& target, const Labels& shared, const Poo
   VARVE_TRY_ASSIGN(out.target.interval, duration_label(relabelled, kInterval, "interval"));
   VARVE_TRY_ASSIGN(out.target.timeout, duration_label(relabelled, kTimeout, "timeout"));
   if (out.target.timeout > out.target.interval) {
-    return invalid(fmt::format(
-        "scrape timeout cannot be greater than scrape interval (\"{}\" > \"{}\")",
-        relabelled.get(kTimeout), relabelled.get(kInterval)));
+    return invalid(
+        fmt::format("scrape timeout cannot be greater than scrape interval (\"{}\" > \"{}\")",
+                    relabelled.get(kTimeout), relabelled.get(kInterval)));
   }
   default_to("instance", address);
   LabelsBuilder shown;

@@ -212,7 +212,7 @@ class Daemon {
 
     VARVE_TRY_ASSIGN(db_, storage::Db::open(storage_options(flags_, config.storage), files_, clock_,
                                             log_, metrics_));
-    VARVE_TRY_ASSIGN(client_, http::Client::create());
+    VARVE_TRY_ASSIGN(client_, http::Client::create(files_));
     scrape_pool_ = std::make_unique<base::ThreadPool>("scrape", cores, kScrapeQueueMax);
     scrape::ManagerOptions scrape_options;
     scrape_options.external_host = host_name();

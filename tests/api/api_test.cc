@@ -37,7 +37,7 @@ struct Harness {
     auto opened = storage::Db::open(storage_options, files, clock, log, metrics);
     REQUIRE(opened.ok());
     db = std::move(*opened);
-    auto created = http::Client::create();
+    auto created = http::Client::create(files);
     REQUIRE(created.ok());
     client = std::move(*created);
     manager = scrape::Manager::create({}, {*client, *db, pool, files, clock, log, metrics});

@@ -250,13 +250,6 @@ TEST_CASE("config: bearer_token becomes an authorization", "[config]") {
   CHECK(client.tls.ca_file == "ca.pem");
 }
 
-TEST_CASE("config: a key that does nothing yet is said to", "[config]") {
-  CHECK(good(job("  scrape_native_histograms: true\n")).warnings ==
-        std::vector<std::string>{
-            "scrape config \"j\": scrape_native_histograms has no effect yet"});
-  CHECK(good(job("")).warnings.empty());
-}
-
 TEST_CASE("config: sizes are powers of 1024 under either letter", "[config]") {
   CHECK(*config::parse_bytes("512MB") == 512U << 20);
   CHECK(*config::parse_bytes("1GiB") == 1U << 30);

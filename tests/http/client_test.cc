@@ -5,6 +5,7 @@
 #include <catch2/catch.hpp>
 #include <future>
 
+#include "fs/real_fs.h"
 #include "http/client_error.h"
 #include "http/content_coding.h"
 #include "server_fixture.h"
@@ -13,7 +14,8 @@ namespace varve::http::testing {
 namespace {
 
 std::unique_ptr<Client> make_client() {
-  auto client = Client::create();
+  static fs::RealFs files;
+  auto client = Client::create(files);
   REQUIRE(client.ok());
   return std::move(client).value();
 }
@@ -61,8 +63,9 @@ TEST_CASE("http client: methods, headers, credentials and bodies arrive", "[http
   post.method = "POST";
   post.body = std::string("a\0b", 3);
   post.headers = {{"X-Own", "value"}};
-  post.basic_auth_user = "user";
-  post.basic_auth_password = "pass";
+  auto options = std::make_shared<ClientOptions>();
+  options->basic_auth = BasicAuthOptions{"user", {}, {"pass", {}}};
+  post.options = options;
   response = fetch(*client, post);
   REQUIRE(response.ok());
   CHECK(response->body == std::string("POST|/write|Basic dXNlcjpwYXNz|value|a\0b", 40));
@@ -72,8 +75,9 @@ TEST_CASE("http client: connections are kept", "[http]") {
   ServerFixture fixture(show);
   const auto client = make_client();
   for (int i = 0; i < 20; ++i) REQUIRE(fetch(*client, to(fixture, "/")).ok());
-  CHECK(fixture.metrics.counter("net_conntrack_listener_conn_accepted_total", "",
-                                {{"listener_name", "http"}}).value() == 1);
+  CHECK(fixture.metrics
+            .counter("net_conntrack_listener_conn_accepted_total", "", {{"listener_name", "http"}})
+            .value() == 1);
 }
 
 TEST_CASE("http client: compressed bodies, and their bounds before and after", "[http]") {
@@ -118,7 +122,9 @@ TEST_CASE("http client: redirects are followed if wanted", "[http]") {
   REQUIRE(response.ok());
   CHECK(response->body == "here");
   ClientRequest unfollowed = to(fixture, "/old");
-  unfollowed.follow_redirects = false;
+  auto options = std::make_shared<ClientOptions>();
+  options->follow_redirects = false;
+  unfollowed.options = options;
   response = fetch(*client, unfollowed);
   REQUIRE(response.ok());
   CHECK(response->status == 302);
@@ -140,7 +146,8 @@ TEST_CASE("http client: errors read like Go's", "[http]") {
   request.url = "http://no-such-host.invalid/metrics";
   response = fetch(*client, request);
   REQUIRE_FALSE(response.ok());
-  CHECK(response.error().message().find("lookup no-such-host.invalid: no such host") != std::string::npos);
+  CHECK(response.error().message().find("lookup no-such-host.invalid: no such host") !=
+        std::string::npos);
 
   request.url = "ftp://127.0.0.1/";
   CHECK_FALSE(fetch(*client, request).ok());

@@ -41,9 +41,10 @@ TEST_CASE("hostile target: limits fail the whole scrape in Prometheus's words", 
         "label_name_length_limit exceeded (metric: m, label name: long_name, length: 9, limit: 8)");
   options.limits.label_name_length = 0;
   options.limits.label_value_length = 5;
-  CHECK(error_of(options, "m{a=\"123456\"} 1\n") ==
-        "label_value_length_limit exceeded (metric: m, label name: a, value: \"123456\", length: 6, "
-        "limit: 5)");
+  CHECK(
+      error_of(options, "m{a=\"123456\"} 1\n") ==
+      "label_value_length_limit exceeded (metric: m, label name: a, value: \"123456\", length: 6, "
+      "limit: 5)");
 }
 
 TEST_CASE("hostile target: exactly the sample limit is fine, and counting goes on past it",

@@ -159,20 +159,17 @@ TEST_CASE("scrape: two samples of one series in a body are a counted duplicate",
   b.step();
   CHECK(b.storage.values("m" + kTail) == "1 1");
   CHECK(b.storage.values("up" + kTail) == "1 1");
-  CHECK(b.metrics.render().find(
-            "prometheus_target_scrapes_sample_duplicate_timestamp_total 2\n") !=
+  CHECK(b.metrics.render().find("prometheus_target_scrapes_sample_duplicate_timestamp_total 2\n") !=
         std::string::npos);
 }
 
 TEST_CASE("scrape: exemplars go with their series", "[scrape]") {
   Bench b;
-  b.client.answer(kUrl,
-                  "# TYPE m counter\nm_total 1 # {trace_id=\"t\"} 0.5\n# EOF\n",
+  b.client.answer(kUrl, "# TYPE m counter\nm_total 1 # {trace_id=\"t\"} 0.5\n# EOF\n",
                   "application/openmetrics-text; version=1.0.0; charset=utf-8");
   b.manager->apply({pool({"a:1"})});
   b.step();
-  CHECK(b.storage.exemplars ==
-        std::vector<std::string>{"m_total" + kTail + " {trace_id=\"t\"}"});
+  CHECK(b.storage.exemplars == std::vector<std::string>{"m_total" + kTail + " {trace_id=\"t\"}"});
 }
 
 TEST_CASE("scrape: extra metrics come with the feature", "[scrape]") {

@@ -124,8 +124,7 @@ TEST_CASE("reload: relabelling of targets drops, counts and keeps a few of them"
   b.manager->apply({options});
   CHECK(b.manager->targets().size() == 1);
   CHECK(b.manager->dropped_targets().size() == 1);
-  CHECK(b.manager->dropped_counts() ==
-        std::vector<std::pair<std::string, std::size_t>>{{"j", 2}});
+  CHECK(b.manager->dropped_counts() == std::vector<std::pair<std::string, std::size_t>>{{"j", 2}});
   CHECK(b.manager->pools() == std::vector<std::string>{"j"});
 }
 

@@ -24,14 +24,12 @@ std::string why(const Labels& target, const PoolOptions& pool) {
 TEST_CASE("target: labels and URL come from the pool and the target", "[scrape]") {
   PoolOptions pool = job();
   pool.params = {{"match[]", {"up", "a b"}}, {"x", {"1&2"}}};
-  const auto populated =
-      populate(Labels{{"__address__", "h:1"}, {"a", "own"}}, Labels{{"a", "shared"}, {"b", "2"}},
-               pool);
+  const auto populated = populate(Labels{{"__address__", "h:1"}, {"a", "own"}},
+                                  Labels{{"a", "shared"}, {"b", "2"}}, pool);
   REQUIRE(populated.ok());
   CHECK(populated->target.labels ==
         Labels{{"a", "own"}, {"b", "2"}, {"instance", "h:1"}, {"job", "j"}});
-  CHECK(populated->target.url ==
-        "http://h:1/metrics?match%5B%5D=up&match%5B%5D=a+b&x=1%262");
+  CHECK(populated->target.url == "http://h:1/metrics?match%5B%5D=up&match%5B%5D=a+b&x=1%262");
   CHECK(populated->target.discovered.get("__scrape_interval__") == "1m");
   CHECK(populated->target.discovered.get("__param_x") == "1&2");
   CHECK(populated->target.interval == std::chrono::minutes(1));
@@ -68,7 +66,9 @@ TEST_CASE("target: what cannot be scraped is refused in Prometheus's words", "[s
 }
 
 TEST_CASE("target: the loopback is rewritten for those who look from elsewhere", "[scrape]") {
-  const auto from = [](const std::string& url) { return global_url(url, "https", "me:443", "9090"); };
+  const auto from = [](const std::string& url) {
+    return global_url(url, "https", "me:443", "9090");
+  };
   CHECK(from("http://localhost:9090/metrics") == "https://me:443/metrics");
   CHECK(from("http://127.0.0.1:9100/metrics") == "http://me:9100/metrics");
   CHECK(from("http://other:9090/m") == "http://other:9090/m");

@@ -19,6 +19,7 @@
 
 #include "api/write_body.h"
 #include "base/clock.h"
+#include "fs/real_fs.h"
 #include "http/client.h"
 #include "wire/compression.h"
 
@@ -50,7 +51,8 @@ class Site {
     stdfs::remove_all(folder_);
     stdfs::create_directories(folder_);
     configure("global: {scrape_interval: 1h}\n");
-    auto created = http::Client::create();
+    static fs::RealFs files;
+    auto created = http::Client::create(files);
     REQUIRE(created.ok());
     client_ = std::move(*created);
   }

@@ -1,0 +1,425 @@
+// SPDX-License-Identifier: Apache-2.0
+// Bodies are received as sent and decompressed here, whole, by content_coding (libdeflate, twice as
+// fast as libcurl's zlib); both sizes count against the request's bound.
+#include "http/client_transfer.h"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <string_view>
+#include <vector>
+
+#include "base/try.h"
+#include "fs/file_system.h"
+#include "http/client_error.h"
+#include "http/content_coding.h"
+
+namespace varve::http {
+namespace {
+
+// Go follows this many, too.
+constexpr long kRedirectsMax = 10;
+// All headers of all answers to one request; below libcurl's own bound, whose words are worse.
+constexpr std::size_t kHeadersMaxBytes = 256 << 10;
+// The first room a body without Content-Length gets.
+constexpr std::size_t kBodyStartBytes = 16 << 10;
+constexpr std::uint64_t kSecretMaxBytes = 1 << 20;
+constexpr std::string_view kHeadersTooLarge =
+    "net/http: server response headers exceeded 262144 bytes; aborted";
+
+std::size_t on_body(char* data, std::size_t, std::size_t size, void* context) {
+  auto& transfer = *static_cast<Transfer*>(context);
+  const std::size_t max_bytes = transfer.request.body_max_bytes;
+  if (max_bytes > 0 && transfer.received.size() + size > max_bytes) {
+    transfer.body_too_large = true;
+    return 0;
+  }
+  if (transfer.received.empty()) {
+    curl_off_t announced = -1;
+    ::curl_easy_getinfo(transfer.easy.get(), CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
+    // A length that a server only claims gets no more than a first guess of memory.
+    constexpr curl_off_t kBelievedMax = 4 << 20;
+    transfer.received.reserve(announced > 0 && announced <= kBelievedMax
+                                  ? static_cast<std::size_t>(announced)
+                                  : kBodyStartBytes);
+  }
+  transfer.received.append(data, size);
+  return size;
+}
+
+std::size_t on_header(char* data, std::size_t, std::size_t size, void* context) {
+  auto& transfer = *static_cast<Transfer*>(context);
+  const std::string_view line(data, size);
+  static constexpr std::string_view kName = "content-encoding:";
+  transfer.header_bytes += size;
+  if (transfer.header_bytes > kHeadersMaxBytes) {
+    transfer.headers_too_large = true;
+    return 0;
+  }
+  if (line.starts_with("HTTP/")) {  // the headers of a redirect's target replace its own
+    transfer.content_encoding.clear();
+    transfer.received.clear();
+  } else if (line.size() > kName.size()) {
+    bool matches = true;
+    for (std::size_t i = 0; i < kName.size() && matches; ++i) {
+      const char c = line[i] >= 'A' && line[i] <= 'Z' ? static_cast<char>(line[i] | 0x20) : line[i];
+      matches = c == kName[i];
+    }
+    if (matches) {
+      std::string_view value = line.substr(kName.size());
+      const auto first = value.find_first_not_of(" \t\r\n");
+      const auto last = value.find_last_not_of(" \t\r\n");
+      transfer.content_encoding =
+          first == std::string_view::npos ? "" : value.substr(first, last - first + 1);
+    }
+  }
+  return size;
+}
+
+// Opens the socket as libcurl would, but remembers where to, for the error's text.
+curl_socket_t on_open_socket(void* context, curlsocktype, curl_sockaddr* address) {
+  auto& transfer = *static_cast<Transfer*>(context);
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  char* const out = text.data();
+  if (address->family == AF_INET) {
+    const auto* v4 = reinterpret_cast<const sockaddr_in*>(&address->addr);
+    ::inet_ntop(AF_INET, &v4->sin_addr, out, text.size());
+    transfer.address = fmt::format("{}:{}", out, ntohs(v4->sin_port));
+  } else if (address->family == AF_INET6) {
+    const auto* v6 = reinterpret_cast<const sockaddr_in6*>(&address->addr);
+    ::inet_ntop(AF_INET6, &v6->sin6_addr, out, text.size());
+    transfer.address = fmt::format("[{}]:{}", out, ntohs(v6->sin6_port));
+  }
+  return ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+struct UrlDeleter {
+  void operator()(CURLU* url) const { ::curl_url_cleanup(url); }
+};
+using Url = std::unique_ptr<CURLU, UrlDeleter>;
+
+// "" if the URL has no such part.
+std::string url_part(const Url& url, CURLUPart part, unsigned flags = 0) {
+  char* text = nullptr;
+  if (::curl_url_get(url.get(), part, &text, flags) != CURLUE_OK) return {};
+  std::string out = text;
+  ::curl_free(text);
+  return out;
+}
+
+Url parse_url(const std::string& text) {
+  Url url(::curl_url());
+  ::curl_url_set(url.get(), CURLUPART_URL, text.c_str(), CURLU_GUESS_SCHEME);
+  return url;
+}
+
+HeaderList header_list(const std::vector<std::string>& lines) {
+  curl_slist* list = nullptr;
+  for (const std::string& line : lines) list = ::curl_slist_append(list, line.c_str());
+  return HeaderList(list);
+}
+
+// ";" is how libcurl is told of a header without a value.
+std::string header_line(std::string_view name, std::string_view value) {
+  return value.empty() ? fmt::format("{};", name) : fmt::format("{}: {}", name, value);
+}
+
+void set_callbacks(Transfer& transfer) {
+  CURL* const easy = transfer.easy.get();
+  ::curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer.detail.data());
+  ::curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &on_body);
+  ::curl_easy_setopt(easy, CURLOPT_WRITEDATA, &transfer);
+  ::curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, &on_header);
+  ::curl_easy_setopt(easy, CURLOPT_HEADERDATA, &transfer);
+  ::curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, &on_open_socket);
+  ::curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, &transfer);
+  ::curl_easy_setopt(easy, CURLOPT_PRIVATE, &transfer);
+}
+
+void set_method_and_body(Transfer& transfer) {
+  CURL* const easy = transfer.easy.get();
+  const ClientRequest& request = transfer.request;
+  if (request.method == "HEAD") {
+    ::curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+  } else if (request.method == "GET" && request.body.empty()) {
+    ::curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+  } else {
+    ::curl_easy_setopt(easy, CURLOPT_POST, 1L);
+    ::curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+                       static_cast<curl_off_t>(request.body.size()));
+    ::curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request.body.data());
+    if (request.method != "POST") {
+      ::curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str());
+    }
+  }
+}
+
+// server_name: TLS greets and verifies that name, while the URL's host is connected to and sent as
+// Host. libcurl knows it as a URL with the name and a detour to the host.
+void set_server_name(Transfer& transfer, const std::string& name,
+                     std::vector<std::string>& header_lines) {
+  const Url url = parse_url(transfer.request.url);
+  const std::string host = url_part(url, CURLUPART_HOST);
+  const std::string port = url_part(url, CURLUPART_PORT, CURLU_DEFAULT_PORT);
+  ::curl_url_set(url.get(), CURLUPART_HOST, name.c_str(), 0);
+  ::curl_easy_setopt(transfer.easy.get(), CURLOPT_URL, url_part(url, CURLUPART_URL).c_str());
+  transfer.connect_to.reset(
+      ::curl_slist_append(nullptr, fmt::format("{}:{}:{}:{}", name, port, host, port).c_str()));
+  ::curl_easy_setopt(transfer.easy.get(), CURLOPT_CONNECT_TO, transfer.connect_to.get());
+  header_lines.push_back(fmt::format("Host: {}:{}", host, port));
+}
+
+Result<std::string> read_trimmed(const std::string& file, fs::FileSystem& files,
+                                 std::string_view what) {
+  auto content = files.read_file(file, kSecretMaxBytes);
+  if (!content.ok()) {
+    return std::move(content).error().with(
+        fmt::format("unable to read {}: unable to read file {}", what, file));
+  }
+  constexpr std::string_view kBlank = " \t\r\n\v\f";
+  content->erase(content->find_last_not_of(kBlank) + 1);
+  content->erase(0, content->find_first_not_of(kBlank));
+  return content;
+}
+
+// A part of the TLS settings, in place or from its file. As bytes, not as a path: libcurl keeps
+// stores and connections by path, and would go on with what the file said before.
+Status set_pem(CURL* easy, CURLoption option, const std::string& value, const std::string& file,
+               std::string_view what, fs::FileSystem& files) {
+  std::string content = value;
+  if (!file.empty()) {
+    auto read = files.read_file(file, kSecretMaxBytes * 4);
+    if (!read.ok()) {
+      return std::move(read).error().with(
+          fmt::format("unable to load specified {} {}", what, file));
+    }
+    content = *std::move(read);
+  }
+  if (content.empty()) return {};
+  curl_blob blob{content.data(), content.size(), CURL_BLOB_COPY};
+  ::curl_easy_setopt(easy, option, &blob);
+  return {};
+}
+
+// libcurl's number for "TLS10" … "TLS13", 0 for "".
+long tls_version(std::string_view name) {
+  if (name == "TLS10") return CURL_SSLVERSION_TLSv1_0;
+  if (name == "TLS11") return CURL_SSLVERSION_TLSv1_1;
+  if (name == "TLS12") return CURL_SSLVERSION_TLSv1_2;
+  if (name == "TLS13") return CURL_SSLVERSION_TLSv1_3;
+  return 0;
+}
+
+Status set_tls(CURL* easy, const TlsOptions& tls, fs::FileSystem& files) {
+  VARVE_TRY(set_pem(easy, CURLOPT_CAINFO_BLOB, tls.ca, tls.ca_file, "CA cert", files));
+  // Only the given authorities then, not the system's as well.
+  if (!tls.ca.empty() || !tls.ca_file.empty()) ::curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);
+  VARVE_TRY(set_pem(easy, CURLOPT_SSLCERT_BLOB, tls.cert, tls.cert_file, "client cert", files));
+  VARVE_TRY(set_pem(easy, CURLOPT_SSLKEY_BLOB, tls.key, tls.key_file, "client key", files));
+  // Go's least is 1.2. The maximum is the same number, sixteen bits up.
+  const long least = tls.min_version.empty() ? tls_version("TLS12") : tls_version(tls.min_version);
+  ::curl_easy_setopt(easy, CURLOPT_SSLVERSION, least | tls_version(tls.max_version) << 16);
+  if (tls.insecure_skip_verify) {
+    ::curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
+    ::curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+  }
+  return {};
+}
+
+// The proxy for a URL, "" for none.
+std::string proxy_for(const std::string& url_text, const ProxyOptions& options,
+                      const ProxyEnvironment& environment) {
+  if (!options.from_environment && options.no_proxy.empty()) return options.url;
+  const Url url = parse_url(url_text);
+  const std::string& no_proxy = options.from_environment ? environment.no_proxy : options.no_proxy;
+  if (matches_no_proxy(url_part(url, CURLUPART_HOST),
+                       url_part(url, CURLUPART_PORT, CURLU_DEFAULT_PORT), no_proxy)) {
+    return {};
+  }
+  if (!options.from_environment) return options.url;
+  return url_part(url, CURLUPART_SCHEME) == "https" ? environment.https : environment.http;
+}
+
+void set_proxy(Transfer& transfer, const ProxyOptions& options,
+               const ProxyEnvironment& environment) {
+  CURL* const easy = transfer.easy.get();
+  transfer.proxy = proxy_for(transfer.request.url, options, environment);
+  // Set even if empty: what the environment says is not libcurl's to decide.
+  ::curl_easy_setopt(easy, CURLOPT_PROXY, transfer.proxy.c_str());
+  ::curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
+  ::curl_easy_setopt(easy, CURLOPT_HEADEROPT, static_cast<long>(CURLHEADER_SEPARATE));
+  if (transfer.proxy.empty() || options.connect_headers.empty()) return;
+  std::vector<std::string> lines;
+  for (const auto& [name, values] : options.connect_headers) {
+    for (const std::string& value : values) lines.push_back(header_line(name, value));
+  }
+  transfer.proxy_headers = header_list(lines);
+  ::curl_easy_setopt(easy, CURLOPT_PROXYHEADER, transfer.proxy_headers.get());
+}
+
+Status set_basic_auth(CURL* easy, const BasicAuthOptions& options, fs::FileSystem& files) {
+  const SecretSource name{options.username, options.username_file};
+  VARVE_TRY_ASSIGN(const std::string user, read_secret(name, files, "basic auth username"));
+  VARVE_TRY_ASSIGN(const std::string password,
+                   read_secret(options.password, files, "basic auth password"));
+  ::curl_easy_setopt(easy, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
+  ::curl_easy_setopt(easy, CURLOPT_USERNAME, user.c_str());
+  ::curl_easy_setopt(easy, CURLOPT_PASSWORD, password.c_str());
+  return {};
+}
+
+Status add_headers(const std::map<std::string, HeaderOptions>& headers, fs::FileSystem& files,
+                   std::vector<std::string>& lines) {
+  for (const auto& [name, header] : headers) {
+    for (const std::string& value : header.values) lines.push_back(header_line(name, value));
+    for (const std::string& value : header.secrets) lines.push_back(header_line(name, value));
+    for (const std::string& file : header.files) {
+      VARVE_TRY_ASSIGN(const std::string value, read_trimmed(file, files, "headers file"));
+      if (value.find_first_of("\r\n") != std::string::npos) {
+        return Error(ErrorCode::kUnavailable,
+                     fmt::format("unable to read headers file {}: more than one line", file));
+      }
+      lines.push_back(header_line(name, value));
+    }
+  }
+  return {};
+}
+
+Status set_options(Transfer& transfer, const std::optional<std::string>& authorization,
+                   fs::FileSystem& files, const ProxyEnvironment& environment) {
+  CURL* const easy = transfer.easy.get();
+  const ClientRequest& request = transfer.request;
+  static const ClientOptions plain;
+  const ClientOptions& options = request.options != nullptr ? *request.options : plain;
+  ::curl_easy_setopt(easy, CURLOPT_URL, request.url.c_str());
+  ::curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+  ::curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+  ::curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  ::curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, 128L << 10);
+  ::curl_easy_setopt(easy, CURLOPT_HTTP_VERSION,
+                     options.enable_http2 ? static_cast<long>(CURL_HTTP_VERSION_2TLS)
+                                          : static_cast<long>(CURL_HTTP_VERSION_1_1));
+  set_callbacks(transfer);
+  // What is left of the time after the queue; libcurl takes 0 for no limit.
+  const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+      transfer.deadline() - std::chrono::steady_clock::now());
+  ::curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, std::max<long>(1, left.count()));
+  ::curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, std::max<long>(1, left.count()));
+  ::curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, options.follow_redirects ? 1L : 0L);
+  ::curl_easy_setopt(easy, CURLOPT_MAXREDIRS, kRedirectsMax);
+  set_method_and_body(transfer);
+  set_proxy(transfer, options.proxy, environment);
+
+  std::vector<std::string> lines;
+  for (const auto& [name, value] : request.headers) lines.push_back(header_line(name, value));
+  if (request.accept_gzip) lines.emplace_back("Accept-Encoding: gzip");
+  lines.emplace_back("Expect:");  // no round trip before a body
+  if (authorization) {
+    lines.push_back(header_line("Authorization", *authorization));
+  } else if (options.basic_auth) {
+    VARVE_TRY(set_basic_auth(easy, *options.basic_auth, files));
+  } else if (options.authorization) {
+    VARVE_TRY_ASSIGN(
+        const std::string credentials,
+        read_secret(options.authorization->credentials, files, "authorization credentials"));
+    lines.push_back(header_line("Authorization", options.authorization->type + " " + credentials));
+  }
+  VARVE_TRY(add_headers(options.headers, files, lines));
+  if (request.url.starts_with("https:")) {
+    VARVE_TRY(set_tls(easy, options.tls, files));
+    if (!options.tls.server_name.empty()) set_server_name(transfer, options.tls.server_name, lines);
+  }
+  transfer.headers = header_list(lines);
+  ::curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer.headers.get());
+  return {};
+}
+
+// kLimitExceeded, whatever libcurl calls what was stopped here.
+Error too_large(std::string_view what) {
+  return Error(ErrorCode::kLimitExceeded, std::string(what));
+}
+
+}  // namespace
+
+Result<std::string> read_secret(const SecretSource& source, fs::FileSystem& files,
+                                std::string_view what) {
+  if (source.file.empty()) return source.value;
+  return read_trimmed(source.file, files, what);
+}
+
+Error with_request_words(const ClientRequest& request, const Error& error) {
+  return Error(error.code() == ErrorCode::kTimeout ? ErrorCode::kTimeout : ErrorCode::kUnavailable,
+               fmt::format("{}: {}", request_words(request.method, request.url), error.message()));
+}
+
+Status decode_body(ClientResponse& response, std::size_t max_bytes) {
+  const auto coding = content_coding(response.content_encoding);
+  if (!coding.ok() || *coding == ContentCoding::kIdentity || response.body.empty()) return {};
+  std::string plain;
+  const Status done =
+      decompress(*coding, response.body, max_bytes > 0 ? max_bytes : plain.max_size() / 2, plain);
+  if (!done.ok()) {
+    if (done.error().code() == ErrorCode::kLimitExceeded) {
+      return too_large("body size limit exceeded");
+    }
+    return Error(ErrorCode::kUnavailable, done.error().message());
+  }
+  response.body = std::move(plain);
+  response.content_encoding.clear();
+  return {};
+}
+
+Status set_up(Transfer& transfer, const std::optional<std::string>& authorization,
+              fs::FileSystem& files, const ProxyEnvironment& environment) {
+  Status set = set_options(transfer, authorization, files, environment);
+  if (!set.ok()) return with_request_words(transfer.request, set.error());
+  return set;
+}
+
+Result<ClientResponse> result_of(Transfer& transfer, CURLcode code) {
+  const ClientRequest& request = transfer.request;
+  CURL* const easy = transfer.easy.get();
+  if (transfer.body_too_large) return too_large("body size limit exceeded");
+  // One header line beyond libcurl's own bound ends as want of memory.
+  if (transfer.headers_too_large || code == CURLE_OUT_OF_MEMORY) {
+    return with_request_words(request, too_large(kHeadersTooLarge));
+  }
+  if (code != CURLE_OK) {
+    long os_errno = 0;
+    ::curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &os_errno);
+    const std::string host =
+        url_part(parse_url(code == CURLE_COULDNT_RESOLVE_PROXY ? transfer.proxy : request.url),
+                 CURLUPART_HOST);
+    const std::string_view detail =
+        transfer.detail[0] != '\0' ? transfer.detail.data() : ::curl_easy_strerror(code);
+    return client_error({.curl_code = code,
+                         .os_errno = static_cast<int>(os_errno),
+                         .method = request.method,
+                         .url = request.url,
+                         .address = transfer.address,
+                         .host = host,
+                         .detail = detail});
+  }
+  ClientResponse& response = transfer.response;
+  long status = 0;
+  ::curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+  response.status = static_cast<int>(status);
+  const char* content_type = nullptr;
+  ::curl_easy_getinfo(easy, CURLINFO_CONTENT_TYPE, &content_type);
+  if (content_type != nullptr) response.content_type = content_type;
+  response.wire_bytes = transfer.received.size();
+  response.body = std::move(transfer.received);
+  response.content_encoding = std::move(transfer.content_encoding);
+  if (!request.encoded_body) {
+    const Status plain = decode_body(response, request.body_max_bytes);
+    if (!plain.ok() && plain.error().code() == ErrorCode::kLimitExceeded) return plain.error();
+    if (!plain.ok()) return with_request_words(request, plain.error());
+  }
+  response.duration = std::chrono::steady_clock::now() - transfer.begin;
+  return std::move(response);
+}
+
+}  // namespace varve::http
