@@ -7,6 +7,9 @@ varve_build_packages="g++ cmake ninja-build ccache mold pkg-config git ca-certif
   libdeflate-dev zlib1g-dev libjemalloc-dev"
 varve_test_packages="catch2 libbenchmark-dev"
 
+# The dashboard's; a build without them has none.
+varve_web_packages="nodejs npm"
+
 is_installed() {
   dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q 'install ok installed'
 }
@@ -37,4 +40,11 @@ install_missing() {
   done
   DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends \
     "${missing[@]}" >/dev/null
+}
+
+# Node may have come from elsewhere than the distribution, whose package would then be in its way.
+install_web_tools() {
+  command -v npm >/dev/null && return 0
+  # shellcheck disable=SC2086
+  install_missing $varve_web_packages || echo "No npm: building without the dashboard." >&2
 }

@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// The page at "/": what runs here and where to go from it, without scripts.
+// What a browser gets: the dashboard's pages and files, and a plain page without scripts where the
+// build has no dashboard or storage is not there yet.
 #include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+#include <random>
 
 #include "api/call.h"
 #include "api/routes.h"
+#include "http/content_coding.h"
 #include "storage/db.h"
 
 namespace varve::api {
@@ -31,7 +36,7 @@ constexpr std::string_view kStyle =
     "@media(prefers-color-scheme:dark){body{color:#dde3ee;background:#12161f}code,pre{"
     "background:#1e2431}a{color:#7db8ff}input{background:#1e2431;color:inherit;border:1px solid #445}}";
 
-void page(const CallPtr& call) {
+void plain_page(const CallPtr& call) {
   const std::string prefix = escape_html(call->options.route_prefix);
   const std::string title = escape_html(call->options.page_title);
   std::string body = fmt::format(
@@ -56,6 +61,7 @@ void page(const CallPtr& call) {
       "<li><a href=\"{0}/api/v1/status/config\">Configuration</a></li>"
       "<li><a href=\"{0}/api/v1/status/flags\">Flags</a></li>"
       "<li><a href=\"{0}/metrics\">Metrics of Varve itself</a></li></ul>"
+      "<p>This build has no dashboard: install npm and build again.</p>"
       "<h2>Connect</h2><p>Prometheus, vmagent: remote-write to <code>{0}/api/v1/write</code>. "
       "Grafana: a data source of type Prometheus with this address.</p></body></html>",
       prefix);
@@ -67,8 +73,118 @@ void page(const CallPtr& call) {
   call->exchange->send(std::move(response));
 }
 
+// The path under which browsers reach the server: that of the external URL, with a slash at its end.
+std::string base_path(const Options& options) {
+  std::string_view url = options.external_url;
+  const std::size_t scheme = url.find("://");
+  if (scheme == std::string_view::npos) return options.route_prefix + "/";
+  url.remove_prefix(scheme + 3);
+  const std::size_t slash = url.find('/');
+  std::string path(slash == std::string_view::npos ? std::string_view() : url.substr(slash));
+  while (!path.empty() && path.back() == '/') path.pop_back();
+  return path + "/";
+}
+
+std::string make_nonce() {
+  std::random_device device;
+  return fmt::format("{:08x}{:08x}{:08x}{:08x}", device(), device(), device(), device());
+}
+
+// Puts texts in the places of the template.
+std::string fill(std::string_view html,
+                 std::initializer_list<std::pair<std::string_view, std::string_view>> places) {
+  std::string out;
+  while (!html.empty()) {
+    const std::size_t open = html.find("{{");
+    const std::size_t close = open == std::string_view::npos ? open : html.find("}}", open);
+    if (close == std::string_view::npos) break;
+    out += html.substr(0, open);
+    const std::string_view name = html.substr(open + 2, close - open - 2);
+    for (const auto& [place, text] : places) {
+      if (place == name) out += text;
+    }
+    html.remove_prefix(close + 2);
+  }
+  return out += html;
+}
+
+// Every page of the dashboard is the same document; what it shows is in its address.
+void page(const CallPtr& call) {
+  const std::string_view html = call->services.dashboard.index_html;
+  if (html.empty()) return plain_page(call);
+  const std::string nonce = make_nonce();
+  const nlohmann::json options = {{"title", call->options.page_title},
+                                  {"version", call->services.build.version},
+                                  {"adminApi", call->options.enable_admin},
+                                  {"nonce", nonce}};
+  http::Response response;
+  response.headers.emplace_back("Content-Type", "text/html; charset=utf-8");
+  response.headers.emplace_back("Cache-Control", "no-cache");
+  // The editor makes its style sheets at run time; the nonce lets just these in.
+  response.headers.emplace_back(
+      "Content-Security-Policy",
+      fmt::format("default-src 'none'; script-src 'self'; style-src 'self' 'nonce-{}'; img-src 'self' "
+                  "data:; connect-src 'self'; base-uri 'self'; form-action 'self'; frame-ancestors "
+                  "'self'",
+                  nonce));
+  response.headers.emplace_back("X-Content-Type-Options", "nosniff");
+  response.headers.emplace_back("Referrer-Policy", "same-origin");
+  response.body = fill(html, {{"base", escape_html(base_path(call->options))},
+                              {"title", escape_html(call->options.page_title)},
+                              {"options", escape_html(options.dump(
+                                              -1, ' ', false, nlohmann::json::error_handler_t::replace))}});
+  call->exchange->send(std::move(response));
+}
+
+std::string_view content_type(std::string_view name) {
+  if (name.ends_with(".js")) return "text/javascript; charset=utf-8";
+  if (name.ends_with(".css")) return "text/css; charset=utf-8";
+  if (name.ends_with(".svg")) return "image/svg+xml";
+  return "application/octet-stream";
+}
+
+// Files are named by their content, so a browser asks for each once.
+void asset(const CallPtr& call) {
+  const std::string& name = call->path_values.front();
+  const std::string_view gzip =
+      call->services.dashboard.asset ? call->services.dashboard.asset(name) : std::string_view();
+  if (gzip.empty()) return call->text(404, "404 page not found\n");
+  http::Response response;
+  response.headers.emplace_back("Content-Type", std::string(content_type(name)));
+  response.headers.emplace_back("Cache-Control", "public, max-age=31536000, immutable");
+  response.headers.emplace_back("X-Content-Type-Options", "nosniff");
+  response.headers.emplace_back("Vary", "Accept-Encoding");
+  response.compressible = false;
+  constexpr std::size_t kAssetBytesMax = std::size_t{16} << 20;
+  const std::string_view accepted = call->request().header("Accept-Encoding");
+  if (accepted.find("gzip") != std::string_view::npos) {
+    response.headers.emplace_back("Content-Encoding", "gzip");
+    response.body = gzip;
+  } else if (!http::gzip_decompress(gzip, kAssetBytesMax, response.body).ok()) {
+    return call->text(500, "the file is damaged\n");
+  }
+  call->exchange->send(std::move(response));
+}
+
+// The first is home; the others are the dashboard's pages, and Prometheus's addresses of them.
 constexpr Route kRoutes[] = {
     {"GET", "/", Kind::kWorker, page},
+    {"GET", "/assets/:", Kind::kInline, asset},
+    {"GET", "/explore", Kind::kInline, page},
+    {"GET", "/graph", Kind::kInline, page},
+    {"GET", "/query", Kind::kInline, page},
+    {"GET", "/alerts", Kind::kInline, page},
+    {"GET", "/rules", Kind::kInline, page},
+    {"GET", "/targets", Kind::kInline, page},
+    {"GET", "/service-discovery", Kind::kInline, page},
+    {"GET", "/cardinality", Kind::kInline, page},
+    {"GET", "/tsdb-status", Kind::kInline, page},
+    {"GET", "/status", Kind::kInline, page},
+    {"GET", "/flags", Kind::kInline, page},
+    {"GET", "/config", Kind::kInline, page},
+    {"GET", "/runtime-info", Kind::kInline, page},
+    {"GET", "/dashboards", Kind::kInline, page},
+    {"GET", "/dashboards/:", Kind::kInline, page},
 };
 
 }  // namespace

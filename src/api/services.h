@@ -7,10 +7,12 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "http/server.h"
+#include "varve/labels.h"
 #include "varve/result.h"
 #include "varve/sample.h"
 
@@ -34,6 +36,13 @@ struct BuildInfo {
   std::string build_user;
   std::string build_date;
   std::string compiler;
+};
+
+// The dashboard as `web` has it; api serves it and looks into none of it.
+struct Dashboard {
+  std::string_view index_html;  // with the places to fill in; "" if there is no dashboard
+  // The gzip bytes of a file by name, "" if there is none.
+  std::function<std::string_view(std::string_view name)> asset;
 };
 
 struct Limits {
@@ -63,7 +72,9 @@ struct Services {
   base::Logger* log = nullptr;
   base::MetricsRegistry* metrics = nullptr;
   BuildInfo build;
+  Dashboard dashboard;
   std::vector<std::pair<std::string, std::string>> flags;  // all values as text
+  std::function<Labels()> external_labels;                 // global.external_labels; may be empty
   std::function<std::string()> config_yaml;                // the loaded configuration, secrets hidden
   std::function<Status()> reload;                          // blocks until done
   std::function<void()> quit;

@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+// An instant result as a table, and any result as JSON.
+import { useMemo } from "preact/hooks";
+import type { QueryData, QueryStats, VectorItem } from "../lib/api";
+import { seriesName } from "../lib/labels";
+import { parseValue } from "../lib/number";
+import { formatValue } from "../lib/units";
+import { CopyButton } from "../parts/copy";
+import { DataTable } from "../parts/data_table";
+import { SeriesText } from "../parts/labels";
+import { Notice } from "../parts/notice";
+
+export function StatsLine(props: {
+  stats: QueryStats | undefined;
+  series: number;
+  tookMs: number;
+}) {
+  const { stats, series, tookMs } = props;
+  const samples = stats?.samples?.totalQueryableSamples;
+  return (
+    <span class="muted stats">
+      {series} series
+      {samples !== undefined && ` · ${formatValue(samples)} samples`}
+      {` · ${formatValue(tookMs / 1000, "s")}`}
+    </span>
+  );
+}
+
+interface Row {
+  labels: Record<string, string>;
+  name: string;
+  text: string;
+  value: number;
+  details: string;
+}
+
+function rowOf(item: VectorItem): Row {
+  const name = seriesName(item.metric);
+  if (item.histogram) {
+    const h = item.histogram[1];
+    const buckets = (h.buckets ?? []).map(([, from, to, count]) => `${from} to ${to}: ${count}`);
+    return {
+      labels: item.metric,
+      name,
+      text: `histogram of ${h.count}, sum ${h.sum}`,
+      value: parseValue(h.count),
+      details: buckets.join("\n"),
+    };
+  }
+  const text = item.value?.[1] ?? "";
+  return { labels: item.metric, name, text, value: parseValue(text), details: "" };
+}
+
+export function ResultTable(props: { data: QueryData; unit: string }) {
+  const { data, unit } = props;
+  const rows = useMemo(() => (data.resultType === "vector" ? data.result.map(rowOf) : []), [data]);
+  if (data.resultType === "scalar" || data.resultType === "string") {
+    return (
+      <p class="single">
+        {data.result[1]} <CopyButton text={data.result[1]} />
+      </p>
+    );
+  }
+  if (data.resultType === "matrix") return <MatrixTable data={data} />;
+  if (rows.length === 0) return <NothingFound />;
+  return (
+    <DataTable
+      caption="Result of the query"
+      rows={rows}
+      rowKey={(row) => row.name}
+      columns={[
+        {
+          title: "Series",
+          show: (row) => (
+            <>
+              <SeriesText labels={row.labels} />{" "}
+              <CopyButton text={row.name} title="Copy the selector" />
+            </>
+          ),
+          sort: (row) => row.name,
+        },
+        {
+          title: "Value",
+          number: true,
+          show: (row) => (
+            <span title={row.details || row.text}>
+              {row.text}
+              {unit !== "short" && unit !== "none" && (
+                <span class="muted"> ({formatValue(row.value, unit)})</span>
+              )}
+            </span>
+          ),
+          sort: (row) => row.value,
+        },
+      ]}
+    />
+  );
+}
+
+function MatrixTable(props: { data: Extract<QueryData, { resultType: "matrix" }> }) {
+  const { result } = props.data;
+  if (result.length === 0) return <NothingFound />;
+  return (
+    <DataTable
+      caption="Samples of the range"
+      rows={result}
+      rowKey={(item) => seriesName(item.metric)}
+      columns={[
+        {
+          title: "Series",
+          show: (item) => <SeriesText labels={item.metric} />,
+          sort: (i) => seriesName(i.metric),
+        },
+        {
+          title: "Samples",
+          show: (item) => (
+            <pre class="samples">
+              {(item.values ?? []).slice(-1000).map(([t, v]) => `${v} @ ${t}\n`)}
+              {(item.histograms ?? [])
+                .slice(-100)
+                .map(([t, h]) => `count ${h.count} sum ${h.sum} @ ${t}\n`)}
+            </pre>
+          ),
+        },
+      ]}
+    />
+  );
+}
+
+export function NothingFound() {
+  return (
+    <Notice kind="empty">
+      No series. Is the metric scraped, and does it have samples at this time? A selector sees the
+      last five minutes; try a longer range or fewer matchers.
+    </Notice>
+  );
+}
+
+const jsonMax = 300_000;
+
+export function ResultJson(props: { data: QueryData }) {
+  const text = useMemo(() => JSON.stringify(props.data, null, 1), [props.data]);
+  return (
+    <div class="json">
+      <CopyButton text={text} title="Copy the JSON" />
+      <pre>{text.slice(0, jsonMax)}</pre>
+      {text.length > jsonMax && (
+        <p class="muted">Cut after {jsonMax / 1000} kB; Copy takes all of it.</p>
+      )}
+    </div>
+  );
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// Series names as PromQL writes them.
+import type { LabelSet } from "./api";
+
+const plainName = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/;
+const plainLabel = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
+
+export function quote(text: string): string {
+  return `"${text.replace(/\\/g, "\\\\").replace(/\n/g, "\\n").replace(/"/g, '\\"')}"`;
+}
+
+export function labelName(name: string): string {
+  return plainLabel.test(name) ? name : quote(name);
+}
+
+// {__name__="up",job="x"} as up{job="x"}; a selector that picks just this series.
+export function seriesName(labels: LabelSet): string {
+  const name = labels.__name__ ?? "";
+  const pairs = Object.entries(labels)
+    .filter(([key]) => key !== "__name__")
+    .map(([key, value]) => `${labelName(key)}=${quote(value)}`);
+  if (name !== "" && !plainName.test(name)) return `{${[quote(name), ...pairs].join(", ")}}`;
+  return pairs.length > 0 || name === "" ? `${name}{${pairs.join(", ")}}` : name;
+}
+
+// "{{instance}} {{job}}" with the labels put in; an empty template gives the whole name.
+export function legendText(template: string, labels: LabelSet): string {
+  if (template === "") return seriesName(labels);
+  return template.replace(/\{\{\s*(.+?)\s*\}\}/g, (_, name: string) => labels[name] ?? "");
+}
+
+// The label names that differ among the series: enough to tell them apart.
+export function differingLabels(all: LabelSet[]): string[] {
+  const first = all[0];
+  if (!first) return [];
+  const names = new Set(all.flatMap((labels) => Object.keys(labels)));
+  return [...names].filter((name) => all.some((labels) => labels[name] !== first[name])).sort();
+}

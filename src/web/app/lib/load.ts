@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// Data that a page shows: loading, there, or failed; what was there stays while it is loaded anew.
+import { useEffect, useRef, useState } from "preact/hooks";
+import { ApiError } from "./api";
+
+export interface Loaded<T> {
+  data: T | undefined;
+  error: ApiError | undefined;
+  loading: boolean;
+  reload: () => void;
+}
+
+// Runs `load` whenever a key changes, on reload(), and every `refreshMs` (0: never) while the page is
+// visible. After a failed try it tries again by itself, at first after two seconds.
+export function useLoad<T>(
+  load: (signal: AbortSignal) => Promise<T>,
+  keys: readonly unknown[],
+  refreshMs = 0,
+): Loaded<T> {
+  const [state, setState] = useState<{ data?: T; error?: ApiError; loading: boolean }>({
+    loading: true,
+  });
+  const [turn, setTurn] = useState(0);
+  const failures = useRef(0);
+  useEffect(() => {
+    const abort = new AbortController();
+    let timer = 0;
+    setState((old) => ({ ...old, loading: true }));
+    load(abort.signal).then(
+      (data) => {
+        if (abort.signal.aborted) return;
+        failures.current = 0;
+        setState({ data, loading: false });
+        if (refreshMs > 0) again(refreshMs * (0.9 + 0.2 * Math.random()));
+      },
+      (cause: unknown) => {
+        if (abort.signal.aborted) return;
+        const error = cause instanceof ApiError ? cause : new ApiError("failed", String(cause));
+        setState((old) => ({ ...old, error, loading: false }));
+        if (error.kind === "network" || error.kind === "busy") {
+          again(Math.min(2000 * 2 ** failures.current++, 30_000));
+        }
+      },
+    );
+    function again(ms: number) {
+      timer = setTimeout(() => {
+        if (document.hidden) again(1000);
+        else setTurn((t) => t + 1);
+      }, ms) as unknown as number;
+    }
+    return () => {
+      abort.abort();
+      clearTimeout(timer);
+    };
+  }, [...keys, turn]);
+  return {
+    data: state.data,
+    error: state.error,
+    loading: state.loading,
+    reload: () => setTurn((t) => t + 1),
+  };
+}

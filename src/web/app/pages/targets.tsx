@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+// Scrape targets by pool: health, last scrape, last error.
+import { useState } from "preact/hooks";
+import { get, type LabelSet } from "../lib/api";
+import { useLoad } from "../lib/load";
+import { zone } from "../lib/settings";
+import { formatDuration, formatTime } from "../lib/time";
+import { formatValue } from "../lib/units";
+import { DataTable } from "../parts/data_table";
+import { Filter, matchesWords } from "../parts/filter";
+import { LabelTags } from "../parts/labels";
+import { ErrorNotice, Notice } from "../parts/notice";
+
+export interface Target {
+  discoveredLabels: LabelSet;
+  labels: LabelSet;
+  scrapePool: string;
+  scrapeUrl: string;
+  globalUrl: string;
+  lastError: string;
+  lastScrape: string;
+  lastScrapeDuration: number;
+  health: "up" | "down" | "unknown";
+  scrapeInterval: string;
+  scrapeTimeout: string;
+}
+export interface TargetsAnswer {
+  activeTargets: Target[];
+  droppedTargets: { discoveredLabels: LabelSet; scrapePool?: string }[];
+  droppedTargetCounts: Record<string, number>;
+}
+
+export function byPool<T>(items: T[], pool: (item: T) => string): [string, T[]][] {
+  const pools = new Map<string, T[]>();
+  for (const item of items) {
+    const list = pools.get(pool(item));
+    if (list) list.push(item);
+    else pools.set(pool(item), [item]);
+  }
+  return [...pools.entries()].sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+function lastScrape(target: Target): string {
+  const ms = Date.parse(target.lastScrape);
+  if (!(ms > 0)) return "never";
+  return `${formatDuration(Math.round((Date.now() - ms) / 1000) * 1000)} ago`;
+}
+
+export function TargetsPage() {
+  const loaded = useLoad(
+    (signal) => get<TargetsAnswer>("api/v1/targets?state=active", {}, signal),
+    [],
+    10_000,
+  );
+  const [search, setSearch] = useState("");
+  const [health, setHealth] = useState<"all" | "up" | "down" | "unknown">("all");
+  const all = loaded.data?.data.activeTargets ?? [];
+  const found = all.filter(
+    (t) =>
+      (health === "all" || t.health === health) &&
+      (search === "" ||
+        matchesWords(search, t.scrapeUrl, t.lastError, t.scrapePool, JSON.stringify(t.labels))),
+  );
+  const count = (h: string) => all.filter((t) => t.health === h).length;
+  return (
+    <main>
+      <div class="toolbar">
+        <h1>Targets</h1>
+        <Filter value={search} onChange={setSearch} placeholder="Search address, label, error" />
+        <div class="tabs">
+          {(["all", "up", "down", "unknown"] as const).map((h) => (
+            <button key={h} type="button" aria-pressed={health === h} onClick={() => setHealth(h)}>
+              {h} {h === "all" ? all.length : count(h)}
+            </button>
+          ))}
+        </div>
+      </div>
+      {loaded.error && <ErrorNotice error={loaded.error} />}
+      {loaded.data && all.length === 0 && (
+        <Notice kind="empty">
+          Nothing is scraped. Add a job to <code>scrape_configs</code> in the configuration and
+          reload, or send samples by remote write to <code>api/v1/write</code>.
+        </Notice>
+      )}
+      {loaded.data && all.length > 0 && found.length === 0 && (
+        <Notice kind="empty">No target fits this search.</Notice>
+      )}
+      {byPool(found, (t) => t.scrapePool).map(([pool, targets]) => (
+        <section class="panel" key={pool}>
+          <h2>
+            {pool}{" "}
+            <span class="muted">
+              {targets.filter((t) => t.health === "up").length} of {targets.length} up
+            </span>
+          </h2>
+          <DataTable
+            caption={`Targets of ${pool}`}
+            rows={targets}
+            rowKey={(t) => t.scrapeUrl + JSON.stringify(t.labels)}
+            columns={[
+              {
+                title: "Address",
+                sort: (t) => t.scrapeUrl,
+                show: (t) => (
+                  <>
+                    <a href={t.globalUrl} target="_blank" rel="noreferrer">
+                      {t.scrapeUrl}
+                    </a>
+                    {t.lastError && <div class="bad">{t.lastError}</div>}
+                  </>
+                ),
+              },
+              {
+                title: "Health",
+                sort: (t) => t.health,
+                show: (t) => <span class={`badge ${t.health}`}>{t.health}</span>,
+              },
+              { title: "Labels", show: (t) => <LabelTags labels={t.labels} /> },
+              {
+                title: "Last scrape",
+                sort: (t) => t.lastScrape,
+                show: (t) => (
+                  <span title={formatTime(Date.parse(t.lastScrape), zone.value)}>
+                    {lastScrape(t)}
+                  </span>
+                ),
+              },
+              {
+                title: "Took",
+                number: true,
+                sort: (t) => t.lastScrapeDuration,
+                show: (t) => formatValue(t.lastScrapeDuration, "s"),
+              },
+              { title: "Every", sort: (t) => t.scrapeInterval, show: (t) => t.scrapeInterval },
+            ]}
+          />
+        </section>
+      ))}
+    </main>
+  );
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+// The PromQL editor: highlighting, completion from the server's metrics and labels, inline errors.
+// Enter runs, Shift-Enter breaks the line, Up at the start of an empty line goes back in history.
+import {
+  autocompletion,
+  closeBrackets,
+  closeBracketsKeymap,
+  completionKeymap,
+} from "@codemirror/autocomplete";
+import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
+import { bracketMatching, HighlightStyle, syntaxHighlighting } from "@codemirror/language";
+import { lintKeymap } from "@codemirror/lint";
+import { Compartment, EditorState, Prec } from "@codemirror/state";
+import { EditorView, keymap, placeholder } from "@codemirror/view";
+import { tags } from "@lezer/highlight";
+import { PromQLExtension } from "@prometheus-io/codemirror-promql";
+import { useEffect, useRef } from "preact/hooks";
+import { pageOptions } from "../lib/options";
+import { dark } from "../lib/settings";
+
+const colors = HighlightStyle.define([
+  { tag: tags.keyword, color: "var(--code-keyword)", fontWeight: "600" },
+  { tag: tags.function(tags.variableName), color: "var(--code-function)" },
+  { tag: tags.labelName, color: "var(--code-label)" },
+  { tag: tags.string, color: "var(--code-string)" },
+  { tag: tags.number, color: "var(--code-number)" },
+  { tag: tags.comment, color: "var(--muted)", fontStyle: "italic" },
+  { tag: tags.operator, color: "var(--code-keyword)" },
+  { tag: tags.modifier, color: "var(--code-keyword)" },
+  { tag: tags.invalid, color: "var(--bad)" },
+]);
+
+function breakLine(view: EditorView): boolean {
+  view.dispatch(view.state.replaceSelection("\n"));
+  return true;
+}
+
+const base = new URL(document.baseURI).pathname.replace(/\/$/, "");
+// One for the page: its cache of names and labels serves every editor.
+const promql = new PromQLExtension().setComplete({
+  remote: { url: base, cache: { initialMetricList: [] } },
+});
+
+export default function Editor(props: {
+  value: string;
+  onChange: (value: string) => void;
+  onRun: (value: string) => void;
+}) {
+  const box = useRef<HTMLDivElement>(null);
+  const view = useRef<EditorView | null>(null);
+  const latest = useRef(props);
+  latest.current = props;
+  const isDark = dark.value;
+  const theme = useRef(new Compartment());
+
+  useEffect(() => {
+    const parent = box.current;
+    if (!parent) return;
+    const made = new EditorView({
+      parent,
+      state: EditorState.create({
+        doc: latest.current.value,
+        extensions: [
+          history(),
+          closeBrackets(),
+          bracketMatching(),
+          autocompletion({ maxRenderedOptions: 100 }),
+          syntaxHighlighting(colors),
+          promql.asExtension(),
+          placeholder("Expression, for example rate(http_requests_total[5m])"),
+          EditorView.lineWrapping,
+          EditorView.cspNonce.of(pageOptions.nonce),
+          EditorView.contentAttributes.of({
+            "aria-label": "PromQL expression",
+            spellcheck: "false",
+          }),
+          theme.current.of(EditorView.theme({}, { dark: dark.value })),
+          EditorView.updateListener.of((update) => {
+            if (update.docChanged) latest.current.onChange(update.state.doc.toString());
+          }),
+          Prec.highest(
+            keymap.of([
+              {
+                key: "Shift-Enter",
+                run: breakLine,
+              },
+            ]),
+          ),
+          keymap.of([...closeBracketsKeymap, ...completionKeymap, ...lintKeymap]),
+          keymap.of([
+            {
+              key: "Enter",
+              run: (v) => {
+                latest.current.onRun(v.state.doc.toString());
+                return true;
+              },
+            },
+            ...historyKeymap,
+            ...defaultKeymap,
+          ]),
+        ],
+      }),
+    });
+    view.current = made;
+    return () => made.destroy();
+  }, []);
+
+  useEffect(() => {
+    view.current?.dispatch({
+      effects: theme.current.reconfigure(EditorView.theme({}, { dark: isDark })),
+    });
+  }, [isDark]);
+
+  useEffect(() => {
+    const v = view.current;
+    if (!v || v.state.doc.toString() === props.value) return;
+    v.dispatch({ changes: { from: 0, to: v.state.doc.length, insert: props.value } });
+  }, [props.value]);
+
+  return <div class="editor" ref={box} />;
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// The editor is the largest part of the page; a plain field stands in until it is there.
+import type { FunctionComponent } from "preact";
+import { useEffect, useState } from "preact/hooks";
+
+interface EditorProps {
+  value: string;
+  onChange: (value: string) => void;
+  onRun: (value: string) => void;
+}
+let loaded: FunctionComponent<EditorProps> | undefined;
+
+export function LazyEditor(props: EditorProps) {
+  const [editor, setEditor] = useState(() => loaded);
+  useEffect(() => {
+    if (loaded) return;
+    void import("./editor").then((module) => {
+      loaded = module.default;
+      setEditor(() => loaded);
+    });
+  }, []);
+  const Editor = editor;
+  if (Editor) return <Editor {...props} />;
+  return (
+    <textarea
+      class="editor plain"
+      rows={1}
+      value={props.value}
+      aria-label="PromQL expression"
+      onInput={(event) => props.onChange(event.currentTarget.value)}
+      onKeyDown={(event) => {
+        if (event.key !== "Enter" || event.shiftKey) return;
+        event.preventDefault();
+        props.onRun(event.currentTarget.value);
+      }}
+    />
+  );
+}

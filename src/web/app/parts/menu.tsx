@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { ComponentChildren } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+
+// A button with a panel below it, closed by Escape or a click elsewhere.
+export function Menu(props: {
+  label: ComponentChildren;
+  title: string;
+  children: (close: () => void) => ComponentChildren;
+  alignRight?: boolean;
+}) {
+  const [open, setOpen] = useState(false);
+  const root = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    if (!open) return;
+    const onPointer = (event: PointerEvent) => {
+      if (!root.current?.contains(event.target as Node)) setOpen(false);
+    };
+    const onKey = (event: KeyboardEvent) => {
+      if (event.key === "Escape") setOpen(false);
+    };
+    addEventListener("pointerdown", onPointer);
+    addEventListener("keydown", onKey);
+    return () => {
+      removeEventListener("pointerdown", onPointer);
+      removeEventListener("keydown", onKey);
+    };
+  }, [open]);
+  return (
+    <div class="menu" ref={root}>
+      <button type="button" aria-expanded={open} title={props.title} onClick={() => setOpen(!open)}>
+        {props.label}
+      </button>
+      {open && (
+        <div class={`menu-panel ${props.alignRight ? "right" : ""}`}>
+          {props.children(() => setOpen(false))}
+        </div>
+      )}
+    </div>
+  );
+}
