@@ -11,6 +11,7 @@
 
 #include "base/nearest.h"
 #include "base/try.h"
+#include "cli/commands.h"
 #include "model/duration.h"
 #include "server/build_info.h"
 
@@ -138,9 +139,8 @@ Error flag_error(std::string_view name, std::string_view text) {
 
 std::string help_text() {
   std::string text =
-      "usage: varve [<flags>]\n       varve test promql <file or folder>...\n"
-      "       varve check config <file>...\n\n"
-      "The Varve time-series database. Flags have Prometheus's names and meanings.\n\nFlags:\n"
+      "usage: varve [<flags>]\n       varve <command> …\n\nCommands:\n" + cli::usage() +
+      "\nThe Varve time-series database. Flags have Prometheus's names and meanings.\n\nFlags:\n"
       "  -h, --help\n  --version\n";
   for (const FlagSpec& flag : kFlags) {
     if (flag.use == kIgnored) continue;

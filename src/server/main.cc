@@ -2,11 +2,12 @@
 // varve: the daemon, and the commands beside it.
 #include <cstdio>
 #include <exception>
+#include <iostream>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "server/commands.h"
+#include "cli/commands.h"
 #include "server/daemon.h"
 #include "server/flags.h"
 
@@ -21,7 +22,9 @@ int main(int argc, char** argv) {
   using namespace varve::server;
   const std::vector<std::string> arguments(argv + 1, argv + argc);
   try {
-    if (is_command(arguments)) return run_command(arguments);
+    if (varve::cli::is_command(arguments)) {
+      return varve::cli::run_command(arguments, {std::cin, std::cout, std::cerr});
+    }
     const auto flags = parse_flags(arguments);
     if (!flags.ok()) {
       std::fprintf(stderr, "varve: error: %s\n", flags.error().message().c_str());
