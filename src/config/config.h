@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "rules/options.h"
 #include "scrape/options.h"
 #include "varve/labels.h"
 #include "varve/result.h"
@@ -74,6 +75,7 @@ struct Config {
   std::vector<scrape::PoolOptions> scrape_configs;  // those of scrape_config_files last
   std::size_t main_scrape_configs = 0;              // how many stand in the main file
   StorageConfig storage;
+  rules::AlertingOptions alerting_options;
   RawSection alerting, remote_write, remote_read, otlp, tracing;
   // Things that are accepted but do not do what they seem to; for the log.
   std::vector<std::string> warnings;

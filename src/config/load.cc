@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <fmt/format.h>
-#include <fnmatch.h>
 
 #include <algorithm>
 
 #include "config/config.h"
+#include "config/matching_files.h"
+#include "config/read_alerting.h"
 #include "config/read_scrape.h"
 #include "config/read_sections.h"
 #include "config/yaml_writer.h"
@@ -104,7 +105,7 @@ Result<Loaded> read_main(const Source& source, const Node& root, const Environme
   config.main_scrape_configs = config.scrape_configs.size();
   if (alerting != nullptr) {
     VARVE_TRY(section(config.alerting, "alerting", [&](const Source& s, const Node& node) {
-      return check_alerting(s, node, scheme);
+      return read_alerting(s, node, scheme, config.alerting_options);
     })(source, *alerting));
   }
   if (remote_write != nullptr) {
@@ -124,24 +125,6 @@ Status read_jobs_file(const Source& source, std::string_view content, const Glob
     return read_scrape_configs(s, node, global, first_found, out);
   };
   return read_map(source, tree.root(), "scrape config file", {{"scrape_configs", jobs}});
-}
-
-// The files a pattern names, sorted; a pattern without wildcards names a file only if it is there.
-Result<std::vector<std::string>> matching_files(fs::FileSystem& files, const std::string& pattern) {
-  const std::string folder = fs::parent_of(pattern);
-  const std::size_t slash = pattern.rfind('/');
-  const std::string name = slash == std::string::npos ? pattern : pattern.substr(slash + 1);
-  std::vector<std::string> found;
-  auto names = files.list(folder);
-  if (!names.ok()) {
-    if (names.error().code() == ErrorCode::kNotFound) return found;
-    return std::move(names).error();
-  }
-  for (const std::string& candidate : *names) {
-    if (::fnmatch(name.c_str(), candidate.c_str(), FNM_PERIOD) != 0) continue;
-    found.push_back(slash == std::string::npos ? candidate : fs::join(folder, candidate));
-  }
-  return found;
 }
 
 }  // namespace

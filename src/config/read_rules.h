@@ -23,7 +23,7 @@ namespace varve::config {
 struct RuleFileSettings {
   std::chrono::milliseconds interval = std::chrono::minutes(1);  // global evaluation_interval
   model::NameScheme name_scheme = model::NameScheme::kUtf8;
-  promql::Features features;
+  promql::Features features = {};
 };
 
 struct RuleFile {

@@ -51,38 +51,6 @@ ReadValue sigv4() {
                   "use_fips_sts_endpoint", "service_name"});
 }
 
-Status check_alertmanager(const Source& source, const Node& node, model::NameScheme scheme) {
-  Scratch scratch;
-  ClientReader client(scratch.client);
-  std::string version = "v2";
-  std::vector<model::RelabelRule> relabel;
-  const Node* targets = nullptr;
-  std::vector<Field> fields{
-      {"scheme", text(scratch.text)},
-      {"path_prefix", text(scratch.text)},
-      {"timeout", duration(scratch.duration)},
-      {"api_version", text(version)},
-      {"sigv4", sigv4()},
-      {"static_configs",
-       [&](const Source&, const Node& value) -> Status {
-         targets = &value;
-         return {};
-       }},
-      {"relabel_configs", relabel_rules(relabel, scheme, "Alertmanager target relabeling rule")},
-      {"alert_relabel_configs",
-       relabel_rules(scratch.rules, scheme, "Alertmanager alert relabeling rule")}};
-  for (Field& field : client.fields()) fields.push_back(std::move(field));
-  VARVE_TRY(read_map(source, node, "alertmanager config", fields, refuse_discovery(source)));
-  if (version != "v2") {
-    return source.error(
-        node.find("api_version")->place,
-        fmt::format("expected Alertmanager api version to be one of [v2] but got {}", version));
-  }
-  VARVE_TRY(client.finish(source, node.place));
-  if (targets == nullptr) return {};
-  return static_configs(scratch.groups, relabel.empty())(source, *targets);
-}
-
 ReadValue queue_config() {
   return [](const Source& source, const Node& node) {
     Scratch s;
@@ -200,18 +168,6 @@ Status read_storage(const Source& source, const Node& node, StorageConfig& out) 
                     {{"max_exemplars", integer(out.exemplars_max)}});
   };
   return read_map(source, node, "storage config", {{"tsdb", tsdb}, {"exemplars", exemplars}});
-}
-
-Status check_alerting(const Source& source, const Node& node, model::NameScheme scheme) {
-  std::vector<model::RelabelRule> rules;
-  const ReadValue managers = [&](const Source& from, const Node& list) {
-    return read_list(from, list, [&](const Source& s, const Node& item) {
-      return check_alertmanager(s, item, scheme);
-    });
-  };
-  return read_map(source, node, "alerting config",
-                  {{"alert_relabel_configs", relabel_rules(rules, scheme, "alert relabeling rule")},
-                   {"alertmanagers", managers}});
 }
 
 Status check_remote_write(const Source& source, const Node& node, model::NameScheme scheme) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sections that are checked and kept: alerting, remote_write, remote_read, otlp, tracing; and
-// `storage`, which is read.
+// Sections that are checked and kept: remote_write, remote_read, otlp, tracing; and `storage`, which
+// is read.
 #pragma once
 
 #include "config/config.h"
@@ -12,7 +12,6 @@ Status read_storage(const Source& source, const Node& node, StorageConfig& out);
 
 // Each checks the section's keys and the types of their values. `scheme` is what label names of
 // relabel rules must follow.
-Status check_alerting(const Source& source, const Node& node, model::NameScheme scheme);
 Status check_remote_write(const Source& source, const Node& node, model::NameScheme scheme);
 Status check_remote_read(const Source& source, const Node& node);
 Status check_otlp(const Source& source, const Node& node);

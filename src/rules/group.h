@@ -51,11 +51,11 @@ struct Environment {
   std::chrono::milliseconds outage_tolerance = std::chrono::hours(1);
   std::chrono::milliseconds grace_period = std::chrono::minutes(10);
   // Alerts of one rule that are due to be sent. Called on the evaluating thread. May be empty.
-  std::function<void(std::string_view expression, const std::vector<Alert>& alerts)> notify;
+  std::function<void(std::string_view expression, const std::vector<Alert>& alerts)> notify = {};
   // Runs independent rules side by side (concurrent-rule-eval); null: one after another.
   base::ThreadPool* concurrent = nullptr;
   // True ends a query under way (shutdown). May be empty.
-  std::function<bool()> canceled;
+  std::function<bool()> canceled = {};
 };
 
 class AlertingRule;
