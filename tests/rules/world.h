@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+// Doubles for rules: a clock that stands still, and a database in memory that they read and write.
+#pragma once
+
+#include <cstdio>
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "promql/engine.h"
+#include "promql/test_language/memory_storage.h"
+#include "rules/group.h"
+#include "storage/write_batch.h"
+
+namespace varve::rules {
+
+// Appends to a MemoryStorage, refusing what is older than what is there, as a database does.
+class MemorySink final : public storage::Appendable {
+ public:
+  explicit MemorySink(promql::test_language::MemoryStorage& storage) : storage_(storage) {}
+
+  Result<storage::WriteOutcome> append(const storage::WriteBatch& batch,
+                                       const storage::AppendOptions&) override {
+    const std::lock_guard lock(mutex_);
+    if (!refuse.empty()) return Error(ErrorCode::kUnavailable, refuse);
+    storage::WriteOutcome outcome;
+    for (const storage::SeriesEntry& entry : batch.series) {
+      const auto [newest, is_new] = newest_.try_emplace(*entry.labels, kNever);
+      const auto fresh = [&](Timestamp time_ms) {
+        if (time_ms <= newest->second) {
+          ++outcome.out_of_order;
+          outcome.first_error = "out of order sample";
+          return false;
+        }
+        newest->second = time_ms;
+        return true;
+      };
+      for (std::uint32_t i = 0; i < entry.samples_count; ++i) {
+        const Sample& sample = batch.samples[entry.samples_begin + i];
+        if (fresh(sample.timestamp_ms)) {
+          storage_.add(*entry.labels, sample.timestamp_ms, sample.value);
+        }
+      }
+      for (std::uint32_t i = 0; i < entry.histograms_count; ++i) {
+        const auto& sample = batch.histograms[entry.histograms_begin + i];
+        if (fresh(sample.timestamp_ms)) {
+          storage_.add(*entry.labels, sample.timestamp_ms,
+                       std::make_shared<const Histogram>(sample.histogram));
+        }
+      }
+    }
+    return outcome;
+  }
+  void when_durable(storage::Ticket, std::function<void(Status)> done) override { done({}); }
+
+  std::string refuse;  // not empty: every append fails with it
+
+ private:
+  std::mutex mutex_;
+  promql::test_language::MemoryStorage& storage_;
+  std::map<Labels, Timestamp> newest_;
+};
+
+struct World {
+  World() {
+    environment.notify = [this](std::string_view expression, const std::vector<Alert>& alerts) {
+      for (const Alert& alert : alerts) {
+        sent.push_back(alert);
+        sent_expressions.emplace_back(expression);
+      }
+    };
+  }
+
+  void set(const Labels& labels, Timestamp time_ms, double value) {
+    storage.add(labels, time_ms, value);
+  }
+  std::unique_ptr<Group> group(std::vector<RuleOptions> rules, bool restored = true,
+                               std::int64_t limit = 0) {
+    RuleGroupOptions options;
+    options.name = "g";
+    options.file = "rules.yml";
+    options.limit = limit;
+    options.rules = std::move(rules);
+    auto made = Group::create(std::move(options), environment, restored);
+    return made.ok() ? *std::move(made) : nullptr;
+  }
+  // "10:1 20:2 30:stale" in seconds; "" if there is no such series.
+  std::string written(const Labels& labels) const {
+    const auto found = storage.series().find(labels);
+    if (found == storage.series().end()) return {};
+    std::string out;
+    for (const auto& [time_ms, value] : found->second.floats) {
+      char text[64];
+      std::snprintf(text, sizeof text, "%g:%g", static_cast<double>(time_ms) / 1000, value);
+      if (!out.empty()) out += ' ';
+      out += is_stale(value) ? std::string(text, std::string(text).find(':')) + ":stale" : text;
+    }
+    return out;
+  }
+
+  base::FakeClock clock{0};
+  std::vector<std::string> lines;
+  base::Logger log{base::LogLevel::kDebug, base::LogFormat::kLogfmt, clock,
+                   [this](std::string_view line) { lines.emplace_back(line); }};
+  promql::test_language::MemoryStorage storage;
+  MemorySink sink{storage};
+  base::MetricsRegistry metrics;
+  promql::Engine engine{{}, clock, nullptr, nullptr};
+  Environment environment{engine, storage, sink, clock, log, "http://varve:9090"};
+  SharedSettings shared;
+  std::vector<Alert> sent;
+  std::vector<std::string> sent_expressions;
+};
+
+inline RuleOptions record(std::string name, std::string expression, TextMap labels = {}) {
+  RuleOptions options;
+  options.name = std::move(name);
+  options.expression = std::move(expression);
+  options.labels = std::move(labels);
+  return options;
+}
+
+inline RuleOptions alert(std::string name, std::string expression, int hold_s = 0,
+                         int keep_firing_s = 0, TextMap labels = {}, TextMap annotations = {}) {
+  RuleOptions options;
+  options.kind = RuleKind::kAlerting;
+  options.name = std::move(name);
+  options.expression = std::move(expression);
+  options.hold = std::chrono::seconds(hold_s);
+  options.keep_firing = std::chrono::seconds(keep_firing_s);
+  options.labels = std::move(labels);
+  options.annotations = std::move(annotations);
+  return options;
+}
+
+}  // namespace varve::rules
