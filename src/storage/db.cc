@@ -40,7 +40,8 @@ class DbImpl final : public Db {
         metrics_(metrics),
         corrupt_chunks_(metrics.counter("varve_corrupt_chunks_total",
                                         "Closed chunks that failed their checksum or did not decode "
-                                        "when they were read.")) {}
+                                        "when they were read.")),
+        damages_(log, corrupt_chunks_) {}
   ~DbImpl() override;
 
   Status open(fs::FileSystem& files);
@@ -53,7 +54,7 @@ class DbImpl final : public Db {
   }
   Result<std::unique_ptr<Querier>> querier(TimeRange range) const override {
     range.min_ms = std::max(range.min_ms, oldest_kept_ms());
-    return make_head_querier(*head_, range, {query_memory_, corrupt_chunks_});
+    return make_querier(*head_, std::make_shared<const BlockSet>(), range, {query_memory_, damages_});
   }
 
   std::uint64_t stamp(TimeRange range) const override { return stamps_.stamp(range); }
@@ -108,6 +109,7 @@ class DbImpl final : public Db {
   base::Logger& log_;
   base::MetricsRegistry& metrics_;
   base::Counter& corrupt_chunks_;
+  mutable DamageLog damages_;
   mutable base::MemoryAccount query_memory_{"query_cache"};
 
   DataDirectory directory_;

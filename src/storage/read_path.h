@@ -1,26 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// How a query gets out: the index picks series, a short copy under the shard's lock pins what a
-// series has, and everything else (spill files, decoding) happens without locks.
+// How a query gets out: a querier pins the blocks of its time and the head's index, its selections
+// join what they have of each series.
 #pragma once
 
 #include <memory>
 
-#include "base/memory_account.h"
-#include "base/metrics.h"
+#include "storage/block_set.h"
 #include "storage/head/head.h"
 #include "storage/querier.h"
+#include "storage/read_context.h"
 
 namespace varve::storage {
 
-// What the read path reports. Owned by the database; outlives every querier.
-struct ReadObservers {
-  base::MemoryAccount& memory;      // what selections hold
-  base::Counter& corrupt_chunks;    // closed chunks that failed their checksum or did not decode
-};
-
-// A querier over the head that sees nothing outside `range`. The head must outlive it and its
-// selections.
-std::unique_ptr<Querier> make_head_querier(const head::Head& head, TimeRange range,
-                                           ReadObservers observers);
+// A querier that sees nothing outside `range`. The head must outlive it and its selections. `blocks`
+// must have been taken before the call: what it says to be in blocks is not looked for in the head.
+std::unique_ptr<Querier> make_querier(const head::Head& head, std::shared_ptr<const BlockSet> blocks,
+                                      TimeRange range, ReadObservers observers);
 
 }  // namespace varve::storage
