@@ -87,6 +87,8 @@ struct Api::State {
   QueryQueue queue;
   SingleFlight flights;
   std::atomic<scrape::Manager*> scrape{nullptr};
+  std::atomic<rules::Manager*> rules{nullptr};
+  std::atomic<rules::Notifier*> notifier{nullptr};
   std::atomic<storage::Db*> storage{nullptr};
   std::atomic<bool> stopping{false};
 
@@ -132,7 +134,8 @@ struct Api::State {
       return answer(404, "404 page not found\n");
     }
     const auto call = std::make_shared<Call>(options, services, queue, flights, storage.load(),
-                                             scrape.load(), exchange, std::move(match.values));
+                                             scrape.load(), rules.load(), notifier.load(), exchange,
+                                             std::move(match.values));
     run(*match.route, call);
   }
 
@@ -169,7 +172,10 @@ Api::~Api() = default;
 
 void Api::handle(http::ExchangePtr exchange) { state_->dispatch(std::move(exchange)); }
 
-void Api::ready(storage::Db& storage, scrape::Manager& scrape) {
+void Api::ready(storage::Db& storage, scrape::Manager& scrape, rules::Manager* rules,
+                rules::Notifier* notifier) {
+  state_->rules.store(rules);
+  state_->notifier.store(notifier);
   state_->scrape.store(&scrape);
   state_->storage.store(&storage);
 }

@@ -12,6 +12,10 @@ class Db;
 namespace varve::scrape {
 class Manager;
 }
+namespace varve::rules {
+class Manager;
+class Notifier;
+}  // namespace varve::rules
 
 namespace varve::api {
 
@@ -26,8 +30,9 @@ class Api {
   void handle(http::ExchangePtr exchange);
 
   // Storage is open and recovered: /-/ready turns 200. Until then everything that needs it answers
-  // 503. Both must live until no request is under way any more.
-  void ready(storage::Db& storage, scrape::Manager& scrape);
+  // 503. All must live until no request is under way any more.
+  void ready(storage::Db& storage, scrape::Manager& scrape, rules::Manager* rules = nullptr,
+             rules::Notifier* notifier = nullptr);
   // The server is going down: /-/ready turns 503, writes are refused.
   void stopping();
 

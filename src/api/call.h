@@ -24,6 +24,10 @@ class Db;
 namespace varve::scrape {
 class Manager;
 }
+namespace varve::rules {
+class Manager;
+class Notifier;
+}  // namespace varve::rules
 
 namespace varve::api {
 
@@ -46,6 +50,7 @@ class Call {
  public:
   Call(const Options& call_options, const Services& call_services, QueryQueue& query_queue,
        SingleFlight& query_flights, storage::Db* db, scrape::Manager* scrape_manager,
+       rules::Manager* rule_manager, rules::Notifier* alert_notifier,
        http::ExchangePtr call_exchange, std::vector<std::string> values)
       : options(call_options),
         services(call_services),
@@ -53,6 +58,8 @@ class Call {
         flights(query_flights),
         storage(db),
         scrape(scrape_manager),
+        rules(rule_manager),
+        notifier(alert_notifier),
         exchange(std::move(call_exchange)),
         path_values(std::move(values)) {}
 
@@ -62,6 +69,8 @@ class Call {
   SingleFlight& flights;
   storage::Db* const storage;     // null before recovery is done
   scrape::Manager* const scrape;  // null before recovery is done
+  rules::Manager* const rules;    // null before recovery is done, or if there are no rules
+  rules::Notifier* const notifier;
   const http::ExchangePtr exchange;
   const std::vector<std::string> path_values;  // what the route's placeholders matched
 

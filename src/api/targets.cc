@@ -134,29 +134,10 @@ void targets_metadata(const CallPtr& call) {
   call->succeed(std::move(json));
 }
 
-// Rules, alerts and Alertmanagers: none are run yet, which is what these answer.
-void no_rules(const CallPtr& call) {
-  std::string type(call->parameter("type"));
-  for (char& c : type) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  if (!type.empty() && type != "alert" && type != "record") {
-    return call->fail(ErrorType::kBadData,
-                      fmt::format("invalid parameter \"type\": not supported value {}",
-                                  promql::quote(type)));
-  }
-  call->succeed("{\"groups\":[]}");
-}
-void no_alerts(const CallPtr& call) { call->succeed("{\"alerts\":[]}"); }
-void no_alertmanagers(const CallPtr& call) {
-  call->succeed("{\"activeAlertmanagers\":[],\"droppedAlertmanagers\":[]}");
-}
-
 constexpr Route kRoutes[] = {
     {"GET", "/api/v1/targets", Kind::kWorker, targets},
     {"GET", "/api/v1/targets/metadata", Kind::kWorker, targets_metadata},
     {"GET", "/api/v1/scrape_pools", Kind::kWorker, scrape_pools},
-    {"GET", "/api/v1/rules", Kind::kWorker, no_rules},
-    {"GET", "/api/v1/alerts", Kind::kWorker, no_alerts},
-    {"GET", "/api/v1/alertmanagers", Kind::kWorker, no_alertmanagers},
 };
 
 }  // namespace

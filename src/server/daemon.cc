@@ -20,17 +20,21 @@
 #include "base/thread_pool.h"
 #include "base/try.h"
 #include "config/config.h"
+#include "config/read_rules.h"
 #include "fs/real_fs.h"
 #include "http/client.h"
 #include "http/server.h"
 #include "model/duration.h"
 #include "promql/engine.h"
 #include "promql/range_cache.h"
+#include "rules/manager.h"
+#include "rules/notifier.h"
 #include "scrape/manager.h"
 #include "server/build_info.h"
 #include "server/machine_memory.h"
 #include "server/process_metrics.h"
 #include "storage/db.h"
+#include "web/assets.h"
 
 namespace varve::server {
 namespace {
@@ -51,6 +55,39 @@ std::string host_name() {
   char name[256] = {};
   ::gethostname(name, sizeof name - 1);
   return name;
+}
+
+std::string_view find_asset(std::string_view name) {
+  for (const web::Asset& asset : web::assets()) {
+    if (asset.name == name) return asset.gzip;
+  }
+  return {};
+}
+
+// Where people reach this server: what they said, or else this machine and the port.
+std::string external_url(const Flags& flags, std::uint16_t port) {
+  std::string url = flags.external_url;
+  if (url.empty()) url = fmt::format("http://{}:{}{}", host_name(), port, flags.route_prefix);
+  while (url.ends_with('/')) url.pop_back();
+  return url;
+}
+
+// All that the files say.
+struct Loaded {
+  config::Config config;
+  std::vector<rules::RuleGroupOptions> rules;
+};
+
+Result<Loaded> load_all(fs::FileSystem& files, const Flags& flags) {
+  Loaded loaded;
+  VARVE_TRY_ASSIGN(loaded.config, config::load_file(files, flags.config_file, environment));
+  const config::GlobalConfig& global = loaded.config.global;
+  VARVE_TRY_ASSIGN(loaded.rules,
+                   config::load_rule_files(files, loaded.config.rule_files,
+                                           {global.evaluation_interval,
+                                            global.name_scheme.value_or(model::NameScheme::kUtf8),
+                                            flags.features}));
+  return loaded;
 }
 
 // The loaded configuration, swapped by reloads.
@@ -75,6 +112,10 @@ class ConfigHolder {
     const std::lock_guard lock(mutex_);
     ok_ = false;
     successful_.set(0);
+  }
+  std::vector<std::string> rule_files() const {
+    const std::lock_guard lock(mutex_);
+    return config_.rule_files;
   }
   std::string yaml() const {
     const std::lock_guard lock(mutex_);
@@ -154,7 +195,7 @@ class Daemon {
     log_.info("Starting Varve", {{"version", build_info().version},
                                  {"revision", build_info().revision}});
     for (const std::string& warning : flags_.warnings) log_.warn(warning);
-    auto loaded = config::load_file(files_, flags_.config_file, environment);
+    auto loaded = load_all(files_, flags_);
     if (!loaded.ok()) {
       log_.error("Error loading config", {{"file", flags_.config_file},
                                           {"err", loaded.error().message()}});
@@ -171,7 +212,8 @@ class Daemon {
   }
 
  private:
-  Status start(config::Config config) {
+  Status start(Loaded loaded) {
+    const config::Config& config = loaded.config;
     register_process_metrics(metrics_, files_, clock_);
     const api::BuildInfo build = build_info();
     metrics_
@@ -223,12 +265,31 @@ class Daemon {
       const std::lock_guard lock(reload_mutex_);
       scrape_ = scrape::Manager::create(
           scrape_options, {*client_, *db_, *scrape_pool_, files_, clock_, log_, metrics_});
-      apply(std::move(config));
+      make_rules();
+      VARVE_TRY(apply(std::move(loaded)));
       scrape_->start();
+      notifier_->start();
+      rules_->start();
     }
-    api_->ready(*db_, *scrape_);
+    api_->ready(*db_, *scrape_, rules_.get(), notifier_.get());
     log_.info("Server is ready to receive web requests.");
     return {};
+  }
+
+  void make_rules() {
+    notifier_ = rules::Notifier::create(
+        {flags_.notification_queue_capacity, std::max<std::size_t>(1, flags_.notification_batch_max),
+         flags_.drain_notifications},
+        {*client_, clock_, log_, metrics_});
+    rules::ManagerOptions options;
+    options.external_url = external_url(flags_, server_->ports().front());
+    options.resend_delay = flags_.rules_resend_delay;
+    options.outage_tolerance = flags_.rules_outage_tolerance;
+    options.grace_period = flags_.rules_grace_period;
+    options.concurrent_evals = flags_.concurrent_rule_evals;
+    options.concurrent_evals_max = flags_.rule_evals_max;
+    rules_ = rules::Manager::create(
+        options, {*engine_, *db_, *db_, notifier_.get(), clock_, log_, metrics_});
   }
 
   api::Options api_options() const {
@@ -253,6 +314,7 @@ class Daemon {
     services.log = &log_;
     services.metrics = &metrics_;
     services.build = build_info();
+    services.dashboard = {web::index_html(), find_asset};
     services.flags = flags_.all;
     services.config_yaml = [this] { return config_holder_.yaml(); };
     services.reload = [this] { return reload(); };
@@ -272,11 +334,17 @@ class Daemon {
     return services;
   }
 
-  void apply(config::Config config) {
+  // Rules first: they alone may refuse, and then nothing has changed.
+  Status apply(Loaded loaded) {
+    config::Config& config = loaded.config;
+    VARVE_TRY(rules_->apply(std::move(loaded.rules), {config.global.external_labels,
+                                                      config.global.rule_query_offset}));
     for (const std::string& warning : config.warnings) log_.warn(warning);
+    notifier_->apply(config.alerting_options, config.global.external_labels);
     scrape_->apply(config.scrape_configs);
     config_holder_.loaded(std::move(config));
     log_.info("Completed loading of configuration file", {{"filename", flags_.config_file}});
+    return {};
   }
 
   // All or nothing: a configuration that does not load leaves the old one running.
@@ -284,14 +352,17 @@ class Daemon {
     const std::lock_guard lock(reload_mutex_);
     if (!scrape_) return Error(ErrorCode::kUnavailable, "still starting");
     log_.info("Loading configuration file", {{"filename", flags_.config_file}});
-    auto loaded = config::load_file(files_, flags_.config_file, environment);
-    if (!loaded.ok()) {
-      config_holder_.failed();
-      log_.error("Error reloading config", {{"err", loaded.error().message()}});
-      return loaded.error();
+    auto loaded = load_all(files_, flags_);
+    Status applied;
+    if (loaded.ok()) {
+      applied = apply(*std::move(loaded));
+    } else {
+      applied = std::move(loaded).error();
     }
-    apply(std::move(*loaded));
-    return {};
+    if (applied.ok()) return {};
+    config_holder_.failed();
+    log_.error("Error reloading config", {{"err", applied.error().message()}});
+    return applied;
   }
 
   void wait_for_signals() {
@@ -318,14 +389,24 @@ class Daemon {
 
   std::string config_content() {
     if (!flags_.config_auto_reload) return {};
-    auto content = files_.read_file(flags_.config_file, config::kFileMaxBytes);
-    return content.ok() ? std::move(*content) : std::string();
+    std::string all;
+    const auto add = [&](const std::string& path) {
+      auto content = files_.read_file(path, config::kFileMaxBytes);
+      if (content.ok()) all += fmt::format("{}\n{}\n{}\n", path, content->size(), *content);
+    };
+    add(flags_.config_file);
+    if (const auto rules = config::rule_file_paths(files_, config_holder_.rule_files()); rules.ok()) {
+      for (const std::string& path : *rules) add(path);
+    }
+    return all;
   }
 
   // In reverse order of start(); whatever was not built is skipped.
   int stop() {
     if (api_) api_->stopping();
     if (scrape_) scrape_->stop();
+    if (rules_) rules_->stop();
+    if (notifier_) notifier_->stop();
     if (server_) server_->stop(kStopGrace);
     scrape_pool_.reset();
     query_pool_.reset();
@@ -338,6 +419,8 @@ class Daemon {
     }
     server_.reset();
     api_.reset();
+    rules_.reset();
+    notifier_.reset();
     scrape_.reset();
     client_.reset();
     range_cache_.reset();
@@ -365,6 +448,8 @@ class Daemon {
   std::unique_ptr<http::Client> client_;
   std::unique_ptr<base::ThreadPool> scrape_pool_;
   std::unique_ptr<scrape::Manager> scrape_;
+  std::unique_ptr<rules::Notifier> notifier_;
+  std::unique_ptr<rules::Manager> rules_;
 };
 
 }  // namespace

@@ -90,13 +90,20 @@ constexpr FlagSpec kFlags[] = {
     {"storage.remote.read-sample-limit", kText, "5e7", kIgnored, ""},
     {"storage.remote.read-concurrent-limit", kCount, "10", kIgnored, ""},
     {"storage.remote.read-max-bytes-in-frame", kText, "1048576", kIgnored, ""},
-    {"rules.alert.for-outage-tolerance", kDuration, "1h", kIgnored, ""},
-    {"rules.alert.for-grace-period", kDuration, "10m", kIgnored, ""},
-    {"rules.alert.resend-delay", kDuration, "1m", kIgnored, ""},
-    {"rules.max-concurrent-evals", kCount, "4", kIgnored, ""},
-    {"alertmanager.notification-queue-capacity", kCount, "10000", kIgnored, ""},
-    {"alertmanager.notification-batch-size", kCount, "256", kIgnored, ""},
-    {"alertmanager.drain-notification-queue-on-shutdown", kBool, "true", kIgnored, ""},
+    {"rules.alert.for-outage-tolerance", kDuration, "1h", kUsed,
+     "Longest outage after which the `for` state of alerts is restored."},
+    {"rules.alert.for-grace-period", kDuration, "10m", kUsed,
+     "Least time between restoring an alert and its firing; shorter `for`s are not restored."},
+    {"rules.alert.resend-delay", kDuration, "1m", kUsed,
+     "Least time before an alert is sent to an Alertmanager again."},
+    {"rules.max-concurrent-evals", kCount, "4", kUsed,
+     "Rules evaluated side by side within groups, with the feature concurrent-rule-eval."},
+    {"alertmanager.notification-queue-capacity", kCount, "10000", kUsed,
+     "Most alerts waiting for one Alertmanager."},
+    {"alertmanager.notification-batch-size", kCount, "256", kUsed,
+     "Most alerts in one request to an Alertmanager."},
+    {"alertmanager.drain-notification-queue-on-shutdown", kBool, "true", kUsed,
+     "Send waiting alerts before shutting down."},
     {"alertmanager.timeout", kDuration, "10s", kIgnored, ""},
     {"scrape.adjust-timestamps", kBool, "true", kIgnored, ""},
     {"scrape.timestamp-tolerance", kDuration, "2ms", kIgnored, ""},
@@ -123,7 +130,7 @@ constexpr FlagSpec kFlags[] = {
 
 // Prometheus features that need nothing from us: always on here, or without meaning.
 constexpr std::string_view kQuietFeatures[] = {
-    "exemplar-storage", "native-histograms", "memory-snapshot-on-shutdown", "concurrent-rule-eval",
+    "exemplar-storage", "native-histograms", "memory-snapshot-on-shutdown",
     "promql-per-step-stats", "delayed-compaction", "auto-gomaxprocs", "auto-gomemlimit",
     "otlp-write-receiver", "promql-at-modifier", "promql-negative-offset", "remote-write-receiver",
     "new-service-discovery-manager", "expand-external-labels", "no-default-scrape-port",
@@ -268,6 +275,8 @@ void enable_feature(Flags& flags, std::string_view name) {
     flags.features.use_start_timestamps = true;
   } else if (name == "promql-duration-expr") {
     flags.features.duration_expressions = true;
+  } else if (name == "concurrent-rule-eval") {
+    flags.concurrent_rule_evals = true;
   } else if (name == "extra-scrape-metrics") {
     flags.extra_scrape_metrics = true;
   } else if (std::find(std::begin(kQuietFeatures), std::end(kQuietFeatures), name) ==
@@ -401,6 +410,15 @@ Result<Flags> parse_flags(const std::vector<std::string>& arguments) {
       rest = comma == std::string_view::npos ? std::string_view() : rest.substr(comma + 1);
     }
   }
+  VARVE_TRY_ASSIGN(flags.rules_outage_tolerance, reader.duration("rules.alert.for-outage-tolerance"));
+  VARVE_TRY_ASSIGN(flags.rules_grace_period, reader.duration("rules.alert.for-grace-period"));
+  VARVE_TRY_ASSIGN(flags.rules_resend_delay, reader.duration("rules.alert.resend-delay"));
+  VARVE_TRY_ASSIGN(flags.rule_evals_max, reader.count("rules.max-concurrent-evals"));
+  VARVE_TRY_ASSIGN(flags.notification_queue_capacity,
+                   reader.count("alertmanager.notification-queue-capacity"));
+  VARVE_TRY_ASSIGN(flags.notification_batch_max,
+                   reader.count("alertmanager.notification-batch-size"));
+  flags.drain_notifications = reader.on("alertmanager.drain-notification-queue-on-shutdown");
   constexpr std::array<std::string_view, 4> kLevels{"debug", "info", "warn", "error"};
   VARVE_TRY_ASSIGN(const std::size_t level, reader.choice("log.level", kLevels));
   flags.log_level = static_cast<base::LogLevel>(level);

@@ -45,6 +45,15 @@ struct Flags {
   promql::Features features;
   bool extra_scrape_metrics = false;
 
+  std::chrono::milliseconds rules_outage_tolerance{};
+  std::chrono::milliseconds rules_grace_period{};
+  std::chrono::milliseconds rules_resend_delay{};
+  bool concurrent_rule_evals = false;
+  std::size_t rule_evals_max = 4;
+  std::size_t notification_queue_capacity = 10'000;
+  std::size_t notification_batch_max = 256;
+  bool drain_notifications = true;
+
   bool config_auto_reload = false;
   std::chrono::milliseconds config_auto_reload_interval{};
   base::LogLevel log_level = base::LogLevel::kInfo;
