@@ -52,6 +52,12 @@ struct BlockLabelColumn {
   std::shared_ptr<const void> keeps;
 };
 
+// What a part of the files takes, all series together.
+struct BlockPart {
+  std::string_view name;
+  std::uint64_t bytes = 0;
+};
+
 // Immutable but for its tombstones; all methods may be called from several threads. Every method
 // that reads pages can answer kCorruption, naming file and offset; nothing else is affected by that.
 class Block {
@@ -65,6 +71,8 @@ class Block {
   virtual const BlockMeta& meta() const = 0;
   virtual const std::string& directory() const = 0;
   virtual std::size_t series_count() const = 0;
+  // Where the bytes of the two files go; they add up to meta().bytes.
+  virtual Result<std::vector<BlockPart>> parts() const = 0;
 
   // Series. ---------------------------------------------------------------------------------------
   // Ordinals of the series that satisfy all matchers (model/matcher.h); an empty list of matchers is

@@ -115,6 +115,45 @@ Result<std::shared_ptr<Block>> FileBlock::open(fs::FileSystem& files, std::strin
   return std::shared_ptr<Block>(std::move(block));
 }
 
+Result<std::vector<BlockPart>> FileBlock::parts() const {
+  const auto section = [&](std::initializer_list<Section> sections) {
+    std::uint64_t bytes = 0;
+    for (const Section one : sections) bytes += layout_.at(one).size;
+    return bytes;
+  };
+  BlockPart dictionaries{"index: label values"};
+  BlockPart columns{"index: label columns"};
+  BlockPart postings{"index: postings"};
+  VARVE_TRY_ASSIGN(const std::vector<Name>* names, this->names());
+  for (const Name& name : *names) {
+    dictionaries.bytes += name.dictionary_bytes;
+    columns.bytes += name.column_bytes;
+    postings.bytes += name.postings_bytes;
+  }
+  std::vector<BlockPart> parts = {
+      {"index: hashes", section({Section::kHashes})},
+      {"index: label names", section({Section::kNames, Section::kShapes, Section::kShapeStarts,
+                                      Section::kShapeOfSeries})},
+      dictionaries,
+      columns,
+      postings,
+      {"index: places of series", section({Section::kSeriesStarts})},
+      {"index: time columns and lists",
+       section({Section::kColumns, Section::kLists, Section::kListStarts})},
+  };
+  BlockPart rest{"index: checksums and metadata", index_->file_bytes()};
+  for (const BlockPart& part : parts) rest.bytes -= part.bytes;
+  parts.push_back(rest);
+  BlockPart times{"data: times"};
+  VARVE_TRY_ASSIGN(const ColumnRecord* records, column_records());
+  for (std::uint64_t i = 0; i < layout_.columns; ++i) times.bytes += records[i].times_bytes;
+  times.bytes = std::min(times.bytes, data_->content_bytes());
+  parts.push_back(times);
+  parts.push_back({"data: chunks", data_->content_bytes() - times.bytes});
+  parts.push_back({"data: checksums", data_->file_bytes() - data_->content_bytes()});
+  return parts;
+}
+
 Result<const std::vector<Name>*> FileBlock::names() const {
   if (!names_made_.load(std::memory_order_acquire)) {
     const std::lock_guard lock(mutex_);

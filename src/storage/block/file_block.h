@@ -25,6 +25,7 @@ class FileBlock final : public Block {
   const BlockMeta& meta() const override { return meta_; }
   const std::string& directory() const override { return directory_; }
   std::size_t series_count() const override { return count_; }
+  Result<std::vector<BlockPart>> parts() const override;
 
   Result<Ordinals> select(std::span<const model::Matcher> matchers) const override;
   Result<Labels> labels(std::uint32_t ordinal) const override;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The chunks of a series: a directory and bytes, side by side in `data`. See FORMAT.md, "Series".
 #include <algorithm>
-#include <cstring>
 
 #include "base/check.h"
 #include "base/try.h"
@@ -15,7 +14,7 @@ namespace varve::storage::block {
 Result<const ColumnRecord*> FileBlock::column_records() const {
   const ColumnRecord* records = column_records_.load(std::memory_order_acquire);
   if (records != nullptr) return records;
-  // Once for all of them: they are asked for with every chunk.
+  // Once for all of them: they are asked for with every chunk. Layout has checked the alignment.
   VARVE_TRY_ASSIGN(const std::string_view bytes, layout_.extent(*index_, Section::kColumns).all());
   records = reinterpret_cast<const ColumnRecord*>(bytes.data());
   column_records_.store(records, std::memory_order_release);
@@ -25,8 +24,7 @@ Result<const ColumnRecord*> FileBlock::column_records() const {
 Result<Column> FileBlock::column(std::uint32_t id) const {
   VARVE_CHECK(id < layout_.columns);
   VARVE_TRY_ASSIGN(const ColumnRecord* records, column_records());
-  ColumnRecord record;
-  std::memcpy(&record, records + id, sizeof record);
+  const ColumnRecord& record = records[id];
   Column column;
   column.range = {record.min_ms, record.max_ms};
   column.count = record.count;
@@ -116,8 +114,7 @@ Status FileBlock::chunks(std::uint32_t ordinal, TimeRange range, std::vector<Chu
     if (column >= layout_.columns) {
       return lists.corrupt(list_place.begin, "list of columns: no such column");
     }
-    ColumnRecord record;
-    std::memcpy(&record, records + column, sizeof record);
+    const ColumnRecord& record = records[column];
     if (record.min_ms > range.max_ms) break;
     if (record.max_ms < range.min_ms) continue;
     out.push_back({record.times_bytes != 0 ? ChunkKind::kFloats : ChunkKind::kHistograms,

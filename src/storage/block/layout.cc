@@ -44,6 +44,9 @@ Result<Name> read_name(codec::ByteReader& reader, const PagedFile& file, const L
   VARVE_TRY_ASSIGN(const Extent column, next(record.column_bytes));
   VARVE_TRY_ASSIGN(name.postings, next(record.postings_bytes));
   VARVE_TRY_ASSIGN(const Extent postings_starts, next(record.postings_starts_bytes));
+  name.dictionary_bytes = record.strings_bytes + record.starts_bytes;
+  name.column_bytes = record.column_bytes;
+  name.postings_bytes = record.postings_bytes + record.postings_starts_bytes;
   const auto count = static_cast<std::uint32_t>(values);
   name.series = static_cast<std::uint32_t>(series);
   name.values = Dictionary(strings, starts, count);
@@ -87,6 +90,7 @@ Result<Layout> Layout::read(const PagedFile& file) {
   layout.data_identity = reader.uvarint();
   good = good && !reader.failed() && layout.at(Section::kHashes).size == layout.series * kHashBytes &&
          layout.at(Section::kColumns).size == layout.columns * kColumnRecordBytes &&
+         layout.at(Section::kColumns).at % alignof(ColumnRecord) == 0 &&
          // Each is used by a series at least.
          layout.lists <= layout.series && layout.shapes <= layout.series &&
          layout.names <= layout.at(Section::kNames).size;

@@ -69,6 +69,7 @@ struct Name {
   IdColumn column;        // by ordinal: the value's id, 0 for none
   Extent postings;
   PackedArray postings_starts;  // by value id - 1, and the end
+  std::uint64_t dictionary_bytes = 0, column_bytes = 0, postings_bytes = 0;  // with their places
 };
 
 // All of them, sorted by name.

@@ -178,6 +178,8 @@ class FileWriter final : public Writer {
     std::string bytes;
     starts_.finish(bytes);
     VARVE_TRY(append_section(Section::kSeriesStarts, bytes));
+    const std::string padding((0 - index_->position()) % alignof(ColumnRecord), '\0');
+    VARVE_TRY(index_->append(padding));
     VARVE_TRY(append_section(Section::kColumns,
                              {reinterpret_cast<const char*>(columns_.data()),
                               columns_.size() * sizeof(ColumnRecord)}));
