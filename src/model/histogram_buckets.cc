@@ -2,7 +2,9 @@
 // Bounds of buckets, walking them, and changing how finely they are cut.
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
+#include <cstdint>
 #include <limits>
 
 #include "base/check.h"
@@ -14,13 +16,29 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
+// How far Prometheus's bounds are from the correctly rounded ones, in units of the last place: they
+// come from a table that was computed with rounding at each step. Asked of Prometheus 3.5.3, by a
+// histogram with all buckets of each schema. Bounds are printed and looked up, so they must be its.
+constexpr std::array<std::int8_t, 256> kOffByUlps{
+    0, 0, 0, 0, 0, 0, -1, 0, 0, 0, -1, 0, 0, 0, 0, 0, 0, 0, -1, -2, 0, 0, -1, -1, -1, -1, -1, -1,
+    -1, -1, -1, -1, 0, 0, -1, 0, 0, 0, -1, 0, 0, -1, -1, -1, 0, 0, -1, -1, 0, 0, -1, -1, 0, 1, -1,
+    -1, 0, 0, -1, -1, 0, 0, -1, -1, 0, 0, 0, 0, 0, 0, -1, -1, -1, -1, -2, -2, -1, 0, -2, -1, 0, 0,
+    -1, 0, 0, 0, -1, 0, 0, 0, 0, -1, 0, 0, 0, 0, 0, 0, 0, -1, 0, 1, 0, 0, -1, 0, -2, -2, 0, 0, -1,
+    -1, 0, -1, -1, -1, 0, 0, -1, 0, -1, 0, -2, -2, -1, -1, -1, -1, -1, 0, -1, 0, -1, -1, -2, -2,
+    -1, -1, -2, -1, -1, 0, -1, -1, -1, -1, -1, -1, -1, -1, -2, -1, -2, -1, -2, -2, -2, -1, -2, -2,
+    0, 0, -1, -1, 0, 0, -1, 0, -1, -1, -2, -2, -1, 0, -2, -2, -1, -1, -2, -2, -1, 0, -1, -1, -2,
+    -1, -2, -2, -1, -1, -2, -1, -1, -1, -3, -2, -1, -1, -2, -1, -2, -2, -3, -2, -2, -2, -3, -2,
+    -2, -2, -2, -2, -2, -2, -3, -3, -3, -3, -4, -4, -3, -2, -4, -3, -1, -1, -2, -1, -1, -2, -2,
+    -2, -2, -1, -3, -3, -1, -1, -2, -2, -2, -1, -3, -2, -1, -1, -2, -2, -2, -2, -4, -3, -2, -2,
+    -3, -3};
+
 // 2^(i/256) / 2 for i in [0, 256): the fractions of the finest schema, of which every coarser one
-// uses each 2^n-th. Rounded from long double, which makes them correct to the last bit.
+// uses each 2^n-th.
 std::array<double, 256> make_fractions() {
   std::array<double, 256> fractions{};
   for (std::size_t i = 0; i < fractions.size(); ++i) {
-    fractions[i] = static_cast<double>(
-        std::exp2(static_cast<long double>(i) / 256.0L - 1.0L));
+    const auto exact = static_cast<double>(std::exp2(static_cast<long double>(i) / 256.0L - 1.0L));
+    fractions[i] = std::bit_cast<double>(std::bit_cast<std::int64_t>(exact) + kOffByUlps[i]);
   }
   return fractions;
 }

@@ -78,7 +78,11 @@ TEST_CASE("histogram: bucket bounds of every schema", "[model]") {
   CHECK(bucket_bound(0, 0, {}) == 1);
   CHECK(bucket_bound(3, 0, {}) == 8);
   CHECK(bucket_bound(-2, 0, {}) == 0.25);
-  CHECK(bucket_bound(1, 1, {}) == std::sqrt(2.0));
+  // Prometheus's table, which is not rounded to the last bit (the square root of 2 ends in 51).
+  CHECK(bucket_bound(1, 1, {}) == 1.414213562373095);
+  CHECK(bucket_bound(-3, 2, {}) == 0.5946035575013605);
+  CHECK(bucket_bound(-1, 2, {}) == 0.8408964152537144);
+  CHECK(bucket_bound(-255, 8, {}) == 0.5013556375251013);
   CHECK(bucket_bound(1, -2, {}) == 16);
   CHECK(bucket_bound(-1, -4, {}) == std::ldexp(1, -16));
   // The last bucket of finite numbers ends at the largest of them, the next one at infinity.
