@@ -41,7 +41,7 @@ bool matches(std::string_view pattern, std::string_view path, std::vector<std::s
 std::span<const Route> routes() {
   static const std::vector<Route> all = [] {
     std::vector<Route> table;
-    for (const auto part : {write_routes(), query_routes(), parse_query_routes(),
+    for (const auto part : {write_routes(), federate_routes(), query_routes(), parse_query_routes(),
                             series_routes(), status_routes(), target_routes(), rule_routes(),
                             lifecycle_routes(), page_routes()}) {
       table.insert(table.end(), part.begin(), part.end());

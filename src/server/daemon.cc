@@ -121,6 +121,10 @@ class ConfigHolder {
     const std::lock_guard lock(mutex_);
     return config::to_yaml(config_);
   }
+  Labels external_labels() const {
+    const std::lock_guard lock(mutex_);
+    return config_.global.external_labels;
+  }
   bool ok() const {
     const std::lock_guard lock(mutex_);
     return ok_;
@@ -316,6 +320,7 @@ class Daemon {
     services.build = build_info();
     services.dashboard = {web::index_html(), find_asset};
     services.flags = flags_.all;
+    services.external_labels = [this] { return config_holder_.external_labels(); };
     services.config_yaml = [this] { return config_holder_.yaml(); };
     services.reload = [this] { return reload(); };
     services.quit = [] { ::kill(::getpid(), SIGTERM); };
