@@ -165,6 +165,12 @@ Result<SeriesSourcePtr> Evaluator::call_source(const Call& call, const StepGrid&
 Result<SeriesSourcePtr> Evaluator::range_call_source(const Call& call,
                                                      const FunctionImpl& function,
                                                      const StepGrid& grid) {
+  // absent_over_time() looks at all series together, whatever they are called.
+  const bool names_matter = call.function->id != FunctionId::kAbsentOverTime;
+  const auto settled = [&](SeriesSourcePtr source) -> Result<SeriesSourcePtr> {
+    if (!names_matter) return source;
+    return settle_names(std::move(source), true);
+  };
   const Expr& argument = without_parens(*call.args[first_arg_of_type(call, ValueType::kMatrix)]);
   if (argument.kind() == ExprKind::kSubquery) {
     const auto& subquery = as<Subquery>(argument);
@@ -172,9 +178,8 @@ Result<SeriesSourcePtr> Evaluator::range_call_source(const Call& call,
     VARVE_TRY(check_steps(inner));
     VARVE_TRY_ASSIGN(StepMatrix points, vector(*subquery.operand, inner));
     VARVE_TRY_ASSIGN(BoundArgs args, bind_args(call, grid, false));
-    return settle_names(source_of_subquery_call(std::move(points), inner, plan_.timing(subquery),
-                                                grid, function, std::move(args), state_),
-                        true);
+    return settled(source_of_subquery_call(std::move(points), inner, plan_.timing(subquery), grid,
+                                           function, std::move(args), state_));
   }
   const auto& matrix = as<MatrixSelector>(argument);
   const RangeExtension extension = matrix.selector->extension;
@@ -189,10 +194,8 @@ Result<SeriesSourcePtr> Evaluator::range_call_source(const Call& call,
                           extension == RangeExtension::kSmoothed ? lookback : 0};
   VARVE_TRY_ASSIGN(BoundArgs args, bind_args(call, grid, false));
   VARVE_TRY_ASSIGN(auto selection, select(*matrix.selector, timing, shape.span(), grid));
-  return settle_names(
-      source_of_range_call(std::move(selection), matrix, timing, grid, function,
-                           fixes_name(*matrix.selector), std::move(args), state_),
-      true);
+  return settled(source_of_range_call(std::move(selection), matrix, timing, grid, function,
+                                      fixes_name(*matrix.selector), std::move(args), state_));
 }
 
 Result<SeriesSourcePtr> Evaluator::element_call_source(const Call& call,
