@@ -467,7 +467,9 @@ Status FaultFs::sync_directory(const std::string& path) {
 
 Result<std::vector<std::string>> FaultFs::list(const std::string& directory) {
   const std::lock_guard lock(mutex_);
-  if (names_.count(directory) == 0) return failure(directory, "opendir", ENOENT);
+  const auto found = names_.find(directory);
+  if (found == names_.end()) return failure(directory, "opendir", ENOENT);
+  if (found->second != nullptr) return failure(directory, "opendir", ENOTDIR);
   std::vector<std::string> names;
   for (const auto& [name, inode] : names_) {
     if (name == directory || name == "." || name == "/" || parent_of(name) != directory) continue;

@@ -17,6 +17,8 @@ namespace varve::storage {
 struct BlockSet {
   std::uint64_t version = 0;
   std::vector<std::shared_ptr<block::Block>> blocks;  // by range.min_ms, then ULID
+  // Blocks that were set aside because they cannot be read: what a query of their time leaves out.
+  std::vector<block::BlockMeta> unreadable;
   // In-order samples of the head before this time are in blocks: readers of this version take only
   // later ones from the head. What came late (out of order) behind the cut is still the head's.
   Timestamp head_from_ms = TimeRange::all().min_ms;

@@ -1,28 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
-// Joins the engine's parts: opens them in order, runs the maintenance thread, closes in reverse.
+// Joins the engine's parts: opens them in order, closes in reverse.
 #include "storage/db.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
 #include <mutex>
-#include <stop_token>
-#include <thread>
 #include <utility>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory_account.h"
 #include "base/metrics.h"
-#include "base/thread_pool.h"
 #include "base/try.h"
 #include "fs/file_system.h"
+#include "storage/block_store.h"
+#include "storage/db_snapshot.h"
 #include "storage/directory.h"
 #include "storage/head/head.h"
+#include "storage/limits.h"
+#include "storage/maintenance.h"
 #include "storage/read_path.h"
 #include "storage/recovery.h"
+#include "storage/retention.h"
 #include "storage/version_stamps.h"
 #include "storage/wal/log.h"
 #include "storage/write_path.h"
@@ -35,6 +36,7 @@ class DbImpl final : public Db {
   DbImpl(Options options, const base::Clock& clock, base::Logger& log,
          base::MetricsRegistry& metrics)
       : options_(std::move(options)),
+        limits_(options_),
         clock_(clock),
         log_(log),
         metrics_(metrics),
@@ -54,7 +56,7 @@ class DbImpl final : public Db {
   }
   Result<std::unique_ptr<Querier>> querier(TimeRange range) const override {
     range.min_ms = std::max(range.min_ms, oldest_kept_ms());
-    return make_querier(*head_, std::make_shared<const BlockSet>(), range, {query_memory_, damages_});
+    return make_querier(*head_, blocks_->current(), range, {query_memory_, damages_});
   }
 
   std::uint64_t stamp(TimeRange range) const override { return stamps_.stamp(range); }
@@ -64,13 +66,23 @@ class DbImpl final : public Db {
   const RecoveryReport& recovery() const override { return recovery_; }
   Status close() override;
 
-  Status maintain() override;
+  void set_retention(std::chrono::milliseconds time, std::uint64_t bytes) override {
+    limits_.retention_ms.store(time.count());
+    limits_.retention_bytes.store(bytes);
+  }
+  void set_out_of_order_window(std::chrono::milliseconds window) override {
+    limits_.out_of_order_window_ms.store(window.count());
+  }
+
+  Status maintain() override { return maintenance_->round(); }
   Status delete_series(std::span<const std::vector<model::Matcher>> selectors,
-                       TimeRange range) override;
-  Status clean_tombstones() override;
-  Result<std::string> snapshot(bool skip_head) override;
-  Status compact() override;
-  std::vector<block::BlockMeta> blocks() const override;
+                       TimeRange range) override {
+    return maintenance_->delete_series(selectors, range);
+  }
+  Status clean_tombstones() override { return maintenance_->clean_tombstones(); }
+  Result<std::string> snapshot(bool skip_head) override { return maintenance_->snapshot(skip_head); }
+  Status compact() override { return maintenance_->compact(); }
+  std::vector<block::BlockMeta> blocks() const override { return blocks_->metas(); }
 
   HeadStats stats(std::size_t limit) const override;
   std::vector<MetadataEntry> metadata(std::string_view family) const override {
@@ -78,33 +90,21 @@ class DbImpl final : public Db {
   }
   Result<std::vector<SeriesExemplars>> exemplars(
       std::span<const std::vector<model::Matcher>> selectors, TimeRange range) const override;
-  Timestamp min_time_ms() const override {
-    const Timestamp min = head_->min_time_ms();
-    return min == TimeRange::all().max_ms ? min : std::max(min, oldest_kept_ms());
-  }
-  Timestamp max_time_ms() const override { return head_->max_time_ms(); }
+  Timestamp min_time_ms() const override;
+  Timestamp max_time_ms() const override;
 
  private:
-  // How often expired samples are looked for. Queries leave them out at once, so this only decides
-  // when the disk is freed.
-  static constexpr std::chrono::seconds kMaintenanceInterval{30};
-
   // How long after the newest sample others of about that time may come without disturbing what is
   // derived from older ones: scrapes take up to their timeout, senders gather for seconds.
   static constexpr std::int64_t kSettleMs = 120'000;
 
-  // Samples before this are past their retention.
   Timestamp oldest_kept_ms() const {
-    if (options_.retention.count() <= 0) return TimeRange::all().min_ms;
-    Timestamp oldest = 0;
-    const bool overflow =
-        __builtin_sub_overflow(clock_.now_ms(), Timestamp{options_.retention.count()}, &oldest);
-    return overflow ? TimeRange::all().min_ms : oldest;
+    return storage::oldest_kept_ms(limits_, clock_, *head_, *blocks_);
   }
-  void maintain(const std::stop_token& stop);
   void register_metrics();
 
   const Options options_;
+  Limits limits_;
   const base::Clock& clock_;
   base::Logger& log_;
   base::MetricsRegistry& metrics_;
@@ -114,14 +114,14 @@ class DbImpl final : public Db {
 
   DataDirectory directory_;
   mutable VersionStamps stamps_;
+  std::unique_ptr<BlockStore> blocks_;
   std::unique_ptr<head::Head> head_;
   std::unique_ptr<WritePath> write_path_;
   std::unique_ptr<wal::Log> wal_;  // after write_path_: destroyed before its source
   RecoveryReport recovery_;
 
-  std::mutex maintenance_mutex_;  // only for the condition
-  std::condition_variable_any maintenance_wake_;
-  std::jthread maintenance_;
+  std::atomic<bool> stop_{false};  // long work is to end
+  std::unique_ptr<Maintenance> maintenance_;
   std::mutex close_mutex_;  // guards closed_
   bool closed_ = false;
 };
@@ -135,9 +135,17 @@ Timestamp DbImpl::settled_before_ms() const {
 }
 
 Status DbImpl::open(fs::FileSystem& files) {
-  VARVE_TRY_ASSIGN(directory_, prepare_directory(files, options_.path, options_.lock_directory));
-  VARVE_TRY_ASSIGN(head_, head::Head::create(files, directory_.head, index::SeriesHasher::random(),
-                                                       options_.exemplars_max));
+  VARVE_TRY_ASSIGN(directory_, prepare_directory(files, options_.path, options_.lock_directory,
+                                                 options_.repair));
+  VARVE_TRY(clean_db_snapshots(files, directory_));
+  VARVE_TRY_ASSIGN(blocks_, BlockStore::open(files, directory_, clock_.now_ms(), options_.repair, log_));
+  VARVE_TRY_ASSIGN(head_, head::Head::create(files, directory_.head, blocks_->hasher(),
+                                             options_.exemplars_max));
+  if (blocks_->cut()) {
+    for (unsigned shard = 0; shard < head::kShards; ++shard) {
+      head_->shard_at(shard).set_cut(blocks_->cut()->time_ms);
+    }
+  }
   VARVE_TRY_ASSIGN(Recovery recovered,
                    recover(directory_.wal, files, options_.recovery_threads, *head_, log_));
   recovery_ = recovered.report;
@@ -149,7 +157,7 @@ Status DbImpl::open(fs::FileSystem& files) {
                                       {"samples_lost", recovery_.samples_lost},
                                       {"torn_bytes", recovery_.torn_bytes},
                                       {"duration_s", recovery_.seconds}});
-  write_path_ = std::make_unique<WritePath>(options_, clock_, *head_, stamps_, metrics_);
+  write_path_ = std::make_unique<WritePath>(options_, limits_, clock_, *head_, stamps_, metrics_);
   wal::LogOptions log_options;
   log_options.directory = directory_.wal;
   log_options.sync = options_.sync;
@@ -158,13 +166,17 @@ Status DbImpl::open(fs::FileSystem& files) {
   write_path_->start(*wal_, recovered.next);
   wal_->start(*write_path_);
   register_metrics();
-  maintenance_ = std::jthread([this](const std::stop_token& stop) { maintain(stop); });
+  maintenance_ = std::make_unique<Maintenance>(
+      Engine{options_, limits_, files, directory_, clock_, log_, metrics_, *head_, *write_path_, *wal_,
+             *blocks_, stamps_, stop_});
+  if (options_.background) maintenance_->start();
   return {};
 }
 
 DbImpl::~DbImpl() {
   metrics_.remove_callbacks(this);
-  maintenance_ = {};
+  stop_.store(true);
+  maintenance_.reset();
   if (write_path_) write_path_->stop();
 }
 
@@ -172,38 +184,29 @@ Status DbImpl::close() {
   const std::lock_guard lock(close_mutex_);
   if (closed_) return {};
   closed_ = true;
-  maintenance_ = {};
+  stop_.store(true);
+  maintenance_->stop();
   write_path_->stop();
   Status status = wal_->close();
   directory_.lock.reset();
   return status;
 }
 
-void DbImpl::maintain(const std::stop_token& stop) {
-  base::name_this_thread("maintenance");
-  std::unique_lock lock(maintenance_mutex_);
-  while (!stop.stop_requested()) {
-    maintenance_wake_.wait_for(lock, stop, kMaintenanceInterval, [] { return false; });
-    if (stop.stop_requested()) return;
-    if (Status status = maintain(); !status.ok()) {
-      log_.error("storage: maintenance", {{"err", status.error().message()}});
-    }
+Timestamp DbImpl::min_time_ms() const {
+  Timestamp min = head_->min_time_ms();
+  for (const auto& block : blocks_->current()->blocks) {
+    min = std::min(min, block->meta().range.min_ms);
   }
+  return min == TimeRange::all().max_ms ? min : std::max(min, oldest_kept_ms());
 }
 
-Status DbImpl::maintain() {
-  head_->expire(oldest_kept_ms());
-  return {};
+Timestamp DbImpl::max_time_ms() const {
+  Timestamp max = head_->max_time_ms();
+  for (const auto& block : blocks_->current()->blocks) {
+    max = std::max(max, block->meta().range.max_ms);
+  }
+  return max;
 }
-
-// Blocks come with the commits that follow; until then these say so.
-Status DbImpl::delete_series(std::span<const std::vector<model::Matcher>>, TimeRange) {
-  return Error(ErrorCode::kUnavailable, "no blocks yet");
-}
-Status DbImpl::clean_tombstones() { return Error(ErrorCode::kUnavailable, "no blocks yet"); }
-Result<std::string> DbImpl::snapshot(bool) { return Error(ErrorCode::kUnavailable, "no blocks yet"); }
-Status DbImpl::compact() { return Error(ErrorCode::kUnavailable, "no blocks yet"); }
-std::vector<block::BlockMeta> DbImpl::blocks() const { return {}; }
 
 HeadStats DbImpl::stats(std::size_t limit) const {
   index::IndexStats index = head_->index()->stats(limit);
@@ -217,8 +220,8 @@ HeadStats DbImpl::stats(std::size_t limit) const {
   stats.series_count = index.series_count;
   stats.label_pair_count = index.pair_count;
   stats.chunk_count = counts.chunks_open + counts.chunks_closed;
-  stats.min_time_ms = min_time_ms();
-  stats.max_time_ms = max_time_ms();
+  stats.min_time_ms = head_->min_time_ms();
+  stats.max_time_ms = head_->max_time_ms();
   stats.series_by_metric = convert(index.series_by_metric);
   stats.values_by_label = convert(index.values_by_label);
   stats.bytes_by_label = convert(index.bytes_by_label);
@@ -258,12 +261,14 @@ void DbImpl::register_metrics() {
                               std::function<double()> read) {
     metrics_.callback(Kind::kCounter, name, help, std::move(read), {}, this);
   };
-  // Prometheus shows 0 for a head without samples.
-  const auto time_or_zero = [this](Timestamp t) {
-    return head_->min_time_ms() > head_->max_time_ms() ? 0.0 : static_cast<double>(t);
+  // Prometheus shows 0 where there are no samples.
+  const auto or_zero = [](Timestamp t) {
+    return t == TimeRange::all().min_ms || t == TimeRange::all().max_ms ? 0.0
+                                                                        : static_cast<double>(t);
   };
-  const auto min = [this, time_or_zero] { return time_or_zero(min_time_ms()); };
-  const auto max = [this, time_or_zero] { return time_or_zero(max_time_ms()); };
+  const auto min = [this, or_zero] { return or_zero(head_->min_time_ms()); };
+  const auto max = [this, or_zero] { return or_zero(head_->max_time_ms()); };
+  const auto lowest = [this, or_zero] { return or_zero(min_time_ms()); };
   gauge("prometheus_tsdb_head_series", "Total number of series in the head block.",
         [this] { return static_cast<double>(head_->index()->series_count()); });
   gauge("prometheus_tsdb_head_chunks", "Total number of chunks in the head block.", [this] {
@@ -284,14 +289,24 @@ void DbImpl::register_metrics() {
   gauge("prometheus_tsdb_lowest_timestamp",
         "Lowest timestamp value stored in the database. The unit is decided by the library "
         "consumer.",
-        min);
+        lowest);
   gauge("prometheus_tsdb_lowest_timestamp_seconds",
-        "Lowest timestamp value stored in the database.", [min] { return min() / 1000; });
+        "Lowest timestamp value stored in the database.", [lowest] { return lowest() / 1000; });
+  gauge("prometheus_tsdb_blocks_loaded", "Number of currently loaded data blocks",
+        [this] { return static_cast<double>(blocks_->current()->blocks.size()); });
+  gauge("prometheus_tsdb_storage_blocks_bytes",
+        "The number of bytes that are currently used for local storage by all blocks.",
+        [this] { return static_cast<double>(blocks_->bytes()); });
+  gauge("prometheus_tsdb_retention_limit_bytes",
+        "Max number of bytes to be retained in the tsdb blocks, configured 0 means disabled",
+        [this] { return static_cast<double>(limits_.retention_bytes.load()); });
+  gauge("varve_blocks_unreadable", "Blocks that were set aside because they cannot be read.",
+        [this] { return static_cast<double>(blocks_->current()->unreadable.size()); });
   gauge("prometheus_tsdb_exemplar_exemplars_in_storage",
         "Number of exemplars currently in circular storage.",
         [this] { return static_cast<double>(head_->exemplars().stats().exemplars); });
   gauge("prometheus_tsdb_retention_limit_seconds", "Max. retention time of the database, 0: for ever.",
-        [this] { return static_cast<double>(options_.retention.count()) / 1000; });
+        [this] { return static_cast<double>(limits_.retention_ms.load()) / 1000; });
   gauge("varve_head_spill_bytes", "Size of the files that hold the head's closed chunks.",
         [this] { return static_cast<double>(head_->spill().size_bytes()); });
   gauge("varve_wal_staged_bytes", "Bytes that wait to be written to the log.",

@@ -46,6 +46,9 @@ struct Options {
                                                           std::chrono::hours(24 * 7)};
   // Series without samples for this long leave memory.
   std::chrono::milliseconds idle_after = std::chrono::hours(1);
+  // Kept free for a full disk: deleting and retention need some space themselves (a line of the
+  // MANIFEST, tombstones). Small beside any database, as it counts as the database's. 0: none.
+  std::uint64_t reserve_bytes = std::uint64_t{8} << 20;
   // Cuts, compaction, retention and snapshots run by themselves, on a thread of low priority. Off in
   // tests, which call maintain().
   bool background = true;
@@ -99,6 +102,10 @@ class Db : public Appendable, public Queryable {
   virtual const RecoveryReport& recovery() const = 0;
   // Syncs and releases everything; the first error that occurred. Appends fail from then on.
   virtual Status close() = 0;
+
+  // What a configuration that is loaded again may change; see Options.
+  virtual void set_retention(std::chrono::milliseconds time, std::uint64_t bytes) = 0;
+  virtual void set_out_of_order_window(std::chrono::milliseconds window) = 0;
 
   // One round of what the background thread does: idle series, cuts that are due, retention,
   // compaction, a snapshot of the head if the log has grown. The first error; the rest is done.

@@ -113,9 +113,10 @@ std::size_t staged_bytes_max(const WriteBatch& batch) {
 
 }  // namespace
 
-WritePath::WritePath(const Options& options, const base::Clock& clock, head::Head& head,
-                     VersionStamps& stamps, base::MetricsRegistry& metrics)
+WritePath::WritePath(const Options& options, const Limits& limits, const base::Clock& clock,
+                     head::Head& head, VersionStamps& stamps, base::MetricsRegistry& metrics)
     : options_(options),
+      limits_(limits),
       clock_(clock),
       head_(head),
       stamps_(stamps),
@@ -213,16 +214,17 @@ Result<WriteOutcome> WritePath::append(const WriteBatch& batch, const AppendOpti
   Run run;
   run.outcome = &outcome;
   run.newest_allowed_ms = saturating_add(now, options_.future_max.count());
-  run.oldest_allowed_ms = options_.retention.count() > 0
-                              ? saturating_add(now, -options_.retention.count())
-                              : TimeRange::all().min_ms;
+  const std::int64_t retention_ms = limits_.retention_ms.load(std::memory_order_relaxed);
+  run.oldest_allowed_ms =
+      retention_ms > 0 ? saturating_add(now, -retention_ms) : TimeRange::all().min_ms;
   Timestamp newest = head_.max_time_ms();
   if (newest == TimeRange::all().min_ms) newest = first_time(batch);
   // So that a cut, which waits until the head is this far ahead, does not race with who appends.
   run.in_order_from_ms = saturating_add(newest, -head::kChunkRangeMs / 2);
-  if (options_.out_of_order_window.count() > 0) {
+  const std::int64_t window_ms = limits_.out_of_order_window_ms.load(std::memory_order_relaxed);
+  if (window_ms > 0) {
     run.rule.open = true;
-    run.rule.oldest_ms = saturating_add(newest, -options_.out_of_order_window.count());
+    run.rule.oldest_ms = saturating_add(newest, -window_ms);
   }
   if (!outcome.first_error.empty()) run.first.entry = 0;  // an earlier refusal of a whole series
   append_resolved(batch, scratch, run);

@@ -20,6 +20,7 @@
 #include "storage/db.h"
 #include "storage/head/head.h"
 #include "storage/head/quiescence.h"
+#include "storage/limits.h"
 #include "storage/version_stamps.h"
 #include "storage/wal/log.h"
 #include "storage/wal/position.h"
@@ -45,8 +46,8 @@ struct Retiring {
 class WritePath final : public wal::FrameSource {
  public:
   // The log is set before the first append; everything must outlive this.
-  WritePath(const Options& options, const base::Clock& clock, head::Head& head,
-            VersionStamps& stamps, base::MetricsRegistry& metrics);
+  WritePath(const Options& options, const Limits& limits, const base::Clock& clock,
+            head::Head& head, VersionStamps& stamps, base::MetricsRegistry& metrics);
 
   void start(wal::Log& log, const wal::FramePosition& position);
   void stop() { stopped_.store(true, std::memory_order_release); }
@@ -106,6 +107,7 @@ class WritePath final : public wal::FrameSource {
   std::uint64_t append_metadata(const WriteBatch& batch);
 
   const Options& options_;
+  const Limits& limits_;
   const base::Clock& clock_;
   head::Head& head_;
   VersionStamps& stamps_;

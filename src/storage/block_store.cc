@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage/block_store.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "base/try.h"
+
+namespace varve::storage {
+namespace {
+
+constexpr std::string_view kCreation = ".tmp-for-creation";
+constexpr std::string_view kDeletion = ".tmp-for-deletion";
+constexpr std::string_view kCorrupt = ".corrupt";
+
+bool contains(const std::vector<std::string>& sorted, const std::string& name) {
+  return std::binary_search(sorted.begin(), sorted.end(), name);
+}
+
+std::string plus(std::string_view name, std::string_view ending) {
+  return std::string(name) + std::string(ending);
+}
+
+// The MANIFEST, read or begun.
+Result<Manifest> open_manifest(fs::FileSystem& files, const DataDirectory& directory,
+                               Timestamp now_ms, bool repair, base::Logger& log, bool& damaged) {
+  VARVE_TRY_ASSIGN(const bool exists, files.exists(directory.manifest));
+  if (exists) {
+    VARVE_TRY_ASSIGN(ManifestReading reading, read_manifest(files, directory.manifest));
+    damaged = !reading.damage.empty();
+    if (damaged && !repair) {
+      return std::move(reading.damage.front())
+          .with("the list of blocks is damaged; start once with --repair to go on with what of it "
+                "can be read and the blocks that are there");
+    }
+    for (const Error& error : reading.damage) {
+      log.error("storage: leaving out a line of the MANIFEST", {{"err", error.message()}});
+    }
+    return Manifest::open(files, directory.manifest, std::move(reading));
+  }
+  VARVE_TRY_ASSIGN(const std::vector<std::string> names, files.list(directory.dense));
+  for (const std::string& name : names) {
+    if (!block::is_ulid(name)) continue;
+    return Error(ErrorCode::kCorruption,
+                 fmt::format("{}: missing, though there are blocks ({}); without it they cannot be "
+                             "joined with the rest, so put it back from a copy or a snapshot, or "
+                             "move the blocks away",
+                             directory.manifest, fs::join(directory.dense, name)));
+  }
+  return Manifest::create(files, directory.manifest, index::SeriesHasher::random(), now_ms);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<BlockStore>> BlockStore::open(fs::FileSystem& files,
+                                                     const DataDirectory& directory,
+                                                     Timestamp now_ms, bool repair,
+                                                     base::Logger& log) {
+  bool damaged = false;
+  VARVE_TRY_ASSIGN(Manifest manifest,
+                   open_manifest(files, directory, now_ms, repair, log, damaged));
+  VARVE_TRY_ASSIGN(const index::SeriesHasher hasher,
+                   index::SeriesHasher::from_hex(manifest.state().hash_secret));
+  std::unique_ptr<BlockStore> store(
+      new BlockStore(files, directory.dense, log, hasher, std::move(manifest)));
+  if (damaged) {
+    VARVE_TRY_ASSIGN(const std::vector<std::string> names, files.list(directory.dense));
+    VARVE_TRY(store->adopt(names));
+  }
+  VARVE_TRY(store->open_blocks(repair));
+  return store;
+}
+
+// Takes blocks in that a lost line may have listed: those that are not part of a listed one.
+Status BlockStore::adopt(const std::vector<std::string>& names) {
+  std::set<std::string> covered;
+  for (const auto& [ulid, meta] : manifest_.state().blocks) {
+    covered.insert(meta.sources.begin(), meta.sources.end());
+  }
+  std::vector<block::BlockMeta> found;
+  for (const std::string& name : names) {
+    if (!block::is_ulid(name) || manifest_.state().blocks.count(name) > 0) continue;
+    const auto opened = open_block(name);
+    if (opened.ok()) found.push_back((*opened)->meta());
+  }
+  // The ones that consist of most come first: they cover the others.
+  std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) {
+    return a.sources.size() > b.sources.size();
+  });
+  ManifestEdit edit;
+  for (const block::BlockMeta& meta : found) {
+    const bool all_covered =
+        !meta.sources.empty() &&
+        std::all_of(meta.sources.begin(), meta.sources.end(),
+                    [&covered](const std::string& source) { return covered.count(source) > 0; });
+    if (all_covered) continue;
+    covered.insert(meta.sources.begin(), meta.sources.end());
+    log_.warn("storage: repair takes a block in", {{"block", fs::join(dense_, meta.ulid)}});
+    edit.added.push_back(meta);
+  }
+  return edit.added.empty() ? Status() : manifest_.commit(edit);
+}
+
+Result<std::shared_ptr<block::Block>> BlockStore::open_block(const std::string& ulid) {
+  return block::Block::open(files_, fs::join(dense_, ulid), hasher_.fingerprint());
+}
+
+Status BlockStore::open_blocks(bool repair) {
+  VARVE_TRY_ASSIGN(std::vector<std::string> names, files_.list(dense_));
+  BlockSet set;
+  ManifestEdit repaired;
+  for (const auto& [ulid, meta] : manifest_.state().blocks) {
+    const std::string path = fs::join(dense_, ulid);
+    bool there = contains(names, ulid);
+    if (!there && contains(names, plus(ulid, kCreation))) {
+      // Committed, but the crash was quicker than the renaming.
+      VARVE_TRY(files_.rename(plus(path, kCreation), path));
+      VARVE_TRY(files_.sync_directory(dense_));
+      there = true;
+    }
+    const bool set_aside = !there && contains(names, plus(ulid, kCorrupt));
+    if (!there && repair) {
+      log_.error("storage: repair gives a block up", {{"block", path},
+                                                      {"min_ms", meta.range.min_ms},
+                                                      {"max_ms", meta.range.max_ms}});
+      repaired.removed.push_back(ulid);
+      continue;
+    }
+    if (set_aside) {
+      log_.error("storage: a block is set aside; --repair gives it up",
+                 {{"block", plus(path, kCorrupt)}});
+      set.unreadable.push_back(meta);
+      continue;
+    }
+    if (!there) {
+      return Error(ErrorCode::kCorruption,
+                   fmt::format("{}: missing, though the MANIFEST lists it; put it back from a copy, or "
+                               "start once with --repair to go on without its samples ({} to {} ms)",
+                               path, meta.range.min_ms, meta.range.max_ms));
+    }
+    auto opened = open_block(ulid);
+    if (opened.ok()) {
+      set.blocks.push_back(std::move(*opened));
+      continue;
+    }
+    // A folder without its files is as damaged as one with wrong bytes in them.
+    const ErrorCode code = opened.error().code();
+    if (code != ErrorCode::kCorruption && code != ErrorCode::kNotFound) return opened.error();
+    log_.error("storage: a block cannot be read and is set aside",
+               {{"block", path}, {"err", opened.error().message()}});
+    VARVE_TRY(files_.rename(path, plus(path, kCorrupt)));
+    VARVE_TRY(files_.sync_directory(dense_));
+    set.unreadable.push_back(meta);
+  }
+  if (!repaired.removed.empty()) VARVE_TRY(manifest_.commit(repaired));
+  VARVE_TRY(clean_up(names, repair));
+  if (manifest_.state().cut) set.head_from_ms = manifest_.state().cut->time_ms;
+  std::sort(set.blocks.begin(), set.blocks.end(), [](const auto& a, const auto& b) {
+    return std::pair(a->meta().range.min_ms, a->meta().ulid) <
+           std::pair(b->meta().range.min_ms, b->meta().ulid);
+  });
+  sets_.publish(std::move(set));
+  return {};
+}
+
+Status BlockStore::clean_up(const std::vector<std::string>& names, bool repair) {
+  bool changed = false;
+  const auto remove = [&](const std::string& name) {
+    changed = true;
+    return remove_tree(files_, fs::join(dense_, name));
+  };
+  for (const std::string& name : names) {
+    if (name.ends_with(kDeletion)) {
+      VARVE_TRY(remove(name));
+    } else if (name.ends_with(kCreation)) {
+      // One that is listed has its final name by now.
+      const std::string ulid = name.substr(0, name.size() - kCreation.size());
+      if (manifest_.state().blocks.count(ulid) == 0 || contains(names, ulid)) VARVE_TRY(remove(name));
+    } else if (block::is_ulid(name) && manifest_.state().blocks.count(name) == 0) {
+      if (manifest_.state().leaving.count(name) > 0 && !repair) {
+        VARVE_TRY(remove(name));
+      } else {
+        log_.warn("storage: a block that the MANIFEST does not list is left alone",
+                  {{"block", fs::join(dense_, name)}});
+      }
+    }
+  }
+  if (changed) VARVE_TRY(files_.sync_directory(dense_));
+  const std::set<std::string> leaving = manifest_.state().leaving;
+  for (const std::string& ulid : leaving) {
+    if (!contains(names, ulid) || !repair) manifest_.forget(ulid);
+  }
+  return {};
+}
+
+std::vector<block::BlockMeta> BlockStore::metas() const {
+  const std::shared_ptr<const BlockSet> set = current();
+  std::vector<block::BlockMeta> metas = set->unreadable;
+  for (const auto& block : set->blocks) metas.push_back(block->meta());
+  std::sort(metas.begin(), metas.end(), [](const auto& a, const auto& b) {
+    return std::pair(a.range.min_ms, a.ulid) < std::pair(b.range.min_ms, b.ulid);
+  });
+  return metas;
+}
+
+std::uint64_t BlockStore::bytes_of(const block::Block& block) const {
+  const auto tombstones = files_.size(fs::join(block.directory(), "tombstones"));
+  return block.meta().bytes + (tombstones.ok() ? *tombstones : 0);
+}
+
+std::uint64_t BlockStore::bytes() const {
+  std::uint64_t bytes = 0;
+  const std::shared_ptr<const BlockSet> set = current();
+  for (const auto& block : set->blocks) bytes += bytes_of(*block);
+  return bytes;
+}
+
+std::string BlockStore::creation_path(std::string_view ulid) const {
+  return fs::join(dense_, plus(ulid, kCreation));
+}
+
+void BlockStore::discard(const FinishedBlock& block) {
+  // While it is not known whether the MANIFEST lists it, the next opening decides.
+  if (!manifest_.certain()) return;
+  if (Status removed = remove_tree(files_, block.directory);
+      !removed.ok() && removed.error().code() != ErrorCode::kNotFound) {
+    log_.warn("storage: cannot remove an unfinished block", {{"err", removed.error().message()}});
+  }
+}
+
+Status BlockStore::commit(BlockChange change) {
+  ManifestEdit edit;
+  edit.removed = change.removed;
+  edit.cut = change.cut;
+  Status status;
+  for (const FinishedBlock& added : change.added) edit.added.push_back(added.meta);
+  // Shows that what was written can be read before anything depends on it.
+  std::vector<std::shared_ptr<block::Block>> fresh;
+  for (const FinishedBlock& added : change.added) {
+    auto opened = block::Block::open(files_, added.directory, hasher_.fingerprint());
+    if (!opened.ok()) {
+      status = std::move(opened).error();
+      break;
+    }
+    fresh.push_back(std::move(*opened));
+  }
+  if (status.ok() && !change.added.empty()) status = files_.sync_directory(dense_);
+  if (status.ok()) status = manifest_.commit(edit);
+  if (!status.ok()) {
+    fresh.clear();
+    for (const FinishedBlock& added : change.added) discard(added);
+    return status;
+  }
+
+  // From here on nothing may fail: what does not get its final name gets it at the next opening.
+  for (std::shared_ptr<block::Block>& block : fresh) {
+    const std::string final_path = fs::join(dense_, block->meta().ulid);
+    Status renamed = files_.rename(block->directory(), final_path);
+    if (!renamed.ok()) {
+      log_.warn("storage: a new block keeps its temporary name", {{"err", renamed.error().message()}});
+      continue;
+    }
+    auto opened = block::Block::open(files_, final_path, hasher_.fingerprint());
+    if (opened.ok()) block = std::move(*opened);
+  }
+  if (!fresh.empty()) (void)files_.sync_directory(dense_).ok();
+
+  const std::shared_ptr<const BlockSet> before = current();
+  std::vector<std::shared_ptr<block::Block>> kept;
+  std::vector<std::shared_ptr<block::Block>> gone;
+  for (const auto& block : before->blocks) {
+    const bool removed = std::find(edit.removed.begin(), edit.removed.end(), block->meta().ulid) !=
+                         edit.removed.end();
+    (removed ? gone : kept).push_back(block);
+  }
+  kept.insert(kept.end(), fresh.begin(), fresh.end());
+  publish(std::move(kept));
+  for (const auto& block : gone) remove_folder(block->directory());
+  return {};
+}
+
+void BlockStore::publish(std::vector<std::shared_ptr<block::Block>> blocks) {
+  BlockSet set;
+  set.blocks = std::move(blocks);
+  for (const block::BlockMeta& meta : current()->unreadable) {
+    if (manifest_.state().blocks.count(meta.ulid) > 0) set.unreadable.push_back(meta);
+  }
+  if (manifest_.state().cut) set.head_from_ms = manifest_.state().cut->time_ms;
+  std::sort(set.blocks.begin(), set.blocks.end(), [](const auto& a, const auto& b) {
+    return std::pair(a->meta().range.min_ms, a->meta().ulid) <
+           std::pair(b->meta().range.min_ms, b->meta().ulid);
+  });
+  sets_.publish(std::move(set));
+}
+
+Status BlockStore::quarantine(const std::string& ulid) {
+  const std::shared_ptr<const BlockSet> before = current();
+  BlockSet set = *before;
+  const auto found = std::find_if(set.blocks.begin(), set.blocks.end(),
+                                  [&ulid](const auto& block) { return block->meta().ulid == ulid; });
+  if (found == set.blocks.end()) return Error(ErrorCode::kNotFound, "no block " + ulid);
+  VARVE_TRY(files_.rename((*found)->directory(), fs::join(dense_, plus(ulid, kCorrupt))));
+  VARVE_TRY(files_.sync_directory(dense_));
+  set.unreadable.push_back((*found)->meta());
+  set.blocks.erase(found);
+  sets_.publish(std::move(set));
+  return {};
+}
+
+// Readers that still have the block open keep its content: a removed file lives as long as it is
+// mapped.
+void BlockStore::remove_folder(const std::string& directory) {
+  const std::string ulid = directory.substr(directory.rfind('/') + 1).substr(0, 26);
+  const std::string doomed = fs::join(dense_, plus(ulid, kDeletion));
+  Status status = files_.rename(directory, doomed);
+  if (status.ok()) status = files_.sync_directory(dense_);
+  if (status.ok()) status = remove_tree(files_, doomed);
+  if (!status.ok()) {
+    log_.warn("storage: cannot remove a block's folder, the next start will",
+              {{"err", status.error().message()}});
+    return;
+  }
+  manifest_.forget(ulid);
+}
+
+}  // namespace varve::storage

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage/compaction.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "base/try.h"
+#include "storage/compaction_plan.h"
+
+namespace varve::storage {
+
+Compaction::Compaction(const Engine& engine)
+    : engine_(engine),
+      compactions_(engine.metrics.counter("prometheus_tsdb_compactions_total",
+                                          "Total number of compactions that were executed for the "
+                                          "partition.")),
+      failed_(engine.metrics.counter("prometheus_tsdb_compactions_failed_total",
+                                     "Total number of compactions that failed for the partition.")),
+      triggered_(engine.metrics.counter("prometheus_tsdb_compactions_triggered_total",
+                                        "Total number of triggered compactions for the partition.")) {}
+
+// What comes late behind a cut is in a block only after the next one.
+Timestamp Compaction::settled_ms() const {
+  const std::optional<HeadCut>& cut = engine_.blocks.cut();
+  if (!cut) return TimeRange::all().min_ms;
+  const std::int64_t late_ms = std::max<std::int64_t>(
+      0, engine_.limits.out_of_order_window_ms.load() - head::kChunkRangeMs / 2);
+  Timestamp settled = 0;
+  return __builtin_sub_overflow(cut->time_ms, late_ms, &settled) ? TimeRange::all().min_ms : settled;
+}
+
+Result<bool> Compaction::merge_next(bool force) {
+  triggered_.add();
+  const std::shared_ptr<const BlockSet> set = engine_.blocks.current();
+  std::vector<block::BlockMeta> metas;
+  for (const auto& block : set->blocks) {
+    if (damaged_.count(block->meta().ulid) == 0) metas.push_back(block->meta());
+  }
+  std::vector<std::int64_t> windows_ms;
+  for (const std::chrono::milliseconds window : engine_.options.block_windows) {
+    windows_ms.push_back(window.count());
+  }
+  const std::optional<CompactionPlan> plan =
+      plan_compaction({metas, windows_ms, settled_ms(), force});
+  if (!plan) return false;
+
+  MergeRequest request;
+  request.window_begin_ms = plan->window_begin_ms;
+  request.window_end_ms = plan->window_end_ms;
+  request.repack = plan->repack;
+  std::vector<std::shared_ptr<block::Block>> sources;
+  std::uint64_t bytes = 0;
+  for (const auto& block : set->blocks) {
+    const std::string& ulid = block->meta().ulid;
+    if (std::find(plan->sources.begin(), plan->sources.end(), ulid) == plan->sources.end()) continue;
+    sources.push_back(block);
+    bytes += block->meta().bytes;
+  }
+  // The result is not larger than its sources, and they stay until it is committed.
+  VARVE_TRY_ASSIGN(const std::uint64_t free, engine_.files.free_bytes(engine_.directory.dense));
+  if (free < bytes + bytes / 10) {
+    if (!std::exchange(space_reported_, true)) {
+      engine_.log.warn("storage: compaction waits for space on the disk",
+                       {{"needed_bytes", bytes + bytes / 10}, {"free_bytes", free}});
+    }
+    return false;
+  }
+  space_reported_ = false;
+  const std::size_t count = sources.size();
+  const auto started = engine_.clock.monotonic();
+  Status status = replace(sources, std::move(request));
+  if (!status.ok()) {
+    if (status.error().code() == ErrorCode::kCanceled) return std::move(status).error();
+    failed_.add();
+    if (status.error().code() != ErrorCode::kCorruption) {
+      return std::move(status).error().with("compaction");
+    }
+    // Queries still get what can be read of them, and say what cannot.
+    engine_.log.error("storage: blocks cannot be merged and stay as they are",
+                      {{"err", status.error().message()}});
+    damaged_.insert(plan->sources.begin(), plan->sources.end());
+    return true;
+  }
+  engine_.log.info(
+      "storage: blocks merged",
+      {{"blocks", count},
+       {"begin_ms", plan->window_begin_ms},
+       {"end_ms", plan->window_end_ms},
+       {"bytes", bytes},
+       {"duration_s",
+        std::chrono::duration<double>(engine_.clock.monotonic() - started).count()}});
+  return true;
+}
+
+Status Compaction::replace(std::vector<std::shared_ptr<block::Block>> sources,
+                           MergeRequest request) {
+  BlockChange change;
+  for (const auto& source : sources) change.removed.push_back(source->meta().ulid);
+  request.ulid = block::make_ulid(engine_.clock.now_ms());
+  request.directory = engine_.blocks.creation_path(request.ulid);
+  request.sources = std::move(sources);
+  request.stop = &engine_.stop;
+  const std::string directory = request.directory;
+  auto merged = merge_blocks(engine_.files, std::move(request));
+  if (!merged.ok()) {
+    engine_.blocks.discard({directory, {}});
+    return std::move(merged).error();
+  }
+  if (*merged) change.added.push_back({directory, std::move(**merged)});
+  VARVE_TRY(engine_.blocks.commit(std::move(change)));
+  compactions_.add();
+  return {};
+}
+
+Status Compaction::clean_tombstones() {
+  const std::shared_ptr<const BlockSet> set = engine_.blocks.current();
+  for (const auto& block : set->blocks) {
+    if (block->tombstones()->empty()) continue;
+    MergeRequest request;
+    request.window_begin_ms = block->meta().window_begin_ms;
+    request.window_end_ms = block->meta().window_end_ms;
+    VARVE_TRY(replace({block}, std::move(request)));
+  }
+  return {};
+}
+
+}  // namespace varve::storage

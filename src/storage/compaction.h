@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// Merges blocks as compaction_plan.h says, and rewrites those with deleted samples.
+#pragma once
+
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/metrics.h"
+#include "storage/block_merge.h"
+#include "storage/engine.h"
+#include "varve/result.h"
+
+namespace varve::storage {
+
+// By one thread at a time (maintenance).
+class Compaction {
+ public:
+  explicit Compaction(const Engine& engine);
+
+  // The next merge there is, if any; whether there was one. `force`: CompactionInput::force.
+  Result<bool> merge_next(bool force);
+  // Rewrites every block that has tombstones without what they delete.
+  Status clean_tombstones();
+
+ private:
+  Timestamp settled_ms() const;
+  Status replace(std::vector<std::shared_ptr<block::Block>> sources, MergeRequest request);
+
+  const Engine engine_;
+  std::set<std::string> damaged_;  // ULIDs of blocks that a merge could not read
+  bool space_reported_ = false;
+  base::Counter& compactions_;
+  base::Counter& failed_;
+  base::Counter& triggered_;
+};
+
+}  // namespace varve::storage

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage/db_snapshot.h"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <ctime>
+#include <random>
+#include <utility>
+
+#include "base/try.h"
+#include "storage/head_blocks.h"
+
+namespace varve::storage {
+namespace {
+
+constexpr std::string_view kCreation = ".tmp-for-creation";
+
+// "20260314T091500Z-" and sixteen random digits.
+std::string make_name(Timestamp now_ms) {
+  const auto seconds = static_cast<std::time_t>(now_ms / 1000);
+  std::tm utc{};
+  ::gmtime_r(&seconds, &utc);
+  std::random_device device;
+  const std::uint64_t random = (std::uint64_t{device()} << 32 | device()) >> 1;
+  return fmt::format("{:%Y%m%dT%H%M%SZ}-{:016x}", utc, random);
+}
+
+Status link_block(const Engine& engine, const block::Block& block, const std::string& to) {
+  VARVE_TRY(engine.files.create_directories(to));
+  VARVE_TRY_ASSIGN(const std::vector<std::string> names, engine.files.list(block.directory()));
+  for (const std::string& name : names) {
+    VARVE_TRY(engine.files.link(fs::join(block.directory(), name), fs::join(to, name)));
+  }
+  return engine.files.sync_directory(to);
+}
+
+Status fill(const Engine& engine, bool skip_head, const std::string& path) {
+  VARVE_TRY_ASSIGN(const DataDirectory copy, create_directory(engine.files, path));
+  ManifestEdit everything;
+  const std::shared_ptr<const BlockSet> set = engine.blocks.current();
+  for (const auto& block : set->blocks) {
+    if (engine.stop.load(std::memory_order_relaxed)) {
+      return Error(ErrorCode::kCanceled, "the snapshot was stopped");
+    }
+    VARVE_TRY(link_block(engine, *block, fs::join(copy.dense, block->meta().ulid)));
+    everything.added.push_back(block->meta());
+  }
+  if (!skip_head) {
+    const std::shared_ptr<const index::HeadIndex> index = engine.head.index();
+    const index::Ids ids = index->label_order(index->all(index->bound()));
+    HeadBlocksRequest request;
+    request.ids = ids;
+    request.copy = true;
+    request.path = [&copy](std::string_view ulid) { return fs::join(copy.dense, ulid); };
+    request.now_ms = engine.clock.now_ms();
+    request.stop = &engine.stop;
+    VARVE_TRY_ASSIGN(const HeadBlocks written,
+                     write_head_blocks(engine.files, engine.head, request, engine.log));
+    for (const FinishedBlock& block : written.blocks) everything.added.push_back(block.meta);
+  }
+  VARVE_TRY(engine.files.sync_directory(copy.dense));
+  auto manifest = Manifest::create(engine.files, copy.manifest, engine.blocks.hasher(),
+                                   engine.clock.now_ms(), everything);
+  if (!manifest.ok()) return std::move(manifest).error();
+  return {};
+}
+
+}  // namespace
+
+Result<std::string> take_db_snapshot(const Engine& engine, bool skip_head) {
+  const std::string name = make_name(engine.clock.now_ms());
+  const std::string path = fs::join(engine.directory.snapshots, name);
+  const std::string unfinished = path + std::string(kCreation);
+  VARVE_TRY(engine.files.create_directories(engine.directory.snapshots));
+  Status filled = fill(engine, skip_head, unfinished);
+  if (filled.ok()) filled = engine.files.rename(unfinished, path);
+  if (filled.ok()) filled = engine.files.sync_directory(engine.directory.snapshots);
+  if (!filled.ok()) {
+    (void)remove_tree(engine.files, unfinished).ok();
+    return std::move(filled).error().with("snapshot");
+  }
+  return name;
+}
+
+Status clean_db_snapshots(fs::FileSystem& files, const DataDirectory& directory) {
+  VARVE_TRY_ASSIGN(const bool exists, files.exists(directory.snapshots));
+  if (!exists) return {};
+  VARVE_TRY_ASSIGN(const std::vector<std::string> names, files.list(directory.snapshots));
+  for (const std::string& name : names) {
+    if (name.ends_with(kCreation)) VARVE_TRY(remove_tree(files, fs::join(directory.snapshots, name)));
+  }
+  return {};
+}
+
+}  // namespace varve::storage

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage/maintenance.h"
+
+#include <chrono>
+#include <utility>
+
+#include "base/thread_pool.h"
+#include "base/try.h"
+#include "storage/db_snapshot.h"
+#include "storage/deletes.h"
+
+namespace varve::storage {
+namespace {
+
+// How often it is looked whether there is something to do. Queries leave expired samples out at
+// once, so this only decides when memory and disk are freed.
+constexpr std::chrono::seconds kInterval{30};
+// How often it is looked whether the log has grown enough for a snapshot of the head: under load it
+// grows by tens of megabytes a second.
+constexpr std::chrono::seconds kSnapshotInterval{1};
+// How long somebody who asked for everything waits for readers of the head; what they still hold
+// then goes with a later round.
+constexpr std::chrono::seconds kTrimWait{10};
+
+// The first error of several steps that are all taken.
+class FirstError {
+ public:
+  void note(Status status) {
+    if (first_.ok() && !status.ok()) first_ = std::move(status);
+  }
+  Status take() { return std::move(first_); }
+
+ private:
+  Status first_;
+};
+
+}  // namespace
+
+Maintenance::Maintenance(const Engine& engine)
+    : engine_(engine),
+      retention_(engine),
+      flush_(engine),
+      compaction_(engine),
+      idle_({engine.files, engine.head, engine.write_path, engine.blocks, engine.clock, engine.log}),
+      reserve_(engine.files, engine.directory.reserve, engine.options.reserve_bytes, engine.log) {}
+
+Maintenance::~Maintenance() { stop(); }
+
+void Maintenance::start() {
+  thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
+}
+
+void Maintenance::stop() { thread_ = {}; }
+
+void Maintenance::run(const std::stop_token& stop) {
+  base::name_this_thread("maintenance");
+  base::make_this_thread_low_priority();
+  std::unique_lock lock(wake_mutex_);
+  auto next_round = std::chrono::steady_clock::now() + kInterval;
+  while (!stop.stop_requested()) {
+    wake_.wait_for(lock, stop, kSnapshotInterval, [] { return false; });
+    if (stop.stop_requested()) return;
+    const auto now = std::chrono::steady_clock::now();
+    Status status;
+    if (now >= next_round) {
+      status = round();
+      next_round = now + kInterval;
+    } else {
+      status = snapshot_head();
+    }
+    if (!status.ok() && status.error().code() != ErrorCode::kCanceled) {
+      engine_.log.error("storage: maintenance", {{"err", status.error().message()}});
+    }
+  }
+}
+
+Status Maintenance::snapshot_head() {
+  const std::lock_guard lock(work_mutex_);
+  return {};
+}
+
+Status Maintenance::round() {
+  const std::lock_guard lock(work_mutex_);
+  reserve_.hold();
+  Status status = round_locked();
+  if (!status.ok() && status.error().code() == ErrorCode::kLimitExceeded && reserve_.release()) {
+    status = round_locked();
+  }
+  return status;
+}
+
+// Retention first: on a full disk it makes the room that the rest needs.
+Status Maintenance::round_locked() {
+  FirstError first;
+  first.note(retention_.run());
+  flush_.trim();
+  first.note(idle_.run(engine_.options.idle_after, &engine_.stop));
+  first.note(cut_and_compact(false));
+  return first.take();
+}
+
+Status Maintenance::cut_and_compact(bool asked) {
+  // A cut that fails does not keep blocks from being merged, and never the other way round: between
+  // merges it is looked for cuts again, as a large merge takes its time.
+  FirstError first;
+  const auto cut = [&] {
+    for (;;) {
+      Result<bool> done = flush_.cut_window(asked);
+      if (!done.ok()) return first.note(std::move(done).error());
+      if (!*done) return;
+      if (asked) wait_for_trim();
+    }
+  };
+  cut();
+  for (;;) {
+    Result<bool> merged = compaction_.merge_next(asked);
+    if (!merged.ok()) {
+      first.note(std::move(merged).error());
+      break;
+    }
+    if (!*merged) break;
+    cut();
+  }
+  return first.take();
+}
+
+void Maintenance::wait_for_trim() {
+  const auto until = std::chrono::steady_clock::now() + kTrimWait;
+  while (!flush_.trim() && std::chrono::steady_clock::now() < until && !engine_.stop.load()) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+}
+
+Status Maintenance::delete_series(std::span<const std::vector<model::Matcher>> selectors,
+                                  TimeRange range) {
+  const std::lock_guard lock(work_mutex_);
+  return delete_samples(engine_, selectors, range);
+}
+
+Status Maintenance::clean_tombstones() {
+  const std::lock_guard lock(work_mutex_);
+  return compaction_.clean_tombstones();
+}
+
+Result<std::string> Maintenance::snapshot(bool skip_head) {
+  const std::lock_guard lock(work_mutex_);
+  return take_db_snapshot(engine_, skip_head);
+}
+
+Status Maintenance::compact() {
+  const std::lock_guard lock(work_mutex_);
+  FirstError first;
+  first.note(cut_and_compact(true));
+  return first.take();
+}
+
+}  // namespace varve::storage
