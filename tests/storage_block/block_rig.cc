@@ -104,9 +104,10 @@ std::vector<RigSeries> some_series(std::uint64_t seed, std::size_t count) {
   }
   std::sort(all.begin(), all.end(),
             [](const RigSeries& a, const RigSeries& b) { return a.labels < b.labels; });
-  all.erase(std::unique(all.begin(), all.end(),
-                        [](const RigSeries& a, const RigSeries& b) { return a.labels == b.labels; }),
-            all.end());
+  all.erase(
+      std::unique(all.begin(), all.end(),
+                  [](const RigSeries& a, const RigSeries& b) { return a.labels == b.labels; }),
+      all.end());
   return all;
 }
 

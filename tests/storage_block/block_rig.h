@@ -27,8 +27,8 @@ struct RigSeries {
   std::vector<RigChunk> chunks;
 };
 
-// Sorted by labels, unique. Metrics with targets, names on some series only, unique values, constants,
-// histograms, series that start late; from a seed.
+// Sorted by labels, unique. Metrics with targets, names on some series only, unique values,
+// constants, histograms, series that start late; from a seed.
 std::vector<RigSeries> some_series(std::uint64_t seed, std::size_t count);
 
 BlockMeta rig_meta();

@@ -70,8 +70,9 @@ TEST_CASE("block: only chunks that overlap the range are given", "[storage][bloc
   const auto series = some_series(3, 200);
   const auto rig = make_rig(series);
   const Timestamp start = series[0].chunks[0].times[0];
-  for (const TimeRange range : {TimeRange{start, start}, TimeRange{start + 1'000'000, start + 2'000'000},
-                                TimeRange{0, start - 10'000}, TimeRange{start + 900'000, start + 900'001}}) {
+  for (const TimeRange range :
+       {TimeRange{start, start}, TimeRange{start + 1'000'000, start + 2'000'000},
+        TimeRange{0, start - 10'000}, TimeRange{start + 900'000, start + 900'001}}) {
     CAPTURE(range.min_ms, range.max_ms);
     for (std::uint32_t i = 0; i < series.size(); ++i) {
       const auto samples = read_series(*rig->block, i, range);

@@ -12,8 +12,7 @@ using model::MatchType;
 
 namespace {
 
-Ordinals plainly_selected(const std::vector<RigSeries>& series,
-                          std::span<const Matcher> matchers) {
+Ordinals plainly_selected(const std::vector<RigSeries>& series, std::span<const Matcher> matchers) {
   Ordinals out;
   for (std::uint32_t i = 0; i < series.size(); ++i) {
     bool all = true;
@@ -32,13 +31,33 @@ struct Wanted {
 
 // Equal and regular values that hit none, some and all.
 const std::vector<Wanted> kWanted = {
-    {"__name__", "metric_3_total"}, {"__name__", "metric_3.*"}, {"__name__", ".+"},
-    {"__name__", "metric_(3|4|11)_total"}, {"__name__", "nothing"}, {"__name__", ".*_total"},
-    {"instance", "host-07:9100"}, {"instance", "host-0.*"}, {"instance", "host-0[1-4]:9100"},
-    {"instance", "host-01:9100|host-02:9100|elsewhere"}, {"job", "node"}, {"job", "data.*"},
-    {"cpu", ""}, {"cpu", ".*"}, {"cpu", ".+"}, {"cpu", "|3"}, {"cpu", "3|4"}, {"cpu", "[0-3]?"},
-    {"mode", "idle"}, {"mode", "i.*|x"}, {"unique", "0.*"}, {"unique", "[0-7].* +"}, {"unique", ".+"},
-    {"nowhere", ""}, {"nowhere", "x"}, {"nowhere", ".+"}, {"nowhere", ".*"},
+    {"__name__", "metric_3_total"},
+    {"__name__", "metric_3.*"},
+    {"__name__", ".+"},
+    {"__name__", "metric_(3|4|11)_total"},
+    {"__name__", "nothing"},
+    {"__name__", ".*_total"},
+    {"instance", "host-07:9100"},
+    {"instance", "host-0.*"},
+    {"instance", "host-0[1-4]:9100"},
+    {"instance", "host-01:9100|host-02:9100|elsewhere"},
+    {"job", "node"},
+    {"job", "data.*"},
+    {"cpu", ""},
+    {"cpu", ".*"},
+    {"cpu", ".+"},
+    {"cpu", "|3"},
+    {"cpu", "3|4"},
+    {"cpu", "[0-3]?"},
+    {"mode", "idle"},
+    {"mode", "i.*|x"},
+    {"unique", "0.*"},
+    {"unique", "[0-7].* +"},
+    {"unique", ".+"},
+    {"nowhere", ""},
+    {"nowhere", "x"},
+    {"nowhere", ".+"},
+    {"nowhere", ".*"},
 };
 
 }  // namespace

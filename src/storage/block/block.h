@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// An immutable block, open for reading: an inverted index over series ordinals, and their chunks. It
-// is mapped, not loaded: opening costs the same for any size, and every page is verified against its
-// checksum the first time it is touched. See FORMAT.md.
+// An immutable block, open for reading: an inverted index over series ordinals, and their chunks.
+// It is mapped, not loaded: opening costs the same for any size, and every page is verified against
+// its checksum the first time it is touched. See FORMAT.md.
 #pragma once
 
 #include <cstddef>
@@ -43,9 +43,9 @@ struct ChunkView {
   std::string_view bytes;
 };
 
-// A label of some series, as storage::LabelColumn: value 0 is "absent", values[0] is "". Strings are
-// stored front-coded, so the values are made here and not the block's: they live as long as `keeps`
-// (which moves and copies with the column, and outlives the block).
+// A label of some series, as storage::LabelColumn: value 0 is "absent", values[0] is "". Strings
+// are stored front-coded, so the values are made here and not the block's: they live as long as
+// `keeps` (which moves and copies with the column, and outlives the block).
 struct BlockLabelColumn {
   std::vector<std::uint32_t> ids;        // one per asked ordinal
   std::vector<std::string_view> values;  // by id: those that occur, in ascending order
@@ -59,7 +59,8 @@ struct BlockPart {
 };
 
 // Immutable but for its tombstones; all methods may be called from several threads. Every method
-// that reads pages can answer kCorruption, naming file and offset; nothing else is affected by that.
+// that reads pages can answer kCorruption, naming file and offset; nothing else is affected by
+// that.
 class Block {
  public:
   // kCorruption, kIo; kInvalidArgument if the format is newer or it belongs to another database
@@ -75,8 +76,8 @@ class Block {
   virtual Result<std::vector<BlockPart>> parts() const = 0;
 
   // Series. ---------------------------------------------------------------------------------------
-  // Ordinals of the series that satisfy all matchers (model/matcher.h); an empty list of matchers is
-  // every series.
+  // Ordinals of the series that satisfy all matchers (model/matcher.h); an empty list of matchers
+  // is every series.
   virtual Result<Ordinals> select(std::span<const model::Matcher> matchers) const = 0;
   virtual Result<Labels> labels(std::uint32_t ordinal) const = 0;
   // Of many, which is several times cheaper per series; ordinals ascend.
@@ -95,7 +96,8 @@ class Block {
 
   // Samples. --------------------------------------------------------------------------------------
   // Appends the chunks of a series that overlap `range`, oldest first; touches no bytes of others.
-  virtual Status chunks(std::uint32_t ordinal, TimeRange range, std::vector<ChunkView>& out) const = 0;
+  virtual Status chunks(std::uint32_t ordinal, TimeRange range,
+                        std::vector<ChunkView>& out) const = 0;
   virtual Result<Column> column(std::uint32_t id) const = 0;
   virtual std::size_t column_count() const = 0;
 
@@ -105,8 +107,8 @@ class Block {
   // Writes the file, then shows them to readers. One caller at a time.
   virtual Status set_tombstones(fs::FileSystem& files, Tombstones tombstones) = 0;
 
-  // Reads and checks everything: pages, structure, and every chunk by decoding it. Each finding goes
-  // to `report` (file, offset, what); the number of findings.
+  // Reads and checks everything: pages, structure, and every chunk by decoding it. Each finding
+  // goes to `report` (file, offset, what); the number of findings.
   virtual std::size_t verify(const std::function<void(const Error&)>& report) const = 0;
 };
 

@@ -140,7 +140,8 @@ Result<std::uint32_t> Dictionary::lower_bound(std::string_view value) const {
   }
   VARVE_TRY(cursor.open(low));
   const auto first = static_cast<std::uint32_t>(low * kDictionaryGroup + 1);
-  const std::uint32_t last = std::min(count_, first + static_cast<std::uint32_t>(kDictionaryGroup) - 1);
+  const std::uint32_t last =
+      std::min(count_, first + static_cast<std::uint32_t>(kDictionaryGroup) - 1);
   for (std::uint32_t id = first; id <= last; ++id) {
     VARVE_TRY(cursor.next());
     if (std::string_view(cursor.value()) >= value) return id;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sorted, unique strings, front-coded in groups of 16, of which the first is stored whole: a string is
-// found by binary search over those. Ids count from 1; 0 means "none". See FORMAT.md, "Dictionary".
+// Sorted, unique strings, front-coded in groups of 16, of which the first is stored whole: a string
+// is found by binary search over those. Ids count from 1; 0 means "none". See FORMAT.md,
+// "Dictionary".
 #pragma once
 
 #include <cstdint>
@@ -34,7 +35,8 @@ class Dictionary {
  public:
   Dictionary() = default;
   Dictionary(Extent strings, Extent starts, std::uint32_t count)
-      : strings_(strings), starts_(starts, (count + kDictionaryGroup - 1) / kDictionaryGroup),
+      : strings_(strings),
+        starts_(starts, (count + kDictionaryGroup - 1) / kDictionaryGroup),
         count_(count) {}
 
   std::uint32_t size() const { return count_; }

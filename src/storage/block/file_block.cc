@@ -66,7 +66,6 @@ struct Strings {
   }
 };
 
-
 }  // namespace
 
 Result<std::shared_ptr<Block>> Block::open(fs::FileSystem& files, std::string directory,
@@ -78,8 +77,8 @@ Result<std::shared_ptr<Block>> FileBlock::open(fs::FileSystem& files, std::strin
                                                std::uint64_t hash_fingerprint) {
   std::shared_ptr<FileBlock> block(new FileBlock());
   block->directory_ = std::move(directory);
-  VARVE_TRY_ASSIGN(block->index_, PagedFile::open(files, fs::join(block->directory_, kIndexFile),
-                                                  kIndexMagic));
+  VARVE_TRY_ASSIGN(block->index_,
+                   PagedFile::open(files, fs::join(block->directory_, kIndexFile), kIndexMagic));
   VARVE_TRY_ASSIGN(block->data_,
                    PagedFile::open(files, fs::join(block->directory_, kDataFile), kDataMagic));
   const PagedFile& index = *block->index_;
@@ -103,9 +102,11 @@ Result<std::shared_ptr<Block>> FileBlock::open(fs::FileSystem& files, std::strin
                  fmt::format("{}: the block is of another database", block->directory_));
   }
   block->count_ = static_cast<std::uint32_t>(layout.series);
-  block->series_starts_ = PackedArray(layout.extent(index, Section::kSeriesStarts), layout.series + 1);
+  block->series_starts_ =
+      PackedArray(layout.extent(index, Section::kSeriesStarts), layout.series + 1);
   block->list_starts_ = PackedArray(layout.extent(index, Section::kListStarts), layout.lists + 1);
-  block->shape_starts_ = PackedArray(layout.extent(index, Section::kShapeStarts), layout.shapes + 1);
+  block->shape_starts_ =
+      PackedArray(layout.extent(index, Section::kShapeStarts), layout.shapes + 1);
   VARVE_TRY_ASSIGN(
       block->shape_of_series_,
       IdColumn::open(layout.extent(index, Section::kShapeOfSeries), block->count_,
@@ -268,7 +269,8 @@ Result<Labels> FileBlock::labels(std::uint32_t ordinal) const {
   return std::move(one.front());
 }
 
-Result<BlockLabelColumn> FileBlock::label_column(OrdinalSpan ordinals, std::string_view name) const {
+Result<BlockLabelColumn> FileBlock::label_column(OrdinalSpan ordinals,
+                                                 std::string_view name) const {
   BlockLabelColumn column;
   column.ids.resize(ordinals.size(), 0);
   column.values.emplace_back();
@@ -315,11 +317,11 @@ Result<std::vector<std::string>> FileBlock::label_values(std::string_view name) 
   std::vector<std::string> out;
   if (found == nullptr) return out;
   out.reserve(found->values.size());
-  VARVE_TRY(found->values.visit(1, found->values.size() + 1,
-                                [&](std::uint32_t, std::string_view value) {
-                                  out.emplace_back(value);
-                                  return true;
-                                }));
+  VARVE_TRY(
+      found->values.visit(1, found->values.size() + 1, [&](std::uint32_t, std::string_view value) {
+        out.emplace_back(value);
+        return true;
+      }));
   return out;
 }
 

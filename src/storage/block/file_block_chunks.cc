@@ -61,7 +61,8 @@ class Lengths {
 
 }  // namespace
 
-Status FileBlock::chunks(std::uint32_t ordinal, TimeRange range, std::vector<ChunkView>& out) const {
+Status FileBlock::chunks(std::uint32_t ordinal, TimeRange range,
+                         std::vector<ChunkView>& out) const {
   VARVE_CHECK(ordinal < count_);
   VARVE_TRY_ASSIGN(const ColumnRecord* records, column_records());
   VARVE_TRY_ASSIGN(const PackedArray::Bounds place,
@@ -75,16 +76,15 @@ Status FileBlock::chunks(std::uint32_t ordinal, TimeRange range, std::vector<Chu
 
   const Extent lists = layout_.extent(*index_, Section::kLists);
   VARVE_TRY_ASSIGN(const PackedArray::Bounds list_place, list_starts_.bounds(list, lists.size));
-  VARVE_TRY_ASSIGN(const std::string_view list_head,
-                   lists.read(list_place.begin, std::min<std::uint64_t>(
-                                                    codec::kVarintBytesMax,
-                                                    list_place.end - list_place.begin)));
+  VARVE_TRY_ASSIGN(
+      const std::string_view list_head,
+      lists.read(list_place.begin, std::min<std::uint64_t>(codec::kVarintBytesMax,
+                                                           list_place.end - list_place.begin)));
   codec::ByteReader list_reader(unsigned_bytes(list_head));
   const std::uint64_t count = list_reader.uvarint();
-  const PackedArray columns(
-      {index_.get(), lists.at + list_place.begin + list_reader.taken(),
-       list_place.end - list_place.begin - list_reader.taken()},
-      count);
+  const PackedArray columns({index_.get(), lists.at + list_place.begin + list_reader.taken(),
+                             list_place.end - list_place.begin - list_reader.taken()},
+                            count);
   // A group takes two bytes at least.
   if (list_reader.failed() || count == 0 || columns.groups() > columns.extent().size) {
     return lists.corrupt(list_place.begin, "list of columns: malformed");

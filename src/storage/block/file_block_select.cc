@@ -193,7 +193,8 @@ class Selector {
     if (best == filters_.end()) return false;
     const Filter filter = *best;
     filters_.erase(best);
-    VARVE_TRY_ASSIGN(const std::vector<char> matching, matching_values(*filter.name, *filter.matcher));
+    VARVE_TRY_ASSIGN(const std::vector<char> matching,
+                     matching_values(*filter.name, *filter.matcher));
     Include include{filter.name, {}};
     for (std::uint32_t id = 1; id < matching.size(); ++id) {
       if (matching[id] != 0) include.ids.push_back(id);
@@ -207,8 +208,8 @@ class Selector {
     if (include.ids.size() > kUniteMax) {
       std::vector<char> wanted(include.name->values.size() + std::size_t{1}, 0);
       for (const std::uint32_t id : include.ids) wanted[id] = 1;
-      VARVE_TRY(include.name->column.visit(
-          [&](std::uint32_t begin, std::uint32_t end, std::uint32_t id) {
+      VARVE_TRY(
+          include.name->column.visit([&](std::uint32_t begin, std::uint32_t end, std::uint32_t id) {
             if (wanted[id] == 0) return;
             for (; begin < end; ++begin) out.push_back(begin);
           }));

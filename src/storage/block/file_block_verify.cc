@@ -24,15 +24,16 @@ constexpr std::uint32_t kBatch = 1024;
 Status check_name(const Name& name, std::uint32_t series) {
   std::string last;
   Status in_order;
-  VARVE_TRY(name.values.visit(1, name.values.size() + 1, [&](std::uint32_t id, std::string_view value) {
-    if (value > last) {
-      last = value;
-      return true;
-    }
-    in_order = name.postings.corrupt(
-        0, fmt::format("values of label {} do not ascend at the {}th", name.name, id));
-    return false;
-  }));
+  VARVE_TRY(
+      name.values.visit(1, name.values.size() + 1, [&](std::uint32_t id, std::string_view value) {
+        if (value > last) {
+          last = value;
+          return true;
+        }
+        in_order = name.postings.corrupt(
+            0, fmt::format("values of label {} do not ascend at the {}th", name.name, id));
+        return false;
+      }));
   VARVE_TRY(std::move(in_order));
   // The postings say the same as the column.
   std::vector<std::uint32_t> from_postings(series, 0);
@@ -45,7 +46,8 @@ Status check_name(const Name& name, std::uint32_t series) {
     list.clear();
     VARVE_TRY(read_ordinals(extent, series, list));
     for (const std::uint32_t ordinal : list) {
-      if (from_postings[ordinal] != 0) return extent.corrupt(0, "postings: a series has two values");
+      if (from_postings[ordinal] != 0)
+        return extent.corrupt(0, "postings: a series has two values");
       from_postings[ordinal] = id;
     }
   }
@@ -54,7 +56,8 @@ Status check_name(const Name& name, std::uint32_t series) {
     for (; begin < end; ++begin) same = same && from_postings[begin] == id;
   }));
   if (same) return {};
-  return name.postings.corrupt(0, "postings of label " + name.name + " are not those of its column");
+  return name.postings.corrupt(0,
+                               "postings of label " + name.name + " are not those of its column");
 }
 
 Status check_chunk(const ChunkView& chunk, const Column& column) {
@@ -149,9 +152,10 @@ std::size_t FileBlock::verify(const std::function<void(const Error&)>& report) c
       }
     }
   }
-  if (findings == 0 && (chunks_seen != meta_.chunks || floats != meta_.floats ||
-                        histograms != meta_.histograms)) {
-    check(index_->corrupt(layout_.at(Section::kMeta).at, "metadata: other counts than the block's"));
+  if (findings == 0 &&
+      (chunks_seen != meta_.chunks || floats != meta_.floats || histograms != meta_.histograms)) {
+    check(
+        index_->corrupt(layout_.at(Section::kMeta).at, "metadata: other counts than the block's"));
   }
   return findings;
 }

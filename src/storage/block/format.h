@@ -34,16 +34,16 @@ inline constexpr std::size_t kColumnRecordBytes = 32;
 
 // Sections of the index, in the order in which the root lists them.
 enum class Section : std::uint8_t {
-  kMeta,         // JSON
-  kHashes,       // 16 bytes per series
-  kSeriesStarts, // packed array: where in `data` each series begins, and the end
-  kColumns,      // records of 32 bytes
-  kLists,        // lists of columns
-  kListStarts,   // packed array
-  kShapes,       // sets of label names
-  kShapeStarts,  // packed array
+  kMeta,           // JSON
+  kHashes,         // 16 bytes per series
+  kSeriesStarts,   // packed array: where in `data` each series begins, and the end
+  kColumns,        // records of 32 bytes
+  kLists,          // lists of columns
+  kListStarts,     // packed array
+  kShapes,         // sets of label names
+  kShapeStarts,    // packed array
   kShapeOfSeries,  // id column
-  kNames,        // records: a name and where its parts are
+  kNames,          // records: a name and where its parts are
   kCount,
 };
 
@@ -53,9 +53,9 @@ inline constexpr std::size_t kSingleOrdinalBytesMax = 4;
 
 enum class IdColumnKind : std::uint8_t { kPacked = 0, kRuns = 1 };
 
-// Lengths of chunks as a series' directory has them: the two lowest have a meaning of their own, and
-// no chunk is that short.
-inline constexpr std::uint64_t kLengthSame = 0;      // the bytes of the chunk before
-inline constexpr std::uint64_t kLengthAllSame = 1;   // so for all that follow
+// Lengths of chunks as a series' directory has them: the two lowest have a meaning of their own,
+// and no chunk is that short.
+inline constexpr std::uint64_t kLengthSame = 0;     // the bytes of the chunk before
+inline constexpr std::uint64_t kLengthAllSame = 1;  // so for all that follow
 
 }  // namespace varve::storage::block

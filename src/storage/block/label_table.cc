@@ -61,9 +61,8 @@ void IdLog::push_slow(std::uint32_t id) {
   group_[staged_++] = id;
   if (staged_ < kGroupSize) return;
   staged_ = 0;
-  const bool constant =
-      std::all_of(group_.get() + 1, group_.get() + kGroupSize,
-                  [this](std::int64_t other) { return other == group_[0]; });
+  const bool constant = std::all_of(group_.get() + 1, group_.get() + kGroupSize,
+                                    [this](std::int64_t other) { return other == group_[0]; });
   if (constant) {
     tail_id_ = id;
     tail_count_ = kGroupSize;
@@ -106,8 +105,8 @@ std::vector<std::uint32_t> IdLog::take(std::uint32_t count) {
       continue;
     }
     std::array<std::int64_t, kGroupSize> group;
-    const auto taken = codec::decode_times(
-        {reinterpret_cast<const std::uint8_t*>(at), word}, kGroupSize, group.data());
+    const auto taken = codec::decode_times({reinterpret_cast<const std::uint8_t*>(at), word},
+                                           kGroupSize, group.data());
     VARVE_CHECK(taken.ok());
     std::transform(group.begin(), group.end(), std::back_inserter(ids),
                    [](std::int64_t id) { return static_cast<std::uint32_t>(id); });

@@ -44,7 +44,7 @@ class IdLog {
 
   std::string bytes_;  // closed pieces: runs and packed groups
   std::uint32_t size_ = 0;
-  std::uint32_t tail_id_ = 0;     // the open run at the end, if tail_count_ > 0
+  std::uint32_t tail_id_ = 0;  // the open run at the end, if tail_count_ > 0
   std::uint32_t tail_count_ = 0;
   std::unique_ptr<std::int64_t[]> group_;  // the open group; there is one or an open run
   std::uint32_t staged_ = 0;
@@ -68,7 +68,8 @@ class LabelTable {
     IdLog ids;
   };
   std::uint32_t column_of(std::string_view name, std::size_t position);
-  Status write_column(Column& column, std::uint32_t series, PagedWriter& file, std::string& records);
+  Status write_column(Column& column, std::uint32_t series, PagedWriter& file,
+                      std::string& records);
   Status write_shapes(std::span<const std::uint32_t> ranks, std::uint32_t series, PagedWriter& file,
                       Layout& layout);
 

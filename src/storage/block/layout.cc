@@ -59,13 +59,13 @@ Result<Name> read_name(codec::ByteReader& reader, const PagedFile& file, const L
 }  // namespace
 
 std::string Layout::encode() const {
-  std::string out;
+  std::string out(reinterpret_cast<const char*>(&data_content_bytes), sizeof data_content_bytes);
+  out.append(reinterpret_cast<const char*>(&data_identity), sizeof data_identity);
   for (const SectionPlace& place : sections) {
     append_uvarint(out, place.at);
     append_uvarint(out, place.size);
   }
-  for (const std::uint64_t count :
-       {series, columns, lists, shapes, names, data_content_bytes, data_identity}) {
+  for (const std::uint64_t count : {series, columns, lists, shapes, names}) {
     append_uvarint(out, count);
   }
   return out;
@@ -75,20 +75,22 @@ Result<Layout> Layout::read(const PagedFile& file) {
   VARVE_TRY_ASSIGN(const std::string_view bytes, file.read(file.root_at(), file.root_bytes()));
   codec::ByteReader reader(unsigned_bytes(bytes));
   Layout layout;
+  layout.data_content_bytes = reader.word();
+  layout.data_identity = reader.word();
   bool good = true;
   for (SectionPlace& place : layout.sections) {
     place.at = reader.uvarint();
     place.size = reader.uvarint();
-    good = good && place.at <= file.content_bytes() && place.size <= file.content_bytes() - place.at;
+    good =
+        good && place.at <= file.content_bytes() && place.size <= file.content_bytes() - place.at;
   }
-  for (std::uint64_t* count : {&layout.series, &layout.columns, &layout.lists, &layout.shapes,
-                               &layout.names}) {
+  for (std::uint64_t* count :
+       {&layout.series, &layout.columns, &layout.lists, &layout.shapes, &layout.names}) {
     *count = reader.uvarint();
     good = good && *count <= kCountMax;
   }
-  layout.data_content_bytes = reader.uvarint();
-  layout.data_identity = reader.uvarint();
-  good = good && !reader.failed() && layout.at(Section::kHashes).size == layout.series * kHashBytes &&
+  good = good && !reader.failed() &&
+         layout.at(Section::kHashes).size == layout.series * kHashBytes &&
          layout.at(Section::kColumns).size == layout.columns * kColumnRecordBytes &&
          layout.at(Section::kColumns).at % alignof(ColumnRecord) == 0 &&
          // Each is used by a series at least.
@@ -101,9 +103,9 @@ Result<Layout> Layout::read(const PagedFile& file) {
 void NameRecord::encode(std::string_view name, std::string& out) const {
   append_uvarint(out, name.size());
   out += name;
-  for (const std::uint64_t field : {std::uint64_t{values}, std::uint64_t{series}, at, strings_bytes,
-                                    starts_bytes, column_bytes, postings_bytes,
-                                    postings_starts_bytes}) {
+  for (const std::uint64_t field :
+       {std::uint64_t{values}, std::uint64_t{series}, at, strings_bytes, starts_bytes, column_bytes,
+        postings_bytes, postings_starts_bytes}) {
     append_uvarint(out, field);
   }
 }

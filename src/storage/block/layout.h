@@ -66,7 +66,7 @@ struct Name {
   std::string name;
   std::uint32_t series = 0;
   Dictionary values;
-  IdColumn column;        // by ordinal: the value's id, 0 for none
+  IdColumn column;  // by ordinal: the value's id, 0 for none
   Extent postings;
   PackedArray postings_starts;  // by value id - 1, and the end
   std::uint64_t dictionary_bytes = 0, column_bytes = 0, postings_bytes = 0;  // with their places

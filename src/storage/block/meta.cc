@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Block metadata as JSON, and ULIDs. nlohmann/json throws on what it does not like; it is caught here.
+// Block metadata as JSON, and ULIDs. nlohmann/json throws on what it does not like; it is caught
+// here.
 #include "storage/block/meta.h"
 
 #include <algorithm>

@@ -12,16 +12,17 @@
 namespace varve::storage::block {
 
 struct BlockMeta {
-  std::string ulid;  // 26 characters, Crockford base 32: creation time and randomness; names the folder
-  TimeRange range;   // of its samples, both ends included; empty for a block without samples
-  // What it was cut or compacted for: [begin, end) aligned to a multiple of its length. Blocks of one
-  // window belong together.
+  std::string
+      ulid;  // 26 characters, Crockford base 32: creation time and randomness; names the folder
+  TimeRange range;  // of its samples, both ends included; empty for a block without samples
+  // What it was cut or compacted for: [begin, end) aligned to a multiple of its length. Blocks of
+  // one window belong together.
   Timestamp window_begin_ms = 0, window_end_ms = 0;
-  std::uint32_t level = 1;  // 1: cut from the head
-  bool out_of_order = false;  // has only samples that came behind the cut of their window
+  std::uint32_t level = 1;           // 1: cut from the head
+  bool out_of_order = false;         // has only samples that came behind the cut of their window
   std::vector<std::string> sources;  // ULIDs of the level-1 blocks it consists of
   std::uint64_t series = 0, chunks = 0, floats = 0, histograms = 0;
-  std::uint64_t bytes = 0;  // of all its files, tombstones aside
+  std::uint64_t bytes = 0;             // of all its files, tombstones aside
   std::uint64_t hash_fingerprint = 0;  // index::SeriesHasher::fingerprint() of its database
 };
 

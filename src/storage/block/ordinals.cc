@@ -17,7 +17,8 @@ namespace {
 
 // A list this much longer than the other is searched instead of walked.
 constexpr std::size_t kGallopRatio = 16;
-// A bitmap is tried where it takes at most so many bits for each ordinal; packed gaps take fewer else.
+// A bitmap is tried where it takes at most so many bits for each ordinal; packed gaps take fewer
+// else.
 constexpr std::size_t kBitmapBitsMax = 8;
 constexpr std::size_t kHeaderBytesMax = 1 + 3 * codec::kVarintBytesMax;
 
@@ -69,9 +70,11 @@ std::string as_runs(std::span<const Run> runs, std::size_t count) {
   std::array<Timestamp, kGroupSize> group;
   for (std::size_t at = 0; at < runs.size(); at += kGroupSize) {
     const auto part = runs.subspan(at, std::min(kGroupSize, runs.size() - at));
-    std::transform(part.begin(), part.end(), group.begin(), [](const Run& run) { return run.begin; });
+    std::transform(part.begin(), part.end(), group.begin(),
+                   [](const Run& run) { return run.begin; });
     append_block(out, std::span(group).first(part.size()));
-    std::transform(part.begin(), part.end(), group.begin(), [](const Run& run) { return run.length; });
+    std::transform(part.begin(), part.end(), group.begin(),
+                   [](const Run& run) { return run.length; });
     append_block(out, std::span(group).first(part.size()));
   }
   return out;
@@ -92,10 +95,18 @@ class Reader {
     out_.reserve(before + count);
     bool good = false;
     switch (OrdinalsKind{kind}) {
-      case OrdinalsKind::kRuns: good = read_runs(); break;
-      case OrdinalsKind::kBlocks: good = read_blocks(count); break;
-      case OrdinalsKind::kBitmap: good = read_bitmap(count); break;
-      case OrdinalsKind::kOneRun: good = add_run(reader_.uvarint(), count); break;
+      case OrdinalsKind::kRuns:
+        good = read_runs();
+        break;
+      case OrdinalsKind::kBlocks:
+        good = read_blocks(count);
+        break;
+      case OrdinalsKind::kBitmap:
+        good = read_bitmap(count);
+        break;
+      case OrdinalsKind::kOneRun:
+        good = add_run(reader_.uvarint(), count);
+        break;
     }
     if (!good || reader_.failed() || out_.size() - before != count) {
       out_.resize(before);
@@ -232,7 +243,8 @@ void write_ordinals(std::span<const std::uint32_t> ordinals, std::string& out) {
     begin(best, OrdinalsKind::kOneRun, ordinals.size());
     append_uvarint(best, ordinals.front());
   } else {
-    best = runs.size() * 2 <= ordinals.size() ? as_runs(runs, ordinals.size()) : as_blocks(ordinals);
+    best =
+        runs.size() * 2 <= ordinals.size() ? as_runs(runs, ordinals.size()) : as_blocks(ordinals);
     const std::uint64_t span = ordinals.back() - ordinals.front();
     if (span / ordinals.size() < kBitmapBitsMax && span / 8 + 1 < best.size()) {
       std::string bitmap = as_bitmap(ordinals);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Lists of series ordinals, ascending and unique: the postings of a block, as a compressed bitmap, in
-// whichever form is smallest. And the algebra on them. See FORMAT.md, "Ordinals".
+// Lists of series ordinals, ascending and unique: the postings of a block, as a compressed bitmap,
+// in whichever form is smallest. And the algebra on them. See FORMAT.md, "Ordinals".
 #pragma once
 
 #include <cstdint>

@@ -70,7 +70,8 @@ void PackedWriter::reset() {
 
 Status PackedArray::group(std::uint64_t group, PackedGroup& out) const {
   const std::uint64_t last = groups() - 1;
-  if (extent_.size < last * 4) return extent_.corrupt(0, "packed array: shorter than its directory");
+  if (extent_.size < last * 4)
+    return extent_.corrupt(0, "packed array: shorter than its directory");
   const std::uint64_t blocks_bytes = extent_.size - last * 4;
   std::uint32_t begin = 0;
   std::uint64_t end = blocks_bytes;
@@ -91,7 +92,8 @@ Status PackedArray::group(std::uint64_t group, PackedGroup& out) const {
     return extent_.corrupt(blocks_bytes + group * 4, "packed array: bad directory");
   }
   VARVE_TRY_ASSIGN(const std::string_view bytes, extent_.read(begin, end - begin));
-  out.size = static_cast<std::size_t>(std::min<std::uint64_t>(kGroupSize, count_ - group * kGroupSize));
+  out.size =
+      static_cast<std::size_t>(std::min<std::uint64_t>(kGroupSize, count_ - group * kGroupSize));
   const auto taken = codec::decode_times(unsigned_bytes(bytes), out.size, out.values.data());
   if (!taken.ok() || *taken != bytes.size()) {
     return extent_.corrupt(begin, "packed array: malformed group");
@@ -227,8 +229,9 @@ Result<IdColumn> IdColumn::open(Extent extent, std::uint32_t count, std::uint32_
   IdColumn column;
   column.count_ = count;
   column.id_max_ = id_max;
-  VARVE_TRY_ASSIGN(const std::string_view head,
-                   extent.read(0, std::min<std::uint64_t>(extent.size, 1 + 2 * codec::kVarintBytesMax)));
+  VARVE_TRY_ASSIGN(
+      const std::string_view head,
+      extent.read(0, std::min<std::uint64_t>(extent.size, 1 + 2 * codec::kVarintBytesMax)));
   codec::ByteReader reader(unsigned_bytes(head));
   const std::uint8_t kind = reader.byte();
   if (reader.failed() || kind > static_cast<std::uint8_t>(IdColumnKind::kRuns)) {
@@ -246,9 +249,8 @@ Result<IdColumn> IdColumn::open(Extent extent, std::uint32_t count, std::uint32_
     return extent.corrupt(1, "id column: bad number of runs");
   }
   VARVE_TRY_ASSIGN(const Extent starts, extent.part(reader.taken(), starts_bytes));
-  VARVE_TRY_ASSIGN(const Extent values,
-                   extent.part(reader.taken() + starts_bytes,
-                               extent.size - reader.taken() - starts_bytes));
+  VARVE_TRY_ASSIGN(const Extent values, extent.part(reader.taken() + starts_bytes,
+                                                    extent.size - reader.taken() - starts_bytes));
   column.starts_ = PackedArray(starts, runs);
   column.values_ = PackedArray(values, runs);
   return column;

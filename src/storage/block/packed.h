@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Arrays of numbers in groups of 128, each in the integer codec that makes it smallest; and columns of
-// ids over ordinals, which are such an array or the runs of equal ids, whichever is smaller. See
+// Arrays of numbers in groups of 128, each in the integer codec that makes it smallest; and columns
+// of ids over ordinals, which are such an array or the runs of equal ids, whichever is smaller. See
 // FORMAT.md, "Packed array" and "Id column".
 #pragma once
 
@@ -56,8 +56,8 @@ class PackedArray {
   Status group(std::uint64_t group, PackedGroup& out) const;
   // Precondition: i < size().
   Result<std::uint64_t> get(std::uint64_t i) const;
-  // The values i and i + 1, as the bounds of a part of something that has `limit` bytes; kCorruption
-  // if they descend or pass the limit. Precondition: i + 1 < size().
+  // The values i and i + 1, as the bounds of a part of something that has `limit` bytes;
+  // kCorruption if they descend or pass the limit. Precondition: i + 1 < size().
   struct Bounds {
     std::uint64_t begin = 0, end = 0;
   };

@@ -133,8 +133,8 @@ Error PagedFile::corrupt(std::uint64_t at, std::string_view what) const {
 }
 
 Error PagedFile::outside(std::uint64_t at, std::uint64_t size) const {
-  return corrupt(at, fmt::format("{} bytes are pointed to, the content ends at {}", size,
-                                 content_bytes_));
+  return corrupt(
+      at, fmt::format("{} bytes are pointed to, the content ends at {}", size, content_bytes_));
 }
 
 Status PagedFile::verify_table() const {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A file of pages under checksums: written once from front to back, then read through a mapping that
-// verifies each page when it is first touched. It knows nothing of what the pages hold, but for the
-// place of a root from which a reader starts. See FORMAT.md, "Pages".
+// A file of pages under checksums: written once from front to back, then read through a mapping
+// that verifies each page when it is first touched. It knows nothing of what the pages hold, but
+// for the place of a root from which a reader starts. See FORMAT.md, "Pages".
 #pragma once
 
 #include <atomic>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which samples of a block are deleted: time ranges by series ordinal. Immutable once made; the file
-// is replaced as a whole. See FORMAT.md.
+// Which samples of a block are deleted: time ranges by series ordinal. Immutable once made; the
+// file is replaced as a whole. See FORMAT.md.
 #pragma once
 
 #include <cstdint>

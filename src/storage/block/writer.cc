@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Writing: hashes and chunks go to the two files as series come; what is small and needs to be known
-// whole is gathered, and written behind the hashes at the end.
+// Writing: hashes and chunks go to the two files as series come; what is small and needs to be
+// known whole is gathered, and written behind the hashes at the end.
 #include "storage/block/writer.h"
 
 #include <fmt/format.h>
@@ -31,8 +31,11 @@ class FileWriter final : public Writer {
  public:
   FileWriter(fs::FileSystem& files, std::string directory, std::unique_ptr<PagedWriter> index,
              std::unique_ptr<PagedWriter> data)
-      : files_(files), directory_(std::move(directory)), index_(std::move(index)),
-        data_(std::move(data)), hashes_at_(index_->position()) {}
+      : files_(files),
+        directory_(std::move(directory)),
+        index_(std::move(index)),
+        data_(std::move(data)),
+        hashes_at_(index_->position()) {}
 
   ColumnId add_times(std::string_view encoded, TimeRange range, std::uint32_t count) override {
     VARVE_CHECK(!encoded.empty());
@@ -92,8 +95,7 @@ class FileWriter final : public Writer {
     directory_bytes_.clear();
     append_uvarint(directory_bytes_, list_id_);
     std::size_t distinct_end = chunks.size();  // from here on all chunks are as the one before
-    while (distinct_end > 1 &&
-           chunks[distinct_end - 1].bytes == chunks[distinct_end - 2].bytes) {
+    while (distinct_end > 1 && chunks[distinct_end - 1].bytes == chunks[distinct_end - 2].bytes) {
       --distinct_end;
     }
     for (std::size_t i = 0; i < distinct_end; ++i) {
@@ -122,7 +124,8 @@ class FileWriter final : public Writer {
       if (id >= columns_.size()) return bug("a column that was not added");
       const ColumnRecord& column = columns_[id];
       const bool floats = chunks[i].kind == ChunkKind::kFloats;
-      if (floats != (column.times_bytes != 0)) return bug("a chunk of another kind than its column");
+      if (floats != (column.times_bytes != 0))
+        return bug("a chunk of another kind than its column");
       if (chunks[i].bytes.size() <= kLengthAllSame) return bug("a chunk without bytes");
       if (i > 0 && column.min_ms <= columns_[next_list_.back()].max_ms) {
         return bug("chunks that overlap: " + labels.to_string());
@@ -180,9 +183,8 @@ class FileWriter final : public Writer {
     VARVE_TRY(append_section(Section::kSeriesStarts, bytes));
     const std::string padding((0 - index_->position()) % alignof(ColumnRecord), '\0');
     VARVE_TRY(index_->append(padding));
-    VARVE_TRY(append_section(Section::kColumns,
-                             {reinterpret_cast<const char*>(columns_.data()),
-                              columns_.size() * sizeof(ColumnRecord)}));
+    VARVE_TRY(append_section(Section::kColumns, {reinterpret_cast<const char*>(columns_.data()),
+                                                 columns_.size() * sizeof(ColumnRecord)}));
     VARVE_TRY(write_lists());
     VARVE_TRY(labels_.finish(series_, *index_, layout_));
     meta.range = series_ > 0 ? range_ : TimeRange{0, -1};
@@ -219,7 +221,7 @@ class FileWriter final : public Writer {
   base::MemoryAccount account_{"block_writer"};
   index::IdTable column_ids_{account_};
 
-  Interner lists_;  // column ids, as bytes
+  Interner lists_;                   // column ids, as bytes
   std::vector<std::uint32_t> list_;  // of the newest series
   std::vector<std::uint32_t> next_list_;
   std::uint32_t list_id_ = 0;
@@ -242,9 +244,10 @@ Result<std::unique_ptr<Writer>> Writer::create(fs::FileSystem& files, std::strin
   VARVE_TRY(files.create_directories(directory));
   VARVE_TRY_ASSIGN(auto index,
                    PagedWriter::create(files, fs::join(directory, kIndexFile), kIndexMagic));
-  VARVE_TRY_ASSIGN(auto data, PagedWriter::create(files, fs::join(directory, kDataFile), kDataMagic));
-  return std::unique_ptr<Writer>(std::make_unique<FileWriter>(
-      files, std::move(directory), std::move(index), std::move(data)));
+  VARVE_TRY_ASSIGN(auto data,
+                   PagedWriter::create(files, fs::join(directory, kDataFile), kDataMagic));
+  return std::unique_ptr<Writer>(
+      std::make_unique<FileWriter>(files, std::move(directory), std::move(index), std::move(data)));
 }
 
 }  // namespace varve::storage::block

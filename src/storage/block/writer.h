@@ -32,7 +32,8 @@ struct ChunkToWrite {
 };
 
 // Not thread-safe. Invariants:
-// 1. Memory is bounded by O(series * 40 B + distinct label strings + columns * 24 B), never by bytes
+// 1. Memory is bounded by O(series * 40 B + distinct label strings + columns * 24 B), never by
+// bytes
 //    of samples, which are written as they come.
 // 2. Nothing in the directory means anything before finish() returned: files and directory are
 //    synced then (the parent's entry is the caller's to sync, and the MANIFEST decides).
@@ -43,8 +44,8 @@ class Writer {
   static Result<std::unique_ptr<Writer>> create(fs::FileSystem& files, std::string directory);
   virtual ~Writer() = default;  // without finish(): the files stay as rubbish for the caller
 
-  // The times of float chunks, encoded by codec::encode_times: equal ones become one column. `range`
-  // and `count` must be theirs. The bytes are not looked into.
+  // The times of float chunks, encoded by codec::encode_times: equal ones become one column.
+  // `range` and `count` must be theirs. The bytes are not looked into.
   virtual ColumnId add_times(std::string_view encoded, TimeRange range, std::uint32_t count) = 0;
   // A column without times, for one histogram chunk.
   virtual ColumnId add_bounds(TimeRange range, std::uint32_t count) = 0;
