@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { stacked, summarize, toChartData } from "../../src/web/app/parts/chart_data";
+import { drawnColumns, summarize, toChartData } from "../../src/web/app/parts/chart_data";
 
 const range = { startS: 100, endS: 130, stepS: 10 };
 
@@ -34,13 +34,34 @@ test("stacking adds up and keeps gaps", () => {
     { name: "a", labels: {}, values: [1, null, 3] },
     { name: "b", labels: {}, values: [10, 20, null] },
   ];
-  expect(stacked(series)).toEqual([
+  expect(drawnColumns(series, true).columns).toEqual([
     [1, null, 3],
     [11, 20, null],
+  ]);
+  expect(drawnColumns(series, false).columns).toEqual([
+    [1, null, 3],
+    [10, 20, null],
+  ]);
+});
+
+test("what is drawn below zero stacks downwards; percent stacks fill a hundred", () => {
+  const negated = [
+    { name: "in", labels: {}, values: [1], look: { stack: "normal" as const } },
+    { name: "out", labels: {}, values: [2], look: { stack: "normal" as const, negate: true } },
+    { name: "out2", labels: {}, values: [3], look: { stack: "normal" as const, negate: true } },
+  ];
+  expect(drawnColumns(negated, false).columns).toEqual([[1], [-2], [-5]]);
+  const shares = [
+    { name: "a", labels: {}, values: [1, 0], look: { stack: "percent" as const } },
+    { name: "b", labels: {}, values: [3, 0], look: { stack: "percent" as const } },
+  ];
+  expect(drawnColumns(shares, false).columns).toEqual([
+    [25, 0],
+    [100, 0],
   ]);
 });
 
 test("a summary leaves gaps out", () => {
-  expect(summarize([1, null, 3])).toEqual({ last: 3, min: 1, max: 3, mean: 2 });
+  expect(summarize([1, null, 3])).toEqual({ last: 3, min: 1, max: 3, mean: 2, sum: 4 });
   expect(summarize([null])).toBeUndefined();
 });

@@ -5,6 +5,7 @@ import "./app.css";
 import type { FunctionComponent } from "preact";
 import { render } from "preact";
 import { useEffect } from "preact/hooks";
+import { DashboardsPage } from "./dashboard/dashboards_page";
 import { Explore } from "./explore/explore";
 import { pageOptions } from "./lib/options";
 import { followLinks, href, place } from "./lib/router";
@@ -25,6 +26,7 @@ interface Page {
 
 const pages: Page[] = [
   { path: "explore", title: "Explore", show: Explore },
+  { path: "dashboards", title: "Dashboards", show: DashboardsPage },
   { path: "alerts", title: "Alerts", show: AlertsPage },
   { path: "rules", title: "Rules", show: RulesPage },
   { path: "targets", title: "Targets", show: TargetsPage },

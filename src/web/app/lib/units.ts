@@ -20,6 +20,7 @@ const scales: Record<string, Scale> = {
   Bps: scaled(["B/s", "kB/s", "MB/s", "GB/s", "TB/s", "PB/s", "EB/s"], 1000),
   binBps: scaled(["B/s", "KiB/s", "MiB/s", "GiB/s", "TiB/s", "PiB/s", "EiB/s"], 1024),
   bps: scaled(["b/s", "kb/s", "Mb/s", "Gb/s", "Tb/s", "Pb/s", "Eb/s"], 1000),
+  eps: scaled(["evt/s", "kevt/s", "Mevt/s", "Gevt/s", "Tevt/s", "Pevt/s", "Eevt/s"], 1000),
   hertz: scaled(["Hz", "kHz", "MHz", "GHz", "THz", "PHz", "EHz"], 1000),
   watt: scaled(["W", "kW", "MW", "GW", "TW", "PW", "EW"], 1000),
   ops: scaled(["ops/s", "kops/s", "Mops/s", "Gops/s", "Tops/s", "Pops/s", "Eops/s"], 1000),
@@ -92,7 +93,7 @@ function seconds(value: number, decimals: number | undefined): string {
   if (magnitude < 1e-3) return `${digits(value * 1e6, decimals)} µs`;
   if (magnitude < 1) return `${digits(value * 1e3, decimals)} ms`;
   if (magnitude < 120) return `${digits(value, decimals)} s`;
-  return formatDuration(value * 1000);
+  return formatDuration(Math.round(value) * 1000, 2);
 }
 
 export function formatValue(value: number, unit = "short", decimals?: number): string {

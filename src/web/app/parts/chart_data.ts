@@ -4,10 +4,29 @@ import type { MatrixItem } from "../lib/api";
 import { legendText } from "../lib/labels";
 import { parseValue } from "../lib/number";
 
+// How one line differs from the chart's style.
+export interface SeriesLook {
+  color?: string;
+  draw?: "line" | "bars" | "points";
+  step?: "none" | "after" | "before";
+  smooth?: boolean;
+  width?: number;
+  fill?: number; // 0..100
+  dash?: number[];
+  stack?: "none" | "normal" | "percent";
+  stackGroup?: string;
+  negate?: boolean;
+  rightAxis?: boolean;
+  connectGaps?: boolean;
+  unit?: string;
+  decimals?: number;
+  hiddenInLegend?: boolean;
+}
 export interface ChartSeries {
   name: string;
   labels: Record<string, string>;
   values: (number | null)[]; // one per time; null: a gap
+  look?: SeriesLook;
 }
 export interface ChartData {
   timesS: number[];
@@ -15,42 +34,82 @@ export interface ChartData {
   dropped: number; // series beyond the limit
 }
 
+export interface StepRange {
+  startS: number;
+  endS: number;
+  stepS: number;
+}
+
 // More lines than this can neither be told apart nor drawn smoothly.
 export const drawnSeriesMax = 300;
 
+export function timesOf(range: StepRange): number[] {
+  const count = Math.floor((range.endS - range.startS) / range.stepS + 1e-6) + 1;
+  return Array.from({ length: Math.max(count, 0) }, (_, i) => range.startS + i * range.stepS);
+}
+
 // Points lie on start + i * step; what a series does not have there is a gap.
+export function valuesOn(item: MatrixItem, range: StepRange, count: number): (number | null)[] {
+  const values = new Array<number | null>(count).fill(null);
+  const put = (time: number, text: string) => {
+    const at = Math.round((time - range.startS) / range.stepS);
+    const value = parseValue(text);
+    if (at >= 0 && at < count && Number.isFinite(value)) values[at] = value;
+  };
+  for (const [time, text] of item.values ?? []) put(time, text);
+  // Without a heatmap a native histogram is drawn as its count.
+  for (const [time, histogram] of item.histograms ?? []) put(time, histogram.count);
+  return values;
+}
+
 export function toChartData(
   matrix: MatrixItem[],
-  range: { startS: number; endS: number; stepS: number },
+  range: StepRange,
   legend: string,
   limit = drawnSeriesMax,
 ): ChartData {
-  const count = Math.floor((range.endS - range.startS) / range.stepS + 1e-6) + 1;
-  const timesS = Array.from({ length: count }, (_, i) => range.startS + i * range.stepS);
-  const series = matrix.slice(0, limit).map((item) => {
-    const values = new Array<number | null>(count).fill(null);
-    const put = (time: number, text: string) => {
-      const at = Math.round((time - range.startS) / range.stepS);
-      const value = parseValue(text);
-      if (at >= 0 && at < count && Number.isFinite(value)) values[at] = value;
-    };
-    for (const [time, text] of item.values ?? []) put(time, text);
-    // Without a heatmap a native histogram is drawn as its count.
-    for (const [time, histogram] of item.histograms ?? []) put(time, histogram.count);
-    return { name: legendText(legend, item.metric), labels: item.metric, values };
-  });
+  const timesS = timesOf(range);
+  const series = matrix.slice(0, limit).map((item) => ({
+    name: legendText(legend, item.metric),
+    labels: item.metric,
+    values: valuesOn(item, range, timesS.length),
+  }));
   return { timesS, series, dropped: Math.max(0, matrix.length - limit) };
 }
 
-// Each series on top of those before it; gaps count as 0 there and stay gaps themselves.
-export function stacked(series: ChartSeries[]): (number | null)[][] {
-  const sums: number[] = [];
-  return series.map(({ values }) =>
-    values.map((value, i) => {
-      sums[i] = (sums[i] ?? 0) + (value ?? 0);
-      return value === null ? null : (sums[i] ?? null);
-    }),
+// What is drawn: signs turned, stacks summed up (those above and below zero apart); gaps count as 0
+// in a stack and stay gaps themselves.
+export function drawnColumns(
+  series: ChartSeries[],
+  stackAll: boolean,
+): { columns: (number | null)[][]; stacked: boolean[] } {
+  const sums = new Map<string, number[]>();
+  const totals: number[] = [];
+  const percent = series.some((s) => s.look?.stack === "percent");
+  if (percent) {
+    for (const { values } of series) {
+      values.forEach((v, i) => {
+        totals[i] = (totals[i] ?? 0) + Math.abs(v ?? 0);
+      });
+    }
+  }
+  const stacked = series.map(
+    (s) => stackAll || (s.look?.stack !== undefined && s.look.stack !== "none"),
   );
+  const columns = series.map((s, at) => {
+    const sign = s.look?.negate ? -1 : 1;
+    const group = `${sign}/${s.look?.stackGroup ?? ""}`;
+    const sum = sums.get(group) ?? [];
+    sums.set(group, sum);
+    return s.values.map((value, i) => {
+      let v = value === null ? null : sign * value;
+      if (percent && v !== null) v = totals[i] ? (100 * v) / totals[i] : 0;
+      if (!stacked[at]) return v;
+      sum[i] = (sum[i] ?? 0) + (v ?? 0);
+      return v === null ? null : (sum[i] ?? null);
+    });
+  });
+  return { columns, stacked };
 }
 
 export interface Summary {
@@ -58,6 +117,7 @@ export interface Summary {
   min: number;
   max: number;
   mean: number;
+  sum: number;
 }
 
 export function summarize(values: (number | null)[]): Summary | undefined {
@@ -74,7 +134,7 @@ export function summarize(values: (number | null)[]): Summary | undefined {
     sum += value;
     ++count;
   }
-  return last === undefined ? undefined : { last, min, max, mean: sum / count };
+  return last === undefined ? undefined : { last, min, max, mean: sum / count, sum };
 }
 
 // Colours that stay apart for many series, for a light or a dark ground.

@@ -18,7 +18,16 @@ export function CopyButton(props: { text: string; title?: string }) {
       aria-label={props.title ?? "Copy"}
       onClick={copy}
     >
-      {done ? "✓" : "⧉"}
+      {done ? "✓" : <CopySign />}
     </button>
+  );
+}
+
+function CopySign() {
+  return (
+    <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true">
+      <rect x="5" y="5" width="9" height="9" rx="2" fill="none" stroke="currentColor" />
+      <path d="M3 11H2V4a2 2 0 0 1 2-2h7v1" fill="none" stroke="currentColor" />
+    </svg>
   );
 }

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+// The transformations that tables need, by Grafana's names and options.
+import { type Cell, type Column, type Frame, reduce, rowsOf } from "./frames";
+import { isObject, listOf, objectsOf, type Transformation, textOf } from "./model";
+
+type Options = Record<string, unknown>;
+type Transform = (frames: Frame[], options: Options) => Frame[];
+
+const key = (cell: Cell) => `${typeof cell}:${String(cell)}`;
+const pick = (column: Column, rows: number[]): Column => ({
+  ...column,
+  cells: rows.map((row) => column.cells[row] ?? null),
+});
+
+// One frame with a row for each distinct tuple of what the frames share; values side by side.
+function merge(frames: Frame[]): Frame[] {
+  if (frames.length < 2) return frames;
+  const shared = (frames[0]?.columns ?? [])
+    .map((c) => c.name)
+    .filter((name) => frames.every((f) => f.columns.some((c) => c.name === name)));
+  const names: Column[] = [];
+  const rows = new Map<string, Map<string, Cell>>();
+  for (const frame of frames) {
+    for (const column of frame.columns) {
+      if (!names.some((c) => c.name === column.name)) names.push({ ...column, cells: [] });
+    }
+    for (let row = 0; row < rowsOf(frame); ++row) {
+      const id = frame.columns
+        .filter((c) => shared.includes(c.name) && c.kind !== "number")
+        .map((c) => key(c.cells[row] ?? null))
+        .join("|");
+      const cells = rows.get(id) ?? new Map<string, Cell>();
+      for (const column of frame.columns) cells.set(column.name, column.cells[row] ?? null);
+      rows.set(id, cells);
+    }
+  }
+  const columns = names.map((column) => ({
+    ...column,
+    cells: [...rows.values()].map((cells) => cells.get(column.name) ?? null),
+  }));
+  return [{ query: "", name: "", columns }];
+}
+
+// A row per series: its name and calculations over its values.
+function reduceFrames(frames: Frame[], options: Options): Frame[] {
+  const wanted = listOf(options.reducers).map((r) => textOf(r));
+  const calculations = wanted.length > 0 ? wanted : ["max"];
+  const fields = frames.flatMap((f) => f.columns.filter((c) => c.kind === "number"));
+  return [
+    {
+      query: "",
+      name: "",
+      columns: [
+        { name: "Field", kind: "text", labels: {}, cells: fields.map((f) => f.name) },
+        ...calculations.map((c) => ({
+          name: c,
+          kind: "number" as const,
+          labels: {},
+          cells: fields.map((f) => reduce(f.cells, c === "lastNotNull" ? "last" : c)),
+        })),
+      ],
+    },
+  ];
+}
+
+function organize(frames: Frame[], options: Options): Frame[] {
+  const excluded = isObject(options.excludeByName) ? options.excludeByName : {};
+  const renamed = isObject(options.renameByName) ? options.renameByName : {};
+  const order = isObject(options.indexByName) ? options.indexByName : {};
+  const place = (column: Column, at: number) => {
+    const index = order[column.name];
+    return typeof index === "number" ? index : 10_000 + at;
+  };
+  return frames.map((frame) => ({
+    ...frame,
+    columns: frame.columns
+      .map((column, at) => ({ column, place: place(column, at) }))
+      .filter(({ column }) => excluded[column.name] !== true)
+      .sort((a, b) => a.place - b.place)
+      .map(({ column }) => ({ ...column, name: textOf(renamed[column.name]) || column.name })),
+  }));
+}
+
+function groupBy(frames: Frame[], options: Options): Frame[] {
+  const fields = isObject(options.fields) ? options.fields : {};
+  const settings = (name: string) => (isObject(fields[name]) ? fields[name] : {});
+  return frames.map((frame) => {
+    const keys = frame.columns.filter((c) => settings(c.name).operation === "groupby");
+    const groups = new Map<string, number[]>();
+    for (let row = 0; row < rowsOf(frame); ++row) {
+      const id = keys.map((c) => key(c.cells[row] ?? null)).join("|");
+      groups.set(id, [...(groups.get(id) ?? []), row]);
+    }
+    const rows = [...groups.values()];
+    const columns = keys.map((c) =>
+      pick(
+        c,
+        rows.map((r) => r[0] ?? 0),
+      ),
+    );
+    for (const column of frame.columns) {
+      const { operation, aggregations } = settings(column.name);
+      if (operation !== "aggregate") continue;
+      for (const aggregation of listOf(aggregations).map((a) => textOf(a))) {
+        columns.push({
+          ...column,
+          name: `${column.name} (${aggregation})`,
+          kind: "number",
+          cells: rows.map((r) =>
+            reduce(
+              r.map((row) => column.cells[row] ?? null),
+              aggregation === "lastNotNull" ? "last" : aggregation,
+            ),
+          ),
+        });
+      }
+    }
+    return { ...frame, columns };
+  });
+}
+
+function sortBy(frames: Frame[], options: Options): Frame[] {
+  const [sort] = objectsOf(options.sort);
+  if (!sort) return frames;
+  return frames.map((frame) => {
+    const column = frame.columns.find((c) => c.name === sort.field);
+    if (!column) return frame;
+    const rows = Array.from({ length: rowsOf(frame) }, (_, i) => i);
+    const cell = (row: number) => column.cells[row] ?? Number.NEGATIVE_INFINITY;
+    rows.sort((a, b) => (cell(a) < cell(b) ? -1 : cell(a) > cell(b) ? 1 : 0));
+    if (sort.desc === true) rows.reverse();
+    return { ...frame, columns: frame.columns.map((c) => pick(c, rows)) };
+  });
+}
+
+function filterFieldsByName(frames: Frame[], options: Options): Frame[] {
+  const include = isObject(options.include) ? options.include : {};
+  const names = listOf(include.names).map((n) => textOf(n));
+  let pattern: RegExp | undefined;
+  try {
+    if (textOf(include.pattern) !== "") pattern = new RegExp(textOf(include.pattern));
+  } catch {
+    pattern = undefined;
+  }
+  if (names.length === 0 && !pattern) return frames;
+  return frames.map((frame) => ({
+    ...frame,
+    columns: frame.columns.filter((c) => names.includes(c.name) || pattern?.test(c.name) === true),
+  }));
+}
+
+function limit(frames: Frame[], options: Options): Frame[] {
+  const count = typeof options.limitField === "number" ? options.limitField : 10;
+  return frames.map((frame) => ({
+    ...frame,
+    columns: frame.columns.map((c) => ({ ...c, cells: c.cells.slice(0, count) })),
+  }));
+}
+
+// Labels of series become columns beside their values.
+function labelsToFields(frames: Frame[]): Frame[] {
+  return frames.map((frame) => {
+    const value = frame.columns.find((c) => c.kind === "number");
+    const rows = rowsOf(frame);
+    const labels = Object.entries(value?.labels ?? {}).map(([name, text]) => ({
+      name,
+      kind: "text" as const,
+      labels: {},
+      cells: new Array<Cell>(rows).fill(text),
+    }));
+    return {
+      ...frame,
+      columns: [...frame.columns.slice(0, 1), ...labels, ...frame.columns.slice(1)],
+    };
+  });
+}
+
+// Outer join by the first column of that name (time, if none is given).
+function joinByField(frames: Frame[], options: Options): Frame[] {
+  const by = textOf(options.byField) || "Time";
+  const rows = new Map<string, Cell>();
+  for (const frame of frames) {
+    for (const cell of frame.columns.find((c) => c.name === by)?.cells ?? [])
+      rows.set(key(cell), cell);
+  }
+  const ids = [...rows.keys()];
+  const columns: Column[] = [
+    {
+      name: by,
+      kind: frames[0]?.columns.find((c) => c.name === by)?.kind ?? "text",
+      labels: {},
+      cells: [...rows.values()],
+    },
+  ];
+  for (const frame of frames) {
+    const joint = frame.columns.find((c) => c.name === by);
+    if (!joint) continue;
+    const at = new Map(joint.cells.map((cell, row) => [key(cell), row]));
+    for (const column of frame.columns) {
+      if (column === joint) continue;
+      const cells = ids.map((id) => column.cells[at.get(id) ?? -1] ?? null);
+      columns.push({ ...column, cells });
+    }
+  }
+  return [{ query: "", name: "", columns }];
+}
+
+const transforms: Record<string, Transform> = {
+  merge,
+  reduce: reduceFrames,
+  seriesToRows: (frames) => merge(labelsToFields(frames)),
+  organize,
+  groupBy,
+  sortBy,
+  filterFieldsByName,
+  limit,
+  labelsToFields,
+  joinByField,
+  seriesToColumns: joinByField,
+};
+
+export const knownTransformations = Object.keys(transforms);
+
+export function transform(frames: Frame[], steps: Transformation[]): Frame[] {
+  return steps.reduce((now, step) => transforms[step.kind]?.(now, step.options) ?? now, frames);
+}

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+// What uPlot is told: scales, axes, lines, and what is drawn above them.
+import uPlot from "uplot";
+import { dark, zone } from "../lib/settings";
+import { formatTime } from "../lib/time";
+import { formatValue } from "../lib/units";
+import { type ChartData, seriesColor } from "./chart_data";
+
+export interface ChartStyle {
+  mode: "line" | "stacked" | "points";
+  log: boolean;
+  unit: string;
+  decimals?: number;
+  min?: number;
+  max?: number;
+  softMin?: number;
+  softMax?: number;
+  axisLabel?: string;
+  rightUnit?: string;
+  thresholds?: { value: number; color: string }[];
+}
+export interface Mark {
+  fromS: number;
+  toS: number;
+  color: string;
+  text: string;
+}
+export interface ChartEvents {
+  zoom: (fromMs: number, toMs: number) => void;
+  hover: (at: number | null, series: number | null) => void;
+}
+
+function axisTime(ms: number, spanS: number): string {
+  const text = formatTime(ms, zone.value);
+  if (spanS > 2 * 86400) return text.slice(5, 16);
+  return spanS > 600 ? text.slice(11, 16) : text.slice(11, 19);
+}
+
+function withAlpha(color: string, alpha: number): string {
+  return `color-mix(in srgb, ${color} ${Math.round(alpha * 100)}%, transparent)`;
+}
+
+// Canvas wants a plain colour: let the browser work the mix out.
+const probe = document.createElement("canvas").getContext("2d");
+export function canvasColor(color: string, alpha: number): string {
+  if (!probe) return color;
+  probe.fillStyle = "#000";
+  probe.fillStyle = color;
+  const plain = String(probe.fillStyle);
+  const hex = /^#(..)(..)(..)$/.exec(plain);
+  if (!hex) return withAlpha(color, alpha);
+  const [r, g, b] = hex.slice(1).map((h) => Number.parseInt(h, 16));
+  return `rgba(${r},${g},${b},${alpha})`;
+}
+
+function yRange(style: ChartStyle): uPlot.Range.Function {
+  return (_, dataMin, dataMax) => {
+    if (style.log) return [Math.max(dataMin ?? 1e-12, 1e-12), Math.max(dataMax ?? 1, 1e-11)];
+    let low = Math.min(dataMin ?? 0, style.softMin ?? Number.POSITIVE_INFINITY);
+    let high = Math.max(dataMax ?? 1, style.softMax ?? Number.NEGATIVE_INFINITY);
+    if (style.mode === "stacked") low = Math.min(low, 0);
+    if (low === high) {
+      low -= Math.abs(low) * 0.1 || 0.5;
+      high += Math.abs(high) * 0.1 || 0.5;
+    }
+    const [a, b] = uPlot.rangeNum(low, high, 0.06, true);
+    // Without a negative value the ground is zero where that is near.
+    const ground = low >= 0 && (a ?? 0) < 0 ? 0 : (a ?? 0);
+    return [style.min ?? ground, style.max ?? b ?? 1];
+  };
+}
+
+function path(look: ChartData["series"][number]["look"]): uPlot.Series.PathBuilder | undefined {
+  const { bars, stepped, spline } = uPlot.paths;
+  if (look?.draw === "bars") return bars?.({ size: [0.8, 60] });
+  if (look?.step === "after") return stepped?.({ align: 1 });
+  if (look?.step === "before") return stepped?.({ align: -1 });
+  return look?.smooth ? spline?.() : undefined;
+}
+
+function drawAbove(style: ChartStyle, marks: Mark[]): (plot: uPlot) => void {
+  return (plot) => {
+    const { ctx, bbox } = plot;
+    ctx.save();
+    ctx.beginPath();
+    ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+    ctx.clip();
+    for (const { value, color } of style.thresholds ?? []) {
+      const y = plot.valToPos(value, "y", true);
+      ctx.strokeStyle = canvasColor(color, 0.8);
+      ctx.setLineDash([6, 4]);
+      ctx.beginPath();
+      ctx.moveTo(bbox.left, y);
+      ctx.lineTo(bbox.left + bbox.width, y);
+      ctx.stroke();
+    }
+    ctx.setLineDash([3, 3]);
+    for (const mark of marks) {
+      const from = plot.valToPos(mark.fromS, "x", true);
+      const to = plot.valToPos(mark.toS, "x", true);
+      ctx.strokeStyle = canvasColor(mark.color, 0.9);
+      ctx.fillStyle = canvasColor(mark.color, 0.12);
+      if (to > from + 1) ctx.fillRect(from, bbox.top, to - from, bbox.height);
+      ctx.beginPath();
+      ctx.moveTo(from, bbox.top);
+      ctx.lineTo(from, bbox.top + bbox.height);
+      ctx.stroke();
+    }
+    ctx.restore();
+  };
+}
+
+export function colorFor(data: ChartData, at: number, isDark: boolean): string {
+  return data.series[at]?.look?.color ?? seriesColor(at, isDark);
+}
+
+export function chartOptions(
+  data: ChartData,
+  shown: number[],
+  stacked: boolean[],
+  style: ChartStyle,
+  marks: Mark[],
+  size: { width: number; height: number },
+  syncKey: string,
+  events: ChartEvents,
+): uPlot.Options {
+  const isDark = dark.value;
+  const ink = isDark ? "#98a3b6" : "#5b6577";
+  const grid = { stroke: isDark ? "#2a3242" : "#e4e8ef", width: 1 };
+  const spanS = (data.timesS.at(-1) ?? 0) - (data.timesS[0] ?? 0);
+  const right = shown.some((at) => data.series[at]?.look?.rightAxis);
+  const values = (unit: string) => (_: uPlot, splits: number[]) =>
+    splits.map((v) => (v === null ? "" : formatValue(v, unit, style.decimals)));
+  const valueAxis = (unit: string): uPlot.Axis => ({
+    stroke: ink,
+    grid,
+    ticks: grid,
+    size: (_, texts) => 18 + 6.6 * Math.max(3, ...(texts ?? []).map((t) => t.length)),
+    values: values(unit),
+    ...(style.axisLabel
+      ? { label: style.axisLabel, labelSize: 18, labelFont: "11px sans-serif" }
+      : {}),
+  });
+  return {
+    ...size,
+    legend: { show: false },
+    padding: [8, 8, 0, 0],
+    cursor: {
+      sync: { key: syncKey, setSeries: false },
+      focus: { prox: 24 },
+      drag: { x: true, y: false, setScale: false, dist: 4 },
+      points: { size: 6 },
+    },
+    focus: { alpha: 0.35 },
+    scales: {
+      x: { time: true },
+      y: { distr: style.log ? 3 : 1, range: yRange(style) },
+      ...(right ? { right: { range: yRange({ mode: style.mode, log: false, unit: "" }) } } : {}),
+    },
+    axes: [
+      {
+        stroke: ink,
+        grid,
+        ticks: grid,
+        space: 70,
+        values: (_, splits) => splits.map((s) => axisTime(s * 1000, spanS)),
+      },
+      valueAxis(style.unit),
+      ...(right
+        ? [
+            {
+              ...valueAxis(style.rightUnit ?? style.unit),
+              scale: "right",
+              side: 1 as const,
+              grid: { show: false },
+            },
+          ]
+        : []),
+    ],
+    series: [
+      {},
+      ...shown.map((at, i): uPlot.Series => {
+        const look = data.series[at]?.look;
+        const color = colorFor(data, at, isDark);
+        const points = style.mode === "points" || look?.draw === "points";
+        const fill = look?.fill ?? (stacked[i] ? 35 : 0);
+        const builder = path(look);
+        return {
+          label: data.series[at]?.name ?? "",
+          scale: look?.rightAxis ? "right" : "y",
+          stroke: color,
+          width: points ? 0 : (look?.width ?? 1.5),
+          ...(fill > 0 ? { fill: canvasColor(color, fill / 100) } : {}),
+          ...(look?.dash && look.dash.length > 0 ? { dash: look.dash } : {}),
+          ...(builder ? { paths: builder } : {}),
+          points: points ? { show: true, size: 4, fill: color } : {},
+          spanGaps: look?.connectGaps ?? false,
+        };
+      }),
+    ],
+    hooks: {
+      draw: [drawAbove(style, marks)],
+      setSelect: [
+        (plot) => {
+          if (plot.select.width < 4) return;
+          const from = plot.posToVal(plot.select.left, "x") * 1000;
+          const to = plot.posToVal(plot.select.left + plot.select.width, "x") * 1000;
+          plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+          events.zoom(from, to);
+        },
+      ],
+      setCursor: [(plot) => events.hover(plot.cursor.idx ?? null, null)],
+      setSeries: [
+        (plot, at) => {
+          if (at === null) return;
+          events.hover(plot.cursor.idx ?? null, at > 0 ? (shown[at - 1] ?? null) : null);
+        },
+      ],
+    },
+  };
+}
