@@ -19,6 +19,7 @@
 #include "storage/db_snapshot.h"
 #include "storage/directory.h"
 #include "storage/head/head.h"
+#include "storage/head_snapshots.h"
 #include "storage/limits.h"
 #include "storage/maintenance.h"
 #include "storage/read_path.h"
@@ -118,6 +119,7 @@ class DbImpl final : public Db {
   std::unique_ptr<head::Head> head_;
   std::unique_ptr<WritePath> write_path_;
   std::unique_ptr<wal::Log> wal_;  // after write_path_: destroyed before its source
+  std::unique_ptr<HeadSnapshots> head_snapshots_;
   RecoveryReport recovery_;
 
   std::atomic<bool> stop_{false};  // long work is to end
@@ -141,13 +143,8 @@ Status DbImpl::open(fs::FileSystem& files) {
   VARVE_TRY_ASSIGN(blocks_, BlockStore::open(files, directory_, clock_.now_ms(), options_.repair, log_));
   VARVE_TRY_ASSIGN(head_, head::Head::create(files, directory_.head, blocks_->hasher(),
                                              options_.exemplars_max));
-  if (blocks_->cut()) {
-    for (unsigned shard = 0; shard < head::kShards; ++shard) {
-      head_->shard_at(shard).set_cut(blocks_->cut()->time_ms);
-    }
-  }
-  VARVE_TRY_ASSIGN(Recovery recovered,
-                   recover(directory_.wal, files, options_.recovery_threads, *head_, log_));
+  VARVE_TRY_ASSIGN(const Recovery recovered,
+                   recover(directory_, files, options_.recovery_threads, blocks_->cut(), *head_, log_));
   recovery_ = recovered.report;
   log_.info("storage: log replayed", {{"path", options_.path},
                                       {"series", recovery_.series},
@@ -162,13 +159,17 @@ Status DbImpl::open(fs::FileSystem& files) {
   log_options.directory = directory_.wal;
   log_options.sync = options_.sync;
   log_options.sync_interval = options_.sync_interval;
+  log_options.covered_from_seq = recovered.covered_from_seq;
   VARVE_TRY_ASSIGN(wal_, wal::Log::open(log_options, recovered.next, files, log_, metrics_));
   write_path_->start(*wal_, recovered.next);
   wal_->start(*write_path_);
+  head_snapshots_ = std::make_unique<HeadSnapshots>(files, directory_.snap, *head_, *write_path_, *wal_,
+                                                    recovered, options_.snapshot_log_bytes, log_,
+                                                    metrics_);
   register_metrics();
   maintenance_ = std::make_unique<Maintenance>(
       Engine{options_, limits_, files, directory_, clock_, log_, metrics_, *head_, *write_path_, *wal_,
-             *blocks_, stamps_, stop_});
+             *blocks_, stamps_, *head_snapshots_, stop_});
   if (options_.background) maintenance_->start();
   return {};
 }
@@ -187,6 +188,12 @@ Status DbImpl::close() {
   stop_.store(true);
   maintenance_->stop();
   write_path_->stop();
+  // So that the next start has nothing to replay. If it fails, the log has everything all the same.
+  if (head_snapshots_->worthwhile() && wal_->healthy()) {
+    if (Status taken = head_snapshots_->take(); !taken.ok()) {
+      log_.warn("storage: closing without a snapshot", {{"err", taken.error().message()}});
+    }
+  }
   Status status = wal_->close();
   directory_.lock.reset();
   return status;

@@ -13,6 +13,7 @@
 #include "storage/db.h"
 #include "storage/directory.h"
 #include "storage/head/head.h"
+#include "storage/head_snapshots.h"
 #include "storage/limits.h"
 #include "storage/version_stamps.h"
 #include "storage/wal/log.h"
@@ -33,6 +34,7 @@ struct Engine {
   wal::Log& wal;
   BlockStore& blocks;
   VersionStamps& stamps;
+  HeadSnapshots& head_snapshots;
   const std::atomic<bool>& stop;  // set: long work gives up with kCanceled
 };
 

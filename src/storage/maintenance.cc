@@ -76,7 +76,7 @@ void Maintenance::run(const std::stop_token& stop) {
 
 Status Maintenance::snapshot_head() {
   const std::lock_guard lock(work_mutex_);
-  return {};
+  return engine_.head_snapshots.due() ? engine_.head_snapshots.take() : Status();
 }
 
 Status Maintenance::round() {
@@ -96,6 +96,7 @@ Status Maintenance::round_locked() {
   flush_.trim();
   first.note(idle_.run(engine_.options.idle_after, &engine_.stop));
   first.note(cut_and_compact(false));
+  if (engine_.head_snapshots.due()) first.note(engine_.head_snapshots.take());
   return first.take();
 }
 
@@ -151,6 +152,7 @@ Status Maintenance::compact() {
   const std::lock_guard lock(work_mutex_);
   FirstError first;
   first.note(cut_and_compact(true));
+  if (engine_.head_snapshots.due()) first.note(engine_.head_snapshots.take());
   return first.take();
 }
 

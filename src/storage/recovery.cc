@@ -9,12 +9,15 @@
 
 #include "base/thread_pool.h"
 #include "base/try.h"
+#include "storage/head/shard_image.h"
+#include "storage/snapshot_reader.h"
 #include "storage/wal/reader.h"
 #include "storage/wal/records.h"
 
 namespace varve::storage {
 namespace {
 
+using head::ChunkRef;
 using head::HotSeries;
 
 // What replaying one shard found. Exemplars wait: their ring wants them in the order of time, which
@@ -24,6 +27,8 @@ struct ShardReplay {
   std::uint64_t samples_lost = 0;
   Timestamp min_ms = TimeRange::all().max_ms;
   Timestamp max_ms = TimeRange::all().min_ms;
+  std::uint64_t chunks_lost = 0;   // closed ones whose file or times are gone
+  bool min_known = false;          // min_ms counts what the snapshot had, too
   std::uint32_t lost_id_max = 0;  // the largest id whose series record was lost
   std::vector<wal::ExemplarRecord> exemplars;
   std::vector<std::string> errors;  // sections that could not be decoded to their end
@@ -35,32 +40,151 @@ struct ShardReplay {
   }
 };
 
-// Everything in the log was accepted once, in this order, so only the order in time is looked at.
+// A float run holds what was taken in order, so only the order in time is looked at: what is not newer
+// than its series can only be there because a former version wrote late samples into runs.
 constexpr head::OutOfOrderRule kAcceptLate{TimeRange::all().min_ms, true};
 
 class ShardReplayer {
  public:
-  ShardReplayer(head::Head& head, unsigned shard, std::uint32_t last_id, ShardReplay& out)
-      : head_(head), number_(shard), shard_(head.shard_at(shard)), last_id_(last_id), out_(out) {}
+  ShardReplayer(head::Head& head, unsigned shard, std::uint32_t last_id, std::uint32_t first_column,
+                const std::vector<SeriesId>& retired, const std::optional<HeadCut>& cut,
+                ShardReplay& out)
+      : head_(head),
+        number_(shard),
+        shard_(head.shard_at(shard)),
+        last_id_(last_id),
+        first_column_(first_column),
+        retired_(retired),
+        cut_(cut),
+        out_(out) {}
 
-  void replay(const std::vector<wal::Section>& sections) {
+  // The shard as the snapshot has it, then what the log has of it behind frame `covered_seq`.
+  void replay(SnapshotReader& snapshot, const std::vector<wal::Section>* sections) {
     const std::lock_guard lock(shard_.mutex);
-    for (const wal::Section& section : sections) {
-      decoder_.open(section.bytes);
-      for (;;) {
-        const auto record = decoder_.next();
-        if (!record.ok()) {
-          out_.errors.push_back("frame " + std::to_string(section.position.seq) + ": " +
-                                record.error().message());
-          break;
+    const std::uint64_t covered_seq = snapshot.covered_seq(number_);
+    const bool has_cut = cut_ && number_ < cut_->seqs.size();
+    // Frames up to this one have nothing from before the cut that is not in blocks.
+    std::uint64_t cut_seq = has_cut ? cut_->seqs[number_] : 0;
+    {
+      head::ShardImage image;
+      snapshot.shard(number_, image);
+      restore(image, has_cut && covered_seq > cut_seq);
+    }
+    if (has_cut && covered_seq > cut_seq) {
+      forget_cut(head::TakeLate::kFrozen);
+    }
+    bool to_forget = has_cut && covered_seq <= cut_seq;
+    if (sections != nullptr) {
+      for (const wal::Section& section : *sections) {
+        if (section.position.seq <= covered_seq) continue;
+        if (to_forget && section.position.seq > cut_seq) {
+          forget_cut(head::TakeLate::kAll);
+          to_forget = false;
         }
-        if (std::holds_alternative<std::monostate>(**record)) break;
-        apply(**record);
+        replay_section(section);
+      }
+    }
+    if (to_forget) forget_cut(head::TakeLate::kAll);
+    if (has_cut) shard_.set_cut(cut_->time_ms);
+  }
+
+ private:
+  void replay_section(const wal::Section& section) {
+    decoder_.open(section.bytes);
+    for (;;) {
+      const auto record = decoder_.next();
+      if (!record.ok()) {
+        out_.errors.push_back("frame " + std::to_string(section.position.seq) + ": " +
+                              record.error().message());
+        return;
+      }
+      if (std::holds_alternative<std::monostate>(**record)) return;
+      apply(**record);
+    }
+  }
+
+  template <typename Visit>
+  void visit_series(const Visit& visit) {
+    constexpr std::uint64_t kNeighbours = 16;
+    for (std::uint64_t first = number_ * kNeighbours; first <= last_id_;
+         first += kNeighbours * head::kShards) {
+      for (std::uint64_t id = first; id < first + kNeighbours && id <= last_id_; ++id) {
+        HotSeries& series = head_.series(static_cast<SeriesId>(id));
+        if (series.is(HotSeries::kKnown)) visit(series, static_cast<SeriesId>(id));
       }
     }
   }
 
- private:
+  void forget_cut(head::TakeLate late) {
+    out_.min_ms = TimeRange::all().max_ms;
+    visit_series([&](HotSeries& series, SeriesId id) {
+      out_.min_ms = std::min(out_.min_ms, shard_.forget_before(series, id, cut_->time_ms, late));
+    });
+    out_.min_known = true;
+  }
+
+  // `cut_before`: the snapshot was taken after the cut, so that what was frozen for it is in blocks and
+  // late samples it still has are not.
+  void restore(head::ShardImage& image, bool cut_before) {
+    const std::uint64_t* words = image.words.data();
+    const ChunkRef* chunk = image.chunks.data();
+    std::size_t histograms = 0, late = 0, frozen = 0, deleted = 0;
+    const bool drop_frozen = cut_before && image.frozen_before_ms <= cut_->time_ms;
+    std::vector<ChunkRef> chunks;
+    for (std::size_t i = 0; i < image.ids.size(); ++i) {
+      const std::uint32_t id = image.ids[i];
+      const HotSeries& hot = image.hot[i];
+      chunks.clear();
+      for (std::uint32_t k = 0; k < image.chunk_counts[i]; ++k, ++chunk) add_chunk(*chunk, chunks);
+      HotSeries* const series = find(id);
+      if (series != nullptr) {
+        shard_.restore_series(*series, hot, words, chunks);
+        series->unset(HotSeries::kOutOfOrder);
+        out_.samples += hot.gorilla.count;
+      }
+      words += hot.gorilla.word_count;
+      if (hot.is(HotSeries::kHistograms)) {
+        const auto& from = image.histograms[histograms++];
+        if (series != nullptr) {
+          const Status restored = shard_.restore_histograms(*series, from);
+          if (!restored.ok()) out_.errors.push_back(restored.error().message());
+        }
+      }
+      if (late < image.late.size() && image.late[late].id == id) {
+        if (series != nullptr) shard_.restore_late(*series, std::move(image.late[late]));
+        ++late;
+      }
+      if (frozen < image.frozen.size() && image.frozen[frozen].id == id) {
+        if (series != nullptr && !drop_frozen) {
+          shard_.restore_late(*series, std::move(image.frozen[frozen]));
+        }
+        ++frozen;
+      }
+      if (hot.is(HotSeries::kDeleted)) {
+        if (series != nullptr) shard_.restore_deleted(*series, std::move(image.deleted[deleted]));
+        ++deleted;
+      }
+    }
+  }
+
+  void add_chunk(ChunkRef chunk, std::vector<ChunkRef>& chunks) {
+    chunk.column -= first_column_;
+    if (!head_.columns().held(chunk.column)) {
+      ++out_.chunks_lost;
+      return;
+    }
+    const head::TimeColumn column = head_.columns()[chunk.column];
+    // Blocks have it, and its file may be gone.
+    if (column.count > 0 && cut_ && column.range.max_ms < cut_->time_ms) return;
+    if (column.count == 0 || !head_.spill().held(chunk.place)) {
+      ++out_.chunks_lost;
+      out_.samples_lost += column.count;
+      return;
+    }
+    out_.samples += column.count;
+    chunks.push_back(chunk);
+  }
+
   // The series of an id in the log, or nullptr if its record was lost (or the bytes lie).
   HotSeries* find(std::uint32_t id) {
     if (id == 0 || head::shard_of(static_cast<SeriesId>(id)) != number_) return nullptr;
@@ -68,6 +192,7 @@ class ShardReplayer {
       HotSeries& series = head_.series(static_cast<SeriesId>(id));
       if (series.is(HotSeries::kKnown)) return &series;
     }
+    if (std::binary_search(retired_.begin(), retired_.end(), static_cast<SeriesId>(id))) return nullptr;
     out_.lost_id_max = std::max(out_.lost_id_max, id);
     return nullptr;
   }
@@ -78,16 +203,23 @@ class ShardReplayer {
     } else if (const auto* late = std::get_if<wal::LateFloatRecord>(&record)) {
       HotSeries* series = find(static_cast<std::uint32_t>(late->id));
       if (series == nullptr) {
-        ++out_.samples_lost;
+        lose(late->id);
         return;
       }
       shard_.insert_late(*series, late->id, late->sample);
-      out_.count(late->sample.timestamp_ms);
+      ++out_.samples;
     } else if (const auto* histogram = std::get_if<wal::HistogramRecord>(&record)) {
       HotSeries* series = find(static_cast<std::uint32_t>(histogram->id));
       if (series == nullptr ||
           !codec::check_histogram(histogram->sample.histogram).ok()) {
-        ++out_.samples_lost;
+        lose(histogram->id);
+        return;
+      }
+      if (histogram->late) {
+        shard_.insert_late(*series, histogram->id,
+                           {histogram->sample.timestamp_ms,
+                            std::make_shared<const Histogram>(histogram->sample.histogram)});
+        ++out_.samples;
         return;
       }
       shard_.append_histogram(*series, histogram->id, histogram->sample.timestamp_ms,
@@ -112,8 +244,8 @@ class ShardReplayer {
         __builtin_prefetch(&head_.series(static_cast<SeriesId>(run.ids[i + kAhead])), 1);
       }
       HotSeries* series = find(run.ids[i]);
-      if (series == nullptr) {
-        ++out_.samples_lost;
+      if (series == nullptr || (run.raw[i] == 0 && !series->is(HotSeries::kHasFloat))) {
+        lose(static_cast<SeriesId>(run.ids[i]));
         continue;
       }
       const std::uint64_t previous = std::bit_cast<std::uint64_t>(series->gorilla.last_value);
@@ -124,18 +256,29 @@ class ShardReplayer {
     }
   }
 
+  void lose(SeriesId id) {
+    if (!std::binary_search(retired_.begin(), retired_.end(), id)) ++out_.samples_lost;
+  }
+
   head::Head& head_;
   const unsigned number_;
   head::Shard& shard_;
   const std::uint32_t last_id_;
+  const std::uint32_t first_column_;
+  const std::vector<SeriesId>& retired_;
+  const std::optional<HeadCut>& cut_;
   ShardReplay& out_;
   wal::RunDecoder decoder_;
 };
 
-// The series of the log, ascending by id; their metadata goes to the head at once.
-std::vector<wal::SeriesRecord> read_series(const wal::Recovered& recovered, head::Head& head,
-                                           base::Logger& log) {
-  std::vector<wal::SeriesRecord> records;
+// What the log says of series; metadata go to the head at once.
+struct LogSeries {
+  std::vector<wal::SeriesRecord> records;  // ascending by id, each once, without retired ones
+  std::vector<SeriesId> retired;           // ascending
+};
+
+LogSeries read_series(const wal::Recovered& recovered, head::Head& head, base::Logger& log) {
+  LogSeries out;
   wal::SeriesDecoder decoder;
   for (const wal::Section& section : recovered.series) {
     decoder.open(section.bytes);
@@ -148,40 +291,105 @@ std::vector<wal::SeriesRecord> read_series(const wal::Recovered& recovered, head
       }
       if (std::holds_alternative<std::monostate>(**record)) break;
       if (const auto* series = std::get_if<wal::SeriesRecord>(*record)) {
-        if (series->id != SeriesId::kNone) records.push_back(*series);
+        out.records.push_back(*series);
+      } else if (const auto* retired = std::get_if<wal::RetiredRecord>(*record)) {
+        out.retired.push_back(retired->id);
       } else {
         (void)head.metadata().set(std::get<MetadataEntry>(**record)).ok();
       }
     }
   }
+  std::sort(out.retired.begin(), out.retired.end());
   // Ids are given in the order of the log; a repeated one (which nothing writes) is left out.
-  std::stable_sort(records.begin(), records.end(),
+  std::stable_sort(out.records.begin(), out.records.end(),
                    [](const auto& a, const auto& b) { return a.id < b.id; });
-  records.erase(std::unique(records.begin(), records.end(),
-                            [](const auto& a, const auto& b) { return a.id == b.id; }),
-                records.end());
-  return records;
+  out.records.erase(std::unique(out.records.begin(), out.records.end(),
+                                [](const auto& a, const auto& b) { return a.id == b.id; }),
+                    out.records.end());
+  std::erase_if(out.records, [&out](const wal::SeriesRecord& record) {
+    return std::binary_search(out.retired.begin(), out.retired.end(), record.id);
+  });
+  return out;
+}
+
+// Calls take(id, labels) for the series of snapshot and log, ascending.
+template <typename Take>
+void merge_series(SnapshotReader& snapshot, const LogSeries& log, const Take& take) {
+  auto next = log.records.begin();
+  snapshot.series([&](SeriesId id, std::string_view labels) {
+    for (; next != log.records.end() && next->id < id; ++next) take(next->id, next->labels);
+    if (next != log.records.end() && next->id == id) ++next;
+    if (std::binary_search(log.retired.begin(), log.retired.end(), id)) return;
+    take(id, labels);
+  });
+  for (; next != log.records.end(); ++next) take(next->id, next->labels);
+}
+
+// Makes the files of the head and the columns available. The number of the first column.
+Result<std::uint32_t> restore_files(SnapshotReader& snapshot, const std::string& directory,
+                                    head::Head& head, base::Logger& log) {
+  std::vector<head::SpillFileInfo> needed;
+  if (!snapshot.head_files(needed)) {
+    // Nobody knows which of them are needed: all that are there.
+    VARVE_TRY_ASSIGN(needed, head.spill().found());
+  }
+  VARVE_TRY_ASSIGN(const std::vector<Error> wrong, head.spill().adopt(needed));
+  for (const Error& error : wrong) {
+    log.error("storage: file of the head damaged, going on without what it held",
+              {{"dir", directory}, {"err", error.message()}});
+  }
+  std::uint64_t first = 0;
+  std::uint64_t next = 0;
+  bool any = false;
+  Status status;
+  snapshot.columns([&](std::uint64_t begin, std::vector<head::TimeColumn>& columns) {
+    if (!any) first = next = begin;
+    any = true;
+    if (begin < next || begin - next > (1U << 26)) return;
+    // Columns of a lost piece: without samples, so that their chunks are known to be lost.
+    if (begin > next) {
+      const std::vector<head::TimeColumn> gap(begin - next);
+      if (status.ok()) status = head.columns().restore(gap);
+    }
+    if (status.ok()) status = head.columns().restore(columns);
+    next = begin + columns.size();
+  });
+  VARVE_TRY(status);
+  return static_cast<std::uint32_t>(first);
 }
 
 }  // namespace
 
-Result<Recovery> recover(const std::string& directory, fs::FileSystem& files, std::size_t threads,
-                         head::Head& head, base::Logger& log) {
+Result<Recovery> recover(const DataDirectory& directory, fs::FileSystem& files, std::size_t threads,
+                         const std::optional<HeadCut>& cut, head::Head& head, base::Logger& log) {
   const auto started = std::chrono::steady_clock::now();
   base::ThreadPool pool("recovery", std::max<std::size_t>(threads, 1), 4096);
+  VARVE_TRY_ASSIGN(SnapshotReader snapshot, SnapshotReader::open(files, directory.snap, log));
   wal::RecoverOptions options;
   options.shards_max = head::kShards;
+  options.after_seq = snapshot.needed_after_seq();
   options.pool = threads > 1 ? &pool : nullptr;
-  VARVE_TRY_ASSIGN(const wal::Recovered recovered, wal::recover(directory, files, options));
+  VARVE_TRY_ASSIGN(const wal::Recovered recovered, wal::recover(directory.wal, files, options));
+  Recovery result;
   for (const wal::LogDamage& damage : recovered.damages) {
     log.error("wal: damaged, going on behind it",
               {{"err", damage.message}, {"frames_lost", damage.frames_lost}});
+    result.damaged_segments.push_back(damage.segment);
   }
+  VARVE_TRY_ASSIGN(const std::uint32_t first_column,
+                   restore_files(snapshot, directory.head, head, log));
 
-  const std::vector<wal::SeriesRecord> series = read_series(recovered, head, log);
-  const SeriesId last_id = series.empty() ? SeriesId::kNone : series.back().id;
+  // Metadata of the log are newer.
+  snapshot.metadata([&head](const MetadataEntry& entry) { (void)head.metadata().set(entry).ok(); });
+  const LogSeries log_series = read_series(recovered, head, log);
+  std::vector<SeriesId> known;
+  merge_series(snapshot, log_series,
+               [&known](SeriesId id, std::string_view) { known.push_back(id); });
+  const SeriesId last_id = known.empty() ? SeriesId::kNone : known.back();
   VARVE_TRY(head.reserve_series(last_id));
-  for (const wal::SeriesRecord& record : series) head.mark_known(record.id);
+  for (const SeriesId id : known) head.mark_known(id);
+  const std::size_t series_count = known.size();
+  known = {};
 
   // Task 0 rebuilds names and index (one thread at a time may), the others replay a shard each; they
   // touch nothing in common.
@@ -189,45 +397,82 @@ Result<Recovery> recover(const std::string& directory, fs::FileSystem& files, st
   pool.parallel_for(1 + head::kShards, [&](std::size_t task) {
     if (task == 0) {
       const std::lock_guard lock(head.create_mutex);
-      for (const wal::SeriesRecord& record : series) {
-        head.restore_series(record.id, Labels::from_bytes(std::string(record.labels)));
-      }
+      merge_series(snapshot, log_series, [&head](SeriesId id, std::string_view labels) {
+        head.restore_series(id, Labels::from_bytes(std::string(labels)));
+      });
       return;
     }
     const auto shard = static_cast<unsigned>(task - 1);
-    if (shard >= recovered.runs_by_shard.size()) return;
-    ShardReplayer(head, shard, static_cast<std::uint32_t>(last_id), replays[shard])
-        .replay(recovered.runs_by_shard[shard]);
+    ShardReplayer(head, shard, static_cast<std::uint32_t>(last_id), first_column,
+                  log_series.retired, cut, replays[shard])
+        .replay(snapshot, shard < recovered.runs_by_shard.size()
+                              ? &recovered.runs_by_shard[shard]
+                              : nullptr);
   });
 
-  Recovery result;
+  const SnapshotReader::End end = snapshot.end();
+  Timestamp min_ms = end.min_ms;
+  Timestamp max_ms = end.max_ms;
+  if (cut) min_ms = max_ms < cut->time_ms ? TimeRange::all().max_ms : std::max(min_ms, cut->time_ms);
+  bool min_known = true;
+  Timestamp known_min_ms = TimeRange::all().max_ms;
   std::vector<wal::ExemplarRecord> exemplars;
-  std::uint32_t lost_id_max = 0;
+  std::uint32_t lost_id_max = end.next_id == 0 ? 0 : end.next_id - 1;
+  std::uint64_t chunks_lost = 0;
   for (ShardReplay& replay : replays) {
     lost_id_max = std::max(lost_id_max, replay.lost_id_max);
     result.report.samples += replay.samples;
     result.report.samples_lost += replay.samples_lost;
-    if (replay.samples > 0) head.widen_times(replay.min_ms, replay.max_ms);
-    for (const std::string& error : replay.errors) log.error("wal: " + error);
+    chunks_lost += replay.chunks_lost;
+    min_ms = std::min(min_ms, replay.min_ms);
+    max_ms = std::max(max_ms, replay.max_ms);
+    min_known &= replay.min_known;
+    known_min_ms = std::min(known_min_ms, replay.min_ms);
+    for (const std::string& error : replay.errors) log.error("storage: recovery: " + error);
     exemplars.insert(exemplars.end(), std::make_move_iterator(replay.exemplars.begin()),
                      std::make_move_iterator(replay.exemplars.end()));
+  }
+  head.set_times(min_known ? known_min_ms : min_ms, max_ms);
+  if (chunks_lost > 0) {
+    log.error("storage: closed chunks of the head are lost", {{"chunks", chunks_lost}});
   }
   std::stable_sort(exemplars.begin(), exemplars.end(), [](const auto& a, const auto& b) {
     return a.exemplar.timestamp_ms < b.exemplar.timestamp_ms;
   });
   {
-    // Samples whose series record was lost stay in the log: a new series that took their id would
-    // have them at the next replay.
+    // Ids are not used again: samples whose series record was lost stay in the log, and what was
+    // retired may still be there.
     const std::lock_guard lock(head.create_mutex);
+    if (!log_series.retired.empty()) {
+      lost_id_max = std::max(lost_id_max, static_cast<std::uint32_t>(log_series.retired.back()));
+    }
     head.use_up_ids(static_cast<SeriesId>(lost_id_max));
   }
-  // What the ring refuses now it would have evicted by now anyway.
+  // What the ring refuses now it would have evicted by now anyway, or has.
+  snapshot.exemplars([&head](SeriesId id, const ExemplarSample& exemplar) {
+    if (head.known(id)) (void)head.exemplars().add(id, exemplar).ok();
+  });
   for (const auto& record : exemplars) (void)head.exemplars().add(record.id, record.exemplar).ok();
 
+  result.snapshot = snapshot.info();
+  if (snapshot.damaged() && result.snapshot.number != 0 &&
+      (result.snapshot.damaged.empty() ||
+       result.snapshot.damaged.back() != result.snapshot.number)) {
+    result.snapshot.damaged.push_back(result.snapshot.number);
+  }
   result.next = recovered.next;
+  result.next.segment = std::max(result.next.segment, snapshot.newest_segment() + 1);
+  if (snapshot.newest_seq() >= result.next.seq) {
+    result.covered_from_seq = result.next.seq;
+    result.next.seq = snapshot.newest_seq() + 1;
+  }
+  for (const wal::Section& section : recovered.series) result.replayed_bytes += section.bytes.size();
+  for (const auto& sections : recovered.runs_by_shard) {
+    for (const wal::Section& section : sections) result.replayed_bytes += section.bytes.size();
+  }
   result.report.segments = recovered.segments;
   result.report.frames = recovered.frames;
-  result.report.series = series.size();
+  result.report.series = series_count;
   result.report.frames_lost = recovered.frames_lost;
   result.report.torn_bytes = recovered.torn_bytes;
   result.report.seconds =

@@ -136,8 +136,10 @@ void gorilla_append(GorillaState& state, std::uint64_t* words, Timestamp t, doub
   ++state.count;
 }
 
-void gorilla_decode(const GorillaState& state, const std::uint64_t* words, Timestamp* times,
-                    double* values) {
+namespace {
+
+bool decode_state(const GorillaState& state, const std::uint64_t* words, Timestamp* times,
+                  double* values) {
   // The words and the pending bits, side by side. Chunks of the head's usual size fit the stack.
   constexpr std::size_t kStackWords = 320;
   constexpr std::size_t kMoreWords = 1 + kBitSlackBytes / 8;
@@ -153,8 +155,35 @@ void gorilla_decode(const GorillaState& state, const std::uint64_t* words, Times
   std::fill_n(stream + count, kMoreWords, std::uint64_t{0});
   if (state.bit_count > 0) stream[count] = __builtin_bswap64(state.bits << (64U - state.bit_count));
   const BitSource source(reinterpret_cast<const std::uint8_t*>(stream), (count + 1) * 8);
-  const bool whole = decode(source, state.count, times, values);
+  return decode(source, state.count, times, values);
+}
+
+}  // namespace
+
+void gorilla_decode(const GorillaState& state, const std::uint64_t* words, Timestamp* times,
+                    double* values) {
+  const bool whole = decode_state(state, words, times, values);
   VARVE_CHECK(whole);
+}
+
+bool gorilla_check(const GorillaState& state, const std::uint64_t* words) {
+  constexpr std::size_t kSamplesMax = 1024;  // more than any head closes a chunk at
+  if (state.count == 0) return state.word_count == 0 && state.bit_count == 0;
+  if (state.bit_count > 63 || state.count > kSamplesMax) return false;
+  if (state.leading != 0xff && state.leading + state.trailing > 63) return false;
+  if (state.bit_count < 63 && state.bits >> state.bit_count != 0) return false;
+  std::array<Timestamp, kSamplesMax> times;
+  std::array<double, kSamplesMax> values;
+  if (!decode_state(state, words, times.data(), values.data())) return false;
+  for (std::size_t i = 1; i < state.count; ++i) {
+    if (times[i] <= times[i - 1]) return false;
+  }
+  const std::size_t newest = state.count - 1U;
+  return times[newest] == state.last_time &&
+         std::bit_cast<std::uint64_t>(values[newest]) ==
+             std::bit_cast<std::uint64_t>(state.last_value) &&
+         (state.count == 1 || static_cast<std::uint64_t>(times[newest] - times[newest - 1]) ==
+                                  state.last_delta);
 }
 
 void gorilla_to_xor_chunk(const GorillaState& state, const std::uint64_t* words,

@@ -60,6 +60,10 @@ void gorilla_append(GorillaState& state, std::uint64_t* words, Timestamp t, doub
 void gorilla_decode(const GorillaState& state, const std::uint64_t* words, Timestamp* times,
                     double* values);
 
+// Whether state and words are what appending makes: as many samples as it says, in ascending order,
+// the newest at last_time. For states that were read from a file; gorilla_decode() trusts its own.
+bool gorilla_check(const GorillaState& state, const std::uint64_t* words);
+
 // Bytes of the chunk as Prometheus stores it, with the 2 bytes of the count.
 inline std::size_t gorilla_size_bytes(const GorillaState& state) {
   return 2 + state.word_count * std::size_t{8} + (state.bit_count + 7U) / 8;

@@ -375,6 +375,28 @@ std::vector<std::uint8_t> HistogramAppender::finish() {
   return std::exchange(bytes_, {});
 }
 
+Status HistogramAppender::restore(std::span<const std::uint8_t> bytes, Timestamp last_time,
+                                  HistogramPtr last) {
+  std::vector<Timestamp> times;
+  std::vector<HistogramPtr> histograms;
+  VARVE_TRY(decode_histograms(bytes, times, histograms));
+  last_time_ = last_time;
+  last_ = std::move(last);
+  if (times.empty()) return {};
+  bytes_.assign(bytes.begin(), bytes.end());
+  count_ = times.size();
+  last_time_ = times.back();
+  last_ = histograms.back();
+  if (times.size() > 1) {
+    last_delta_ = static_cast<std::int64_t>(static_cast<std::uint64_t>(times.back()) -
+                                            static_cast<std::uint64_t>(times[times.size() - 2]));
+  }
+  for (HistogramPtr& histogram : histograms) {
+    if (!histogram->is_stale()) baseline_ = std::move(histogram);
+  }
+  return {};
+}
+
 std::size_t HistogramAppender::memory_bytes() const {
   std::size_t bytes = bytes_.capacity();
   const auto add = [&](const Histogram* h) {

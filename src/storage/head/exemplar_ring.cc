@@ -99,6 +99,18 @@ std::vector<std::vector<ExemplarPoint>> ExemplarRing::query(std::span<const Seri
   return out;
 }
 
+std::vector<std::pair<SeriesId, ExemplarPoint>> ExemplarRing::all() const {
+  std::vector<std::pair<SeriesId, ExemplarPoint>> out;
+  const std::lock_guard lock(mutex_);
+  out.reserve(slots_.size());
+  const std::size_t first = slots_.size() < capacity_ ? 0 : next_;
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    const Slot& slot = slots_[(first + i) % slots_.size()];
+    out.emplace_back(slot.series, slot.point);
+  }
+  return out;
+}
+
 ExemplarRing::Stats ExemplarRing::stats() const {
   const std::lock_guard lock(mutex_);
   Stats stats;

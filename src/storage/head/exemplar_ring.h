@@ -8,6 +8,7 @@
 #include <mutex>
 #include <span>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "storage/querier.h"
@@ -39,6 +40,9 @@ class ExemplarRing {
   // For each of `series` the exemplars in `range`, oldest first; out.size() == series.size().
   std::vector<std::vector<ExemplarPoint>> query(std::span<const SeriesId> series,
                                                 TimeRange range) const;
+
+  // All that are held, in the order in which they were added.
+  std::vector<std::pair<SeriesId, ExemplarPoint>> all() const;
 
   // Exemplars held, series that have any, and the time of the oldest and newest slot.
   struct Stats {

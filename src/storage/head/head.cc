@@ -172,8 +172,25 @@ void Head::trim(Timestamp before_ms) {
   visit_series([&oldest, before_ms](Shard& owner, HotSeries& series, SeriesId id) {
     oldest = std::min(oldest, owner.trim(series, id, before_ms));
   });
+  columns_->drop_before(before_ms);
   spill_->drop_before(before_ms);
   min_time_.store(max < before_ms ? TimeRange::all().max_ms : oldest, std::memory_order_relaxed);
+}
+
+void Head::copy_shard(unsigned shard, ShardImage& image) const {
+  const Shard& owner = *shards_[shard];
+  constexpr std::uint64_t kNeighbours = 16;
+  constexpr std::uint64_t kAhead = kNeighbours * kShards;
+  const std::uint64_t bound = bound_.load(std::memory_order_acquire);
+  for (std::uint64_t first = shard * kNeighbours; first <= bound; first += kAhead) {
+    for (std::uint64_t id = first; id < first + kNeighbours && id <= bound; ++id) {
+      if (id + kAhead <= bound) owner.prefetch_open(series_[id + kAhead]);
+      if (id + 2 * kAhead <= bound) __builtin_prefetch(&series_[id + 2 * kAhead]);
+      if (series_[id].is(HotSeries::kKnown)) {
+        owner.copy_series(series_[id], static_cast<SeriesId>(id), image);
+      }
+    }
+  }
 }
 
 ShardCounts Head::counts() const {

@@ -43,7 +43,7 @@ struct HeadMemory {
 // name.
 class Head {
  public:
-  // `directory` is wiped: it only holds spill files (spill_store.h).
+  // `directory` holds the spill files, which recovery adopts or removes (spill_store.h).
   static Result<std::unique_ptr<Head>> create(fs::FileSystem& files, const std::string& directory,
                                               const index::SeriesHasher& hasher,
                                               std::size_t exemplars_max);
@@ -105,6 +105,16 @@ class Head {
   // The end of a cut that every shard was frozen for: blocks have what was before it, and nobody
   // reads that here any more. By the thread that cuts; takes shards' mutexes, each for a moment.
   void trim(Timestamp before_ms);
+
+  // Snapshots: appends all series of a shard to the image. The caller holds the shard's mutex.
+  void copy_shard(unsigned shard, ShardImage& image) const;
+  // The id the next created series gets at least. Under create_mutex.
+  std::uint32_t next_id() const { return next_id_; }
+  // For recovery: sets the bounds of in-order samples.
+  void set_times(Timestamp min_ms, Timestamp max_ms) {
+    min_time_.store(min_ms, std::memory_order_relaxed);
+    max_time_.store(max_ms, std::memory_order_relaxed);
+  }
 
   ShardCounts counts() const;
   std::uint64_t series_created() const { return created_.load(std::memory_order_relaxed); }

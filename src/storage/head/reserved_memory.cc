@@ -80,4 +80,10 @@ void ReservedMemory::discard(std::size_t begin, std::size_t end) {
   discarded_ += end - begin;
 }
 
+void ReservedMemory::reuse(std::size_t begin, std::size_t end) {
+  VARVE_CHECK(end <= size_ && end - begin <= discarded_);
+  account_->charge(static_cast<std::int64_t>(end - begin));
+  discarded_ -= end - begin;
+}
+
 }  // namespace varve::storage::head

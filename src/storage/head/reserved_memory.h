@@ -31,8 +31,10 @@ class ReservedMemory {
   Status grow(std::size_t bytes);
 
   // Gives the whole pages inside [begin, end) back to the machine; they read as zeros from now on,
-  // for every thread. A page must not be given back twice, nor be written to again.
+  // for every thread. A page must not be given back twice, nor be written to before reuse().
   void discard(std::size_t begin, std::size_t end);
+  // Takes whole pages that were given back into use again. Precondition: of whole pages.
+  void reuse(std::size_t begin, std::size_t end);
 
   std::byte* data() const { return data_; }
   std::size_t size() const { return size_; }

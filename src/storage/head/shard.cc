@@ -189,6 +189,11 @@ void Shard::close_floats(HotSeries& series) {
   series.value_exponent = hint.exponent;
   push(series, as_view(bytes, size), ChunkRef::kFloats, last_column_, times[open.count - 1]);
 
+  reset_open(series);
+}
+
+void Shard::reset_open(HotSeries& series) {
+  codec::GorillaState& open = series.gorilla;
   arena_.release(series.words, series.words_class);
   series.words = 0;
   codec::GorillaState next;

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <unordered_map>
 #include <vector>
 
@@ -18,6 +19,7 @@
 #include "storage/head/block_arena.h"
 #include "storage/head/chunk_list.h"
 #include "storage/head/series.h"
+#include "storage/head/shard_image.h"
 #include "storage/head/spill_store.h"
 #include "storage/head/time_columns.h"
 #include "storage/write_batch.h"
@@ -142,6 +144,21 @@ class Shard {
   // Forgets the series and all its samples; its hot struct becomes that of an id nobody has.
   void retire(HotSeries& series, SeriesId id);
 
+  // Snapshots. ------------------------------------------------------------------------------------
+  // Appends what the series has to the image; series come in the order of their ids.
+  void copy_series(const HotSeries& series, SeriesId id, ShardImage& image) const;
+  // For recovery: puts a known series without samples back. `words` of its open chunk; `chunks` newest
+  // first, all of them held by the spill store and the columns.
+  void restore_series(HotSeries& series, const HotSeries& hot, const std::uint64_t* words,
+                      std::span<const ChunkRef> chunks);
+  Status restore_histograms(HotSeries& series, const ShardImage::Histograms& from);
+  // Beside what late samples it has already.
+  void restore_late(HotSeries& series, ShardImage::Late from);
+  void restore_deleted(HotSeries& series, ShardImage::Deleted from);
+  // For recovery: everything in order before `before_ms` is in blocks, open chunks included, and with
+  // kAll what was late, too. As trim() otherwise.
+  Timestamp forget_before(HotSeries& series, SeriesId id, Timestamp before_ms, TakeLate late);
+
   // Forgets closed chunks and late samples that end before `time_ms`.
   void expire(HotSeries& series, SeriesId id, Timestamp time_ms);
 
@@ -176,6 +193,7 @@ class Shard {
   void grow_words(HotSeries& series);
   void begin_chunk(HotSeries& series, SeriesId id, Timestamp t);
   void close_floats(HotSeries& series);
+  void reset_open(HotSeries& series);
   void close_histograms(HotSeries& series, HistogramSeries& histograms);
   void push(HotSeries& series, std::string_view bytes, ChunkRef::Tag tag, TimeColumnId column,
             Timestamp newest_ms);

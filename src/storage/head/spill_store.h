@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where closed chunks go: append-only files that are read back through the page cache, so that the
-// history of the head costs disk and no memory that the kernel could not take back. The files are scratch: what they hold is
-// in the log too, so nothing is synced, and they are wiped and rebuilt when the database opens.
-// Knows neither series nor encodings, and cannot lose what it was given: what the disk refuses stays
-// in memory until the disk takes it.
+// history of the head costs disk and no memory that the kernel could not take back. What they hold is
+// in the log too until a snapshot refers to it, so they are synced then and not before. Knows neither
+// series nor encodings, and cannot lose what it was given: what the disk refuses stays in memory until
+// the disk takes it. See FORMAT.md.
 #pragma once
 
 #include <cstddef>
@@ -11,6 +11,7 @@
 #include <deque>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -22,7 +23,8 @@
 
 namespace varve::storage::head {
 
-// Where something lies: 40 bits of offset over all files, 20 of length, 4 for the user.
+// Where something lies: 40 bits of offset over all files, 20 of length, 4 for the user. Offsets wrap:
+// what is held at any time spans less than 2^40 bytes.
 struct SpillPlace {
   std::uint64_t bits = 0;
 
@@ -35,19 +37,35 @@ struct SpillPlace {
   unsigned tag() const { return static_cast<unsigned>(bits >> 60); }
 };
 
+// A file of an earlier process that a snapshot refers to.
+struct SpillFileInfo {
+  std::uint64_t number = 0;
+  std::uint64_t bytes = 0;  // as far as it is referred to
+  Timestamp newest_ms = 0;
+};
+
 // Thread-safe.
 class SpillStore {
  public:
-  static constexpr std::uint64_t kFileBytes = std::uint64_t{64} << 20;
+  static constexpr std::uint64_t kFileBytes = std::uint64_t{16} << 20;
   static constexpr std::size_t kBufferBytes = 256 * 1024;  // written at once
 
-  // Removes what an earlier process left in the directory.
+  // Goes on behind the files that are there, which are left alone until adopt().
   static Result<std::unique_ptr<SpillStore>> create(fs::FileSystem& files, std::string directory,
                                                     base::MemoryAccount& account);
   ~SpillStore();
 
+  // Before the first append: the files that are still needed; all others are removed. What is wrong
+  // with some of them (missing, shorter than said), each naming its file: what lies in them cannot be
+  // held() then. An error only if the directory cannot be changed.
+  Result<std::vector<Error>> adopt(std::span<const SpillFileInfo> needed);
+  // What is there before adopt(), as far as it goes; how new it is is not known.
+  Result<std::vector<SpillFileInfo>> found() const;
+  // Whether all of a place lies in files.
+  bool held(SpillPlace place) const;
+
   // `newest_ms` is the time of the newest sample in `bytes`; precondition: bytes.size() <=
-  // SpillPlace::kLengthMax. The 40-bit address space (1 TiB) must not be used up: see full().
+  // SpillPlace::kLengthMax. The address space must not be used up: see full().
   SpillPlace append(std::string_view bytes, unsigned tag, Timestamp newest_ms);
 
   // Exactly `out.size()` bytes. kNotFound if the file was dropped, kIo, kCorruption if it is short.
@@ -59,39 +77,61 @@ class SpillStore {
   // knows more.
   std::shared_ptr<const fs::MappedFile> map(std::uint64_t offset, std::size_t length) const;
 
-  // Drops whole files that hold nothing at or after `time_ms`.
+  // Forgets whole files that hold nothing at or after `time_ms`. They stay on disk until
+  // remove_dropped(), for the snapshot that may refer to them.
   void drop_before(Timestamp time_ms);
+  // A snapshot that refers to none of the forgotten files is durable.
+  Status remove_dropped();
   // Writes what is buffered; the last error of the disk, if it still refuses.
   Status flush();
+  // Makes everything appended so far durable, and says which files hold it. By one thread at a time.
+  // After an error of a sync what the files hold is not known: it is returned for good.
+  Result<std::vector<SpillFileInfo>> sync();
 
   std::size_t pending_bytes() const;
   std::uint64_t size_bytes() const;
   bool full() const;
   // Some file holds only samples older than this; used to skip the search for expired chunks.
   Timestamp oldest_file_newest_ms() const;
+  // Files were forgotten since remove_dropped().
+  bool has_dropped() const;
 
  private:
   struct SpillFile {
     std::uint64_t number = 0;
     std::shared_ptr<fs::File> file;  // null until first written
+    std::uint64_t bytes = 0;         // appended, also what is not written yet
     Timestamp newest_ms = 0;
+    bool dirty = false;  // written since the last sync
     // As far as the file went when a reader last needed more of it.
     mutable std::shared_ptr<const fs::MappedFile> mapped;
   };
+  // Positions count on where offsets wrap.
+  static constexpr std::uint64_t kOffsets = std::uint64_t{1} << 40;
+
   SpillStore(fs::FileSystem& files, std::string directory, base::MemoryAccount& account)
       : files_(files), directory_(std::move(directory)), account_(account) {}
   Status write_pending();
   std::string file_path(std::uint64_t number) const;
+  std::uint64_t position_of(std::uint64_t offset) const;
+  const SpillFile* find(std::uint64_t number) const;
+  SpillFile* find(std::uint64_t number) {
+    return const_cast<SpillFile*>(static_cast<const SpillStore*>(this)->find(number));
+  }
 
   fs::FileSystem& files_;
   const std::string directory_;
   base::MemoryAccount& account_;
   mutable std::mutex mutex_;  // guards everything below; held over a write of one buffer
-  std::deque<SpillFile> spill_files_;  // by number, without gaps
-  std::uint64_t written_end_ = 0;
+  std::deque<SpillFile> spill_files_;  // by number; there may be gaps
+  std::vector<std::uint64_t> dropped_;
+  std::vector<std::uint64_t> found_;  // by create(), until adopt()
+  std::uint64_t written_end_ = 0;  // positions
   std::uint64_t end_ = 0;
   std::string pending_;  // [written_end_, end_)
   std::size_t retry_at_bytes_ = 0;  // after a failed write: not before pending_ has grown to this
+  bool names_dirty_ = false;        // files were made since the directory was synced
+  std::optional<Error> sync_error_;
   std::int64_t charged_ = 0;
 };
 

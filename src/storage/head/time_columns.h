@@ -10,6 +10,9 @@
 #include <memory>
 #include <mutex>
 #include <span>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "storage/head/reserved_memory.h"
 #include "storage/head/spill_store.h"
@@ -31,7 +34,8 @@ static_assert(sizeof(TimeColumn) == 32);
 // The low half of XXH3-64: what closed chunks and columns are verified with when they are read.
 std::uint32_t spill_checksum(std::string_view bytes);
 
-// Thread-safe. A column never changes, and its id is only learned after it was written.
+// Thread-safe. A column never changes, and its id is only learned after it was written. Ids ascend and
+// wrap; those given back by drop_before() are given again after 2^32 others.
 class TimeColumns {
  public:
   static Result<std::unique_ptr<TimeColumns>> create(SpillStore& spill,
@@ -46,7 +50,23 @@ class TimeColumns {
   const TimeColumn& operator[](TimeColumnId id) const {
     return reinterpret_cast<const TimeColumn*>(memory_.data())[id];
   }
-  std::size_t size() const;
+  std::size_t size() const;  // held
+
+  // Gives back the memory of columns that end before `time_ms`, a few megabytes at a time and in the
+  // order of their ids. Nobody may refer to a column that ends before that time any more.
+  void drop_before(Timestamp time_ms);
+
+  // For snapshots: which columns there are, as counted from the first ever; id is the low half.
+  struct Span {
+    std::uint64_t begin = 0, end = 0;
+  };
+  Span span() const;
+  // Some of them; precondition: inside span(), which does not change meanwhile but at its end.
+  void copy(Span part, std::vector<TimeColumn>& out) const;
+  // Into an empty store, piece by piece and in order; they are counted from 0 again. kLimitExceeded:
+  // no memory.
+  Status restore(std::span<const TimeColumn> columns);
+  bool held(TimeColumnId id) const;
 
  private:
   // Which of the latest columns have which content. Direct-mapped: a forgotten one is stored again.
@@ -58,13 +78,27 @@ class TimeColumns {
 
   TimeColumns(SpillStore& spill, ReservedMemory memory);
   TimeColumnId add(const TimeColumn& column);
+  TimeColumn& at(std::uint64_t number) const {
+    return reinterpret_cast<TimeColumn*>(memory_.data())[number % kIds];
+  }
+  bool held_locked(TimeColumnId id) const {
+    return first_ + ((id - first_) & (kIds - 1)) < size_;
+  }
+
+  static constexpr std::uint64_t kIds = std::uint64_t{1} << 32;
+  static constexpr std::uint64_t kStep = ReservedMemory::kStepBytes / sizeof(TimeColumn);
 
   SpillStore& spill_;
   ReservedMemory memory_;
   mutable std::mutex mutex_;  // guards what follows; take before SpillStore's
-  std::uint32_t size_ = 0;
+  std::uint64_t first_ = 0;  // a multiple of kStep
+  std::uint64_t size_ = 0;   // the number of the next one
   std::uint64_t seed_ = 0;
   std::unique_ptr<std::array<Known, kKnown>> known_;
 };
+
+// A piece of a snapshot: columns from the number `begin` on, and back. Any bytes will do.
+void encode_columns(std::uint64_t begin, std::span<const TimeColumn> columns, std::string& out);
+Status decode_columns(std::string_view bytes, std::uint64_t& begin, std::vector<TimeColumn>& out);
 
 }  // namespace varve::storage::head

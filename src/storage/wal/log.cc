@@ -89,7 +89,7 @@ Log::Log(LogOptions options, const FramePosition& start, base::Logger& logger)
     : options_(std::move(options)),
       logger_(logger),
       filling_(start),
-      first_unwritten_(start.seq),
+      first_unwritten_(options_.covered_from_seq != 0 ? options_.covered_from_seq : start.seq),
       durable_seq_(start.seq - 1) {}
 
 Result<std::unique_ptr<Log>> Log::open(LogOptions options, const FramePosition& start,
@@ -325,6 +325,7 @@ Status Log::write_pending() {
   encode_frame_header(header, frame.data());
   VARVE_TRY(segment_->write(parts));
   last_frame_bytes_ = kFrameHeaderBytes + payload_bytes;
+  written_bytes_.fetch_add(last_frame_bytes_, std::memory_order_relaxed);
   metrics_->frames.add();
   metrics_->frame_bytes.observe(static_cast<double>(last_frame_bytes_));
   metrics_->written_bytes.add(static_cast<double>(last_frame_bytes_));

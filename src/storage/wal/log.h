@@ -84,6 +84,9 @@ struct LogOptions {
   // Prepares the next segment on a thread of its own, so that zeroing it delays nobody. Off in
   // tests that count the steps of the disk.
   bool prepare_ahead = true;
+  // Frames from this one up to the start are known to be empty or covered by a snapshot, though the
+  // log does not hold them: the first frame written covers their numbers. 0: there are none.
+  std::uint64_t covered_from_seq = 0;
 };
 
 // Thread-safe. Owned by the database; must be destroyed before the source. Destroying it without
@@ -124,6 +127,8 @@ class Log {
   // Segments below `before_segment` are not needed any more: recycled, deleted if there are enough
   // spares, or, where recovery found them corrupt, renamed to *.corrupt.
   Status retire(std::uint32_t before_segment, const std::vector<std::uint32_t>& corrupt = {});
+  // Bytes of frames written since open().
+  std::uint64_t written_bytes() const { return written_bytes_.load(std::memory_order_relaxed); }
   // Bytes of all segments, used or preallocated.
   std::uint64_t size_bytes() const;
 
@@ -172,6 +177,7 @@ class Log {
   std::atomic<bool> notified_{false};
   std::atomic<bool> ended_{false};  // the thread gathers no more
   std::atomic<std::uint64_t> durable_seq_{0};
+  std::atomic<std::uint64_t> written_bytes_{0};
   mutable std::mutex mutex_;  // guards everything below
   std::condition_variable wake_;
   std::vector<Waiter> waiters_;
