@@ -144,7 +144,7 @@ export function chartOptions(
   return {
     ...size,
     legend: { show: false },
-    padding: [8, 8, 0, 0],
+    padding: [8, 18, 0, 0],
     cursor: {
       sync: { key: syncKey, setSeries: false },
       focus: { prox: 24 },

@@ -77,6 +77,7 @@ export function StatPanel(props: { panel: Panel; data: PanelData }) {
       {values.slice(0, shownMax).map((v, at) => {
         const shown = show(v.value, v.style);
         const color = shown.color && !plain ? colorOf(shown.color, isDark) : "var(--ink)";
+        const text = panel.options.textMode === "name" ? v.name : shown.text;
         return (
           <div
             key={`${at}/${v.name}`}
@@ -84,8 +85,11 @@ export function StatPanel(props: { panel: Panel; data: PanelData }) {
             style={background && shown.color ? { background: color } : {}}
           >
             {names && <span class="stat-name">{v.name}</span>}
-            <span class="stat-value" style={background ? {} : { color }}>
-              {panel.options.textMode === "name" ? v.name : shown.text}
+            <span
+              class="stat-value"
+              style={{ ...(background ? {} : { color }), "--chars": Math.max(text.length, 3) }}
+            >
+              {text}
             </span>
             {panel.options.spark === true && <Spark cells={v.cells} color={color} />}
           </div>
