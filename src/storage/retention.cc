@@ -108,7 +108,14 @@ Status Retention::run() {
   for (const std::string& ulid : change.removed) {
     engine_.log.info("storage: block past its retention", {{"block", ulid}});
   }
-  return engine_.blocks.commit(std::move(change));
+  VARVE_TRY(engine_.blocks.commit(std::move(change)));
+  // Unlike what goes by its age, this could not be foreseen by who keeps results.
+  for (const KeptBlock& block : blocks) {
+    if (std::find(excess.begin(), excess.end(), block.meta.ulid) != excess.end()) {
+      engine_.stamps.bump(block.meta.range);
+    }
+  }
+  return {};
 }
 
 }  // namespace varve::storage
