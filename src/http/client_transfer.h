@@ -44,6 +44,7 @@ struct Transfer {
   HeaderList headers, proxy_headers, connect_to;
   std::string proxy;  // "" for none
   Easy easy;
+  CURLM* multi = nullptr;  // what carries it
 
   std::chrono::steady_clock::time_point deadline() const { return begin + request.timeout; }
 };

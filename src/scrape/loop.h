@@ -103,6 +103,7 @@ class Loop {
     std::string type = "unknown", help, unit;
     std::size_t bytes() const { return type.size() + help.size() + unit.size(); }
   };
+  using MetadataMap = std::map<std::string, Metadata, std::less<>>;
 
   void prepare(const std::shared_ptr<const LoopSettings>& settings);
   // loop_read.cc
@@ -164,7 +165,8 @@ class Loop {
   mutable std::mutex mutex_;  // guards the rest
   std::shared_ptr<const LoopSettings> settings_;
   TargetStatus status_;
-  std::map<std::string, Metadata, std::less<>> metadata_;
+  MetadataMap metadata_;
+  MetadataMap::iterator metadata_hint_ = metadata_.end();  // under the claim; entries never go
 };
 
 }  // namespace varve::scrape

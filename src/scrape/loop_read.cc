@@ -360,7 +360,14 @@ Result<std::optional<Labels>> Loop::resolve(const wire::ExpositionSample& sample
 }
 
 void Loop::add_metadata(wire::ExpositionEntry kind, const wire::ExpositionMetadata& entry) {
-  const auto found = metadata_.find(entry.metric_family);
+  // Most pages are sorted by family: the one wanted is mostly the one before's next, or itself.
+  const auto is_wanted = [&](MetadataMap::iterator at) {
+    return at != metadata_.end() && at->first == entry.metric_family;
+  };
+  auto found = metadata_hint_;
+  if (!is_wanted(found) && found != metadata_.end()) ++found;
+  if (!is_wanted(found)) found = metadata_.find(entry.metric_family);
+  metadata_hint_ = found;
   if (found == metadata_.end() && metadata_.size() >= kFamiliesMax) return;
   const auto field = [kind](auto& metadata) -> auto& {
     return kind == wire::ExpositionEntry::kType   ? metadata.type

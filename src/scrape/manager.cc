@@ -333,6 +333,10 @@ void ManagerImpl::apply(std::vector<PoolOptions> pools) {
   Logs logs;  // opened anew by every load, so that a file that was moved away is let go
   for (PoolOptions& options : pools) {
     const std::string name = options.job_name;
+    if (core_->options.start_zeros && std::ranges::equal(options.protocols, kDefaultProtocols)) {
+      // Protobuf tells start times beside the values.
+      options.protocols.assign(kProtoFirstProtocols.begin(), kProtoFirstProtocols.end());
+    }
     const auto began = core_->deps.clock.monotonic();
     const auto old = before.find(name);
     Pool& pool = pools_[name];
