@@ -18,12 +18,15 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/post.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/strand.hpp>
 #include <boost/asio/write.hpp>
 #include <condition_variable>
 #include <exception>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <unordered_map>
 
@@ -36,6 +39,7 @@
 #include "http/listen_address.h"
 #include "http/request_reader.h"
 #include "http/response_writer.h"
+#include "http/server_tls.h"
 
 namespace varve::http {
 namespace {
@@ -53,6 +57,8 @@ constexpr std::size_t kWriteSliceBytes = 1 << 20;
 // After an answer to a request that was not read whole, the rest is thrown away for this long, so
 // that the client reads the answer before its writes fail.
 constexpr auto kLingerTime = std::chrono::seconds(2);
+// How long a reserved connection may take to send its request; there are few of them.
+constexpr std::chrono::seconds kReservedTimeout{5};
 // How long accepting pauses when the process has no file descriptors left.
 constexpr auto kAcceptPause = std::chrono::milliseconds(100);
 constexpr std::string_view kRetryAfterSeconds = "5";
@@ -84,6 +90,55 @@ struct ServerMetrics {
   base::Counter& timed_out;
   base::Counter& received_bytes;
   base::Counter& sent_bytes;
+};
+
+// A socket, with TLS around it or without; to Asio's algorithms a stream like any other.
+class Stream {
+ public:
+  using executor_type = Strand;
+
+  Stream(Socket socket, std::shared_ptr<const ServerTls> tls)
+      : socket_(std::move(socket)), tls_(std::move(tls)) {
+    if (!tls_) return;
+    ::SSL_CTX_up_ref(tls_->context());
+    context_.emplace(tls_->context());
+    encrypted_.emplace(socket_, *context_);
+  }
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+
+  Strand get_executor() { return socket_.get_executor(); }
+  Socket& socket() { return socket_; }
+  bool encrypted() const { return encrypted_.has_value(); }
+  // After the handshake.
+  bool client_allowed() { return tls_->allows(encrypted_->native_handle()); }
+
+  template <typename Done>
+  void async_handshake(Done&& done) {
+    encrypted_->async_handshake(asio::ssl::stream_base::server, std::forward<Done>(done));
+  }
+  template <typename Buffers, typename Done>
+  void async_read_some(const Buffers& buffers, Done&& done) {
+    if (encrypted_) {
+      encrypted_->async_read_some(buffers, std::forward<Done>(done));
+    } else {
+      socket_.async_read_some(buffers, std::forward<Done>(done));
+    }
+  }
+  template <typename Buffers, typename Done>
+  void async_write_some(const Buffers& buffers, Done&& done) {
+    if (encrypted_) {
+      encrypted_->async_write_some(buffers, std::forward<Done>(done));
+    } else {
+      socket_.async_write_some(buffers, std::forward<Done>(done));
+    }
+  }
+
+ private:
+  Socket socket_;
+  std::shared_ptr<const ServerTls> tls_;
+  std::optional<asio::ssl::context> context_;
+  std::optional<asio::ssl::stream<Socket&>> encrypted_;
 };
 
 class Connection;
@@ -118,19 +173,22 @@ struct Core {
 // what it brings is the beginning of the next request.
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(std::shared_ptr<Core> core, Socket socket, std::string remote_address)
+  // A reserved connection answers one request, and only to one of the reserved paths.
+  Connection(std::shared_ptr<Core> core, Socket socket, std::shared_ptr<const ServerTls> tls,
+             std::string remote_address, bool reserved)
       : core_(std::move(core)),
-        socket_(std::move(socket)),
+        stream_(std::move(socket), std::move(tls)),
         remote_address_(std::move(remote_address)),
+        reserved_(reserved),
         reader_({core_->options.header_max_bytes, core_->options.body_max_bytes}, core_->bodies) {
-    set_deadline(core_->options.header_timeout);
+    set_deadline(reserved ? kReservedTimeout : core_->options.header_timeout);
   }
 
   ~Connection() { close(); }
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  void start() { read(); }
+  void start();
   void respond(std::unique_ptr<ResponseWriter> writer, ExchangePtr keep_until_sent);
   void close_if_late(Clock::time_point now) {
     if (!late(now)) return;
@@ -144,7 +202,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void close();
 
   bool client_gone() const { return client_gone_.load(std::memory_order_relaxed); }
-  Strand strand() { return socket_.get_executor(); }
+  Strand strand() { return stream_.get_executor(); }
   Core& core() { return *core_; }
   bool late(Clock::time_point now) const {
     return now.time_since_epoch().count() >= deadline_.load(std::memory_order_relaxed);
@@ -170,8 +228,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void no_deadline() { deadline_.store(Clock::duration::max().count(), std::memory_order_relaxed); }
 
   std::shared_ptr<Core> core_;
-  Socket socket_;
+  Stream stream_;
   const std::string remote_address_;
+  const bool reserved_;
   RequestReader reader_;
   Phase phase_ = Phase::kReading;
   RequestReader::State read_state_ = RequestReader::State::kEmpty;
@@ -229,12 +288,26 @@ class ConnectionExchange final : public Exchange,
   std::atomic<bool> sent_{false};
 };
 
+void Connection::start() {
+  if (!stream_.encrypted()) {
+    read();
+    return;
+  }
+  stream_.async_handshake([self = shared_from_this()](error_code error) {
+    if (error || self->phase_ == Phase::kClosed || !self->stream_.client_allowed()) {
+      self->close();
+    } else {
+      self->read();
+    }
+  });
+}
+
 void Connection::read() {
   if (read_under_way_ || read_ended_ || phase_ == Phase::kClosed) return;
   const std::span<char> space = reader_.space();
   if (space.empty()) return;  // a client that pipelines without end waits
   read_under_way_ = true;
-  socket_.async_read_some(asio::buffer(space.data(), space.size()),
+  stream_.async_read_some(asio::buffer(space.data(), space.size()),
                           [self = shared_from_this()](error_code error, std::size_t n) {
                             self->on_read(error, n);
                           });
@@ -269,7 +342,7 @@ void Connection::process() {
   switch (read_state_) {
     case State::kEmpty: break;
     case State::kHeader:
-      if (before == State::kEmpty) set_deadline(core_->options.header_timeout);
+      if (before == State::kEmpty && !reserved_) set_deadline(core_->options.header_timeout);
       break;
     case State::kBody:
       if (before != State::kBody) set_deadline(core_->options.read_timeout);
@@ -280,12 +353,21 @@ void Connection::process() {
   if (reader_.take_continue_wanted()) {
     // No other write can be under way, and this one fits the empty buffer of the socket.
     static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
-    asio::async_write(socket_, asio::buffer(kContinue.data(), kContinue.size()),
+    asio::async_write(stream_, asio::buffer(kContinue.data(), kContinue.size()),
                       [self = shared_from_this()](error_code error, std::size_t) {
                         if (error) self->close();
                       });
   }
   read();
+}
+
+Response too_many_connections() {
+  Response response;
+  response.status = 503;
+  response.headers = {{"Content-Type", "text/plain; charset=utf-8"},
+                      {"Retry-After", std::string(kRetryAfterSeconds)}};
+  response.body = "too many connections\n";
+  return response;
 }
 
 void Connection::dispatch_request() {
@@ -296,7 +378,16 @@ void Connection::dispatch_request() {
   no_deadline();
   counted_in_flight_ = true;
   core_->metrics.in_flight.add(1);
+  if (reserved_) request.keep_alive = false;
   auto exchange = std::make_shared<ConnectionExchange>(shared_from_this(), std::move(request));
+  const auto& paths = core_->options.reserved_paths;
+  if (reserved_ && std::find(paths.begin(), paths.end(), exchange->request().path) == paths.end()) {
+    core_->metrics.refused.add();
+    exchange->send(too_many_connections());
+    exchange.reset();
+    read();
+    return;
+  }
   try {
     core_->handler(exchange);
   } catch (const std::exception& thrown) {
@@ -351,7 +442,7 @@ void Connection::begin_write(std::unique_ptr<ResponseWriter> writer) {
   body_rest_.remove_prefix(slice.size());
   const std::array<asio::const_buffer, 2> buffers{asio::buffer(writer_->head()),
                                                   asio::buffer(slice.data(), slice.size())};
-  asio::async_write(socket_, buffers,
+  asio::async_write(stream_, buffers,
                     [self = shared_from_this()](error_code error, std::size_t n) {
                       self->on_written(error, n);
                     });
@@ -392,7 +483,7 @@ void Connection::write_body() {
     return;
   }
   set_deadline(core_->options.write_timeout);
-  asio::async_write(socket_, next, [self = shared_from_this()](error_code error, std::size_t n) {
+  asio::async_write(stream_, next, [self = shared_from_this()](error_code error, std::size_t n) {
     self->on_written(error, n);
   });
 }
@@ -415,7 +506,7 @@ void Connection::finish_response() {
     return;
   }
   // Not at once: a client that pipelines must not recurse, and others get their turn.
-  asio::post(socket_.get_executor(), [self = shared_from_this()] {
+  asio::post(stream_.get_executor(), [self = shared_from_this()] {
     if (self->phase_ == Phase::kReading) self->process();
   });
 }
@@ -423,7 +514,7 @@ void Connection::finish_response() {
 // The end of what we say; what the client still says is thrown away until it ends too.
 void Connection::linger() {
   error_code ignored;
-  socket_.shutdown(tcp::socket::shutdown_send, ignored);
+  stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
   if (read_ended_) {
     close();
     return;
@@ -431,9 +522,9 @@ void Connection::linger() {
   if (phase_ != Phase::kLingering) {
     phase_ = Phase::kLingering;
     set_deadline(kLingerTime);
-    if (read_under_way_) socket_.cancel(ignored);
+    if (read_under_way_) stream_.socket().cancel(ignored);
   }
-  socket_.async_read_some(asio::buffer(discard_),
+  stream_.async_read_some(asio::buffer(discard_),
                           [self = shared_from_this()](error_code error, std::size_t) {
                             if (error) {
                               self->close();
@@ -449,7 +540,7 @@ void Connection::close() {
   client_gone_.store(true, std::memory_order_relaxed);
   no_deadline();
   error_code ignored;
-  socket_.close(ignored);
+  stream_.socket().close(ignored);
   writer_.reset();
   answered_.reset();
   if (std::exchange(counted_in_flight_, false)) core_->metrics.in_flight.add(-1);
@@ -547,14 +638,19 @@ class Listener : public std::enable_shared_from_this<Listener> {
     const tcp::endpoint remote = socket.remote_endpoint(ignored);
     socket.set_option(tcp::no_delay(true), ignored);
     std::shared_ptr<Connection> connection;
+    auto tls = core_->options.tls ? core_->options.tls() : nullptr;
+    const bool encrypted = tls != nullptr;
     {
       const std::lock_guard lock(core_->mutex);
-      if (core_->connections.size() < core_->options.connections_max) {
+      const std::size_t open = core_->connections.size();
+      const bool reserved = open >= core_->options.connections_max;
+      if (open < core_->options.connections_max + core_->options.connections_reserved) {
         const std::string address = remote.address().to_string(ignored);
         connection = std::make_shared<Connection>(
-            core_, std::move(socket),
+            core_, std::move(socket), std::move(tls),
             remote.address().is_v6() ? fmt::format("[{}]:{}", address, remote.port())
-                                     : fmt::format("{}:{}", address, remote.port()));
+                                     : fmt::format("{}:{}", address, remote.port()),
+            reserved);
         core_->connections.emplace(connection.get(), connection);
       }
     }
@@ -570,7 +666,7 @@ class Listener : public std::enable_shared_from_this<Listener> {
         "Content-Type: text/plain; charset=utf-8\r\nContent-Length: 21\r\n\r\ntoo many connections\n";
     core_->metrics.refused.add();
     socket.non_blocking(true, ignored);
-    socket.write_some(asio::buffer(kFull.data(), kFull.size()), ignored);
+    if (!encrypted) socket.write_some(asio::buffer(kFull.data(), kFull.size()), ignored);
     socket.shutdown(tcp::socket::shutdown_both, ignored);
     socket.close(ignored);
     core_->metrics.closed.add();

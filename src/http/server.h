@@ -62,10 +62,16 @@ using ExchangePtr = std::shared_ptr<Exchange>;
 // Called on an I/O thread; must not block for long.
 using Handler = std::function<void(ExchangePtr)>;
 
+class ServerTls;
+
 struct ServerOptions {
   std::vector<std::string> listen_addresses{"0.0.0.0:9090"};
   std::size_t threads = 2;
   std::size_t connections_max = 512;
+  // Connections beyond those, for one request each and only to these paths: whoever asks whether the
+  // server lives must be answered while others hold all its connections. Others get 503.
+  std::size_t connections_reserved = 0;
+  std::vector<std::string> reserved_paths = {};
   std::size_t body_max_bytes = std::size_t{64} << 20;
   std::size_t header_max_bytes = 64 << 10;
   std::chrono::milliseconds read_timeout = std::chrono::minutes(5);   // idle and whole request
@@ -73,6 +79,8 @@ struct ServerOptions {
   std::chrono::milliseconds write_timeout = std::chrono::minutes(2);
   // Request bodies in memory over all connections; past it: 503 with Retry-After.
   std::size_t bodies_total_max_bytes = std::size_t{512} << 20;
+  // Asked for every connection, on an I/O thread; empty, or a null answer: without TLS.
+  std::function<std::shared_ptr<const ServerTls>()> tls;
 };
 
 class Server {

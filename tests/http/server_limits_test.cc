@@ -127,6 +127,24 @@ TEST_CASE("http server limits: too many connections get 503", "[http]") {
   CHECK(status_of(third.read_to_end()) == "HTTP/1.1 503 Service Unavailable");
 }
 
+TEST_CASE("http server limits: reserved connections answer reserved paths, once", "[http]") {
+  ServerOptions options;
+  options.connections_max = 1;
+  options.connections_reserved = 2;
+  options.reserved_paths = {"/-/healthy"};
+  ServerFixture fixture(echo, options);
+  SocketClient held(fixture.port);
+  REQUIRE(held.send("GET /a HTTP/1.1\r\nHost: h\r\n\r\n"));
+  CHECK(held.read_response().starts_with("HTTP/1.1 200"));
+  SocketClient healthy(fixture.port);
+  REQUIRE(healthy.send("GET /-/healthy HTTP/1.1\r\nHost: h\r\n\r\n"));
+  const std::string answer = healthy.read_to_end();  // it is not kept
+  CHECK(answer.starts_with("HTTP/1.1 200"));
+  SocketClient other(fixture.port);
+  REQUIRE(other.send("GET /b HTTP/1.1\r\nHost: h\r\n\r\n"));
+  CHECK(other.read_to_end().starts_with("HTTP/1.1 503"));
+}
+
 TEST_CASE("http server limits: slow and half-open connections are closed", "[http]") {
   ServerOptions options;
   options.header_timeout = std::chrono::milliseconds(200);
