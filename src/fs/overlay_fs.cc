@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <limits>
 #include <set>
+#include <span>
 #include <string_view>
 
 #include "base/try.h"
@@ -11,8 +12,24 @@
 namespace varve::fs {
 
 struct OverlayFs::Content {
-  std::mutex mutex;  // guards bytes
+  std::mutex mutex;  // guards what follows
   std::string bytes;
+  std::uint64_t size = 0;  // behind `bytes` up to here are zeros, which take no memory
+
+  // Precondition of all: the mutex is held.
+  void write(std::uint64_t offset, std::string_view part) {
+    if (bytes.size() < offset + part.size()) bytes.resize(offset + part.size(), '\0');
+    bytes.replace(offset, part.size(), part);
+    size = std::max<std::uint64_t>(size, bytes.size());
+  }
+  std::size_t read(std::uint64_t offset, std::span<char> out) const {
+    if (offset >= size) return 0;
+    const auto count = static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), size - offset));
+    const std::size_t held = offset < bytes.size() ? bytes.copy(out.data(), count, offset) : 0;
+    std::fill(out.begin() + static_cast<std::ptrdiff_t>(held),
+              out.begin() + static_cast<std::ptrdiff_t>(count), '\0');
+    return count;
+  }
 };
 
 namespace {
@@ -44,15 +61,13 @@ class OwnFile final : public File {
 
   Status append(std::string_view bytes) override {
     const std::lock_guard lock(content_->mutex);
-    content_->bytes += bytes;
+    content_->write(content_->size, bytes);
     return {};
   }
   Status write_at(std::uint64_t offset, std::span<const std::string_view> parts) override {
     const std::lock_guard lock(content_->mutex);
-    std::string& bytes = content_->bytes;
     for (const std::string_view part : parts) {
-      if (bytes.size() < offset + part.size()) bytes.resize(offset + part.size(), '\0');
-      bytes.replace(offset, part.size(), part);
+      content_->write(offset, part);
       offset += part.size();
     }
     return {};
@@ -60,25 +75,28 @@ class OwnFile final : public File {
   Status fill_zero(std::uint64_t size_bytes) override {
     const std::lock_guard lock(content_->mutex);
     std::string& bytes = content_->bytes;
-    std::fill_n(bytes.begin(), std::min<std::uint64_t>(bytes.size(), size_bytes), '\0');
-    if (bytes.size() < size_bytes) bytes.resize(size_bytes, '\0');
+    if (bytes.size() <= size_bytes) {
+      bytes.clear();
+    } else {
+      std::fill_n(bytes.begin(), size_bytes, '\0');
+    }
+    content_->size = std::max(content_->size, size_bytes);
     return {};
   }
   Status truncate(std::uint64_t size_bytes) override {
     const std::lock_guard lock(content_->mutex);
-    content_->bytes.resize(size_bytes, '\0');
+    if (content_->bytes.size() > size_bytes) content_->bytes.resize(size_bytes);
+    content_->size = size_bytes;
     return {};
   }
   Status sync_data() override { return {}; }
   Result<std::size_t> read_at(std::uint64_t offset, std::span<char> out) const override {
     const std::lock_guard lock(content_->mutex);
-    const std::string& bytes = content_->bytes;
-    if (offset >= bytes.size()) return std::size_t{0};
-    return bytes.copy(out.data(), out.size(), offset);
+    return content_->read(offset, out);
   }
   Result<std::uint64_t> size() const override {
     const std::lock_guard lock(content_->mutex);
-    return std::uint64_t{content_->bytes.size()};
+    return content_->size;
   }
   const std::string& path() const override { return path_; }
 
@@ -129,6 +147,7 @@ Result<std::shared_ptr<OverlayFs::Content>> OverlayFs::own_copy(const std::strin
   if (real.empty()) return missing(path);
   auto content = std::make_shared<Content>();
   VARVE_TRY_ASSIGN(content->bytes, lower_.read_file(real, kCopyBytesMax));
+  content->size = content->bytes.size();
   changes_[path] = {content, false, {}};
   return content;
 }
@@ -167,7 +186,10 @@ Result<std::unique_ptr<MappedFile>> OverlayFs::map(const std::string& raw) {
   const auto change = changes_.find(path);
   if (change != changes_.end() && change->second.content) {
     const std::lock_guard content_lock(change->second.content->mutex);
-    return std::unique_ptr<MappedFile>(std::make_unique<OwnMap>(change->second.content->bytes));
+    Content& content = *change->second.content;
+    std::string bytes(content.size, '\0');
+    content.read(0, bytes);
+    return std::unique_ptr<MappedFile>(std::make_unique<OwnMap>(std::move(bytes)));
   }
   const std::string real = below(path);
   if (real.empty()) return missing(path);
@@ -274,7 +296,7 @@ Result<std::uint64_t> OverlayFs::size(const std::string& raw) {
   const auto change = changes_.find(path);
   if (change != changes_.end() && change->second.content) {
     const std::lock_guard content_lock(change->second.content->mutex);
-    return std::uint64_t{change->second.content->bytes.size()};
+    return change->second.content->size;
   }
   const std::string real = below(path);
   if (real.empty()) return missing(path);

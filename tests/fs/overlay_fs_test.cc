@@ -79,3 +79,20 @@ TEST_CASE("overlay: folders are renamed with what is in them", "[fs]") {
   CHECK(content(files, "data/linked") == "data/dir/b");
   CHECK(rig.lower.steps() == rig.steps);
 }
+
+TEST_CASE("overlay: zeros behind what was written", "[fs]") {
+  Rig rig;
+  OverlayFs files(rig.lower);
+  const auto file = files.open("data/log", OpenMode::kCreate).value();
+  REQUIRE(file->fill_zero(1000).ok());
+  REQUIRE(file->write_at(10, "abc").ok());
+  std::string bytes(20, 'x');
+  REQUIRE(file->read_at(5, bytes).value() == 20);
+  CHECK(bytes == std::string(5, '\0') + "abc" + std::string(12, '\0'));
+  CHECK(file->read_at(990, bytes).value() == 10);
+  CHECK(files.map("data/log").value()->bytes().size() == 1000);
+  REQUIRE(file->append("end").ok());
+  CHECK(files.size("data/log").value() == 1003);
+  REQUIRE(file->truncate(11).ok());
+  CHECK(files.read_file("data/log", 100).value() == std::string(10, '\0') + "a");
+}
