@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -45,6 +46,8 @@ constexpr std::uint64_t kQueryMemoryShare = 4;
 constexpr std::chrono::seconds kStopGrace{10};
 // Bodies of scrapes are parsed beside ingest and queries; more threads than cores gain nothing.
 constexpr std::size_t kScrapeQueueMax = 10'000;
+// Beyond --web.max-connections, for those who ask whether the server lives.
+constexpr std::size_t kReservedConnections = 8;
 
 std::string environment(const std::string& name) {
   const char* value = std::getenv(name.c_str());
@@ -186,6 +189,14 @@ sigset_t block_signals() {
   return set;
 }
 
+// Every target and every client is a descriptor. As Go's programs do, we take what we may have.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 class Daemon {
  public:
   Daemon(const Flags& flags, const base::Clock& clock, base::Logger& log)
@@ -199,6 +210,7 @@ class Daemon {
     log_.info("Starting Varve", {{"version", build_info().version},
                                  {"revision", build_info().revision}});
     for (const std::string& warning : flags_.warnings) log_.warn(warning);
+    raise_descriptor_limit();
     auto loaded = load_all(files_, flags_);
     if (!loaded.ok()) {
       log_.error("Error loading config", {{"file", flags_.config_file},
@@ -244,6 +256,10 @@ class Daemon {
     server_options.listen_addresses = flags_.listen_addresses;
     server_options.threads = cores;
     server_options.connections_max = flags_.connections_max;
+    server_options.connections_reserved = kReservedConnections;
+    for (const char* path : {"/-/healthy", "/-/ready"}) {
+      server_options.reserved_paths.push_back(flags_.route_prefix + path);
+    }
     server_options.read_timeout = flags_.read_timeout;
     server_options.body_max_bytes = api::Limits().write_body_max_bytes;
     VARVE_TRY_ASSIGN(server_, http::Server::start(
@@ -264,6 +280,7 @@ class Daemon {
     scrape_options.external_host = host_name();
     scrape_options.own_port = std::to_string(server_->ports().front());
     scrape_options.extra_scrape_metrics = flags_.extra_scrape_metrics;
+    scrape_options.start_zeros = flags_.scrape_start_zeros;
     {
       // The server runs: a reload may come at any time.
       const std::lock_guard lock(reload_mutex_);

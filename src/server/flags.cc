@@ -134,7 +134,7 @@ constexpr std::string_view kQuietFeatures[] = {
     "promql-per-step-stats", "delayed-compaction", "auto-gomaxprocs", "auto-gomemlimit",
     "otlp-write-receiver", "promql-at-modifier", "promql-negative-offset", "remote-write-receiver",
     "new-service-discovery-manager", "expand-external-labels", "no-default-scrape-port",
-    "created-timestamp-zero-ingestion", "metadata-wal-records", "auto-reload-config", "utf8-names",
+    "metadata-wal-records", "auto-reload-config", "utf8-names",
     "otlp-deltatocumulative", "otlp-native-delta-ingestion", "type-and-unit-labels",
     "old-ui", "agent"};
 
@@ -279,6 +279,8 @@ void enable_feature(Flags& flags, std::string_view name) {
     flags.concurrent_rule_evals = true;
   } else if (name == "extra-scrape-metrics") {
     flags.extra_scrape_metrics = true;
+  } else if (name == "created-timestamp-zero-ingestion") {
+    flags.scrape_start_zeros = true;
   } else if (std::find(std::begin(kQuietFeatures), std::end(kQuietFeatures), name) ==
              std::end(kQuietFeatures)) {
     flags.warnings.push_back(fmt::format("unknown feature {} in --enable-feature is ignored", name));

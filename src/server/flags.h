@@ -44,6 +44,7 @@ struct Flags {
   std::uint64_t query_cache_max_bytes = std::uint64_t{64} << 20;
   promql::Features features;
   bool extra_scrape_metrics = false;
+  bool scrape_start_zeros = false;
 
   std::chrono::milliseconds rules_outage_tolerance{};
   std::chrono::milliseconds rules_grace_period{};
