@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reading across blocks and the head: what each has alone and together, and what is left when a
+// block is damaged.
+#include <fmt/format.h>
+
+#include <numeric>
+#include <set>
+
+#include "db_fixture.h"
+
+namespace varve::storage::test {
+namespace {
+
+constexpr std::int64_t kMinuteMs = 60'000;
+constexpr std::int64_t kHourMs = 60 * kMinuteMs;
+
+Labels series_of(std::string_view s) { return Labels{{"__name__", "m"}, {"s", s}}; }
+
+// Five hours and ten minutes of series "both", the first three of "old", the last of "new": the first four of all
+// are in two blocks.
+std::unique_ptr<Db> open_with_blocks(World& world, Options options) {
+  options.retention = std::chrono::milliseconds(0);
+  options.idle_after = std::chrono::hours(100);
+  options.block_windows = {std::chrono::hours(2)};
+  auto db = world.open(options);
+  std::uint64_t random = 1;
+  for (std::int64_t minute = 0; minute < 310; ++minute) {
+    BatchBuilder builder;
+    const Timestamp t = kStart + minute * kMinuteMs;
+    // Does not compress: damage then falls into chunks.
+    random = random * 6364136223846793005ULL + 1442695040888963407ULL;
+    builder.add(series_of("both"), t, static_cast<double>(random >> 11) * 0x1p-53);
+    if (minute < 180) builder.add(series_of("old"), t, static_cast<double>(-minute));
+    if (minute >= 240) builder.add(series_of("new"), t, static_cast<double>(2 * minute));
+    append(*db, builder.batch);
+  }
+  const Status compacted = db->compact();
+  if (!compacted.ok()) FAIL(compacted.error().message());
+  REQUIRE(db->blocks().size() == 2);
+  return db;
+}
+
+const std::vector<model::Matcher> kAll{equal("__name__", "m")};
+
+std::map<std::string, std::size_t> counts(const Db& db, TimeRange range,
+                                          std::vector<std::string>& warnings) {
+  auto querier = db.querier(range);
+  REQUIRE(querier.ok());
+  auto selection = (*querier)->select(kAll, range);
+  REQUIRE(selection.ok());
+  std::map<std::string, std::size_t> result;
+  SeriesSamples samples;
+  const LabelColumn column = (*selection)->label_column("s");
+  for (std::size_t i = 0; i < (*selection)->size(); ++i) {
+    REQUIRE((*selection)->read(i, range, samples).ok());
+    const std::string_view name = column.values[column.ids[i]];
+    if (!samples.float_times.empty()) result[std::string(name)] = samples.float_times.size();
+  }
+  warnings = (*querier)->warnings();
+  return result;
+}
+
+using Counts = std::map<std::string, std::size_t>;
+
+TEST_CASE("db: a series of blocks and the head is one series", "[storage]") {
+  World world;
+  auto db = open_with_blocks(world, world.options());
+  std::vector<std::string> warnings;
+  CHECK(counts(*db, TimeRange::all(), warnings) == Counts{{"both", 310}, {"old", 180}, {"new", 70}});
+  CHECK(counts(*db, {kStart, kStart + kHourMs - 1}, warnings) == Counts{{"both", 60}, {"old", 60}});
+  CHECK(counts(*db, {kStart + 4 * kHourMs, kStart + 9 * kHourMs}, warnings) ==
+        Counts{{"both", 70}, {"new", 70}});
+  CHECK(warnings.empty());
+
+  auto querier = db->querier(TimeRange::all());
+  auto values = (*querier)->label_values("s", {}, TimeRange::all());
+  CHECK(values->names == std::vector<std::string>{"both", "new", "old"});
+  values = (*querier)->label_values("s", kAll, {kStart, kStart + kHourMs});
+  CHECK(std::set<std::string>(values->names.begin(), values->names.end()).count("old") == 1);
+  SelectHints hints;
+  hints.series_max = 2;
+  auto refused = (*querier)->select(kAll, TimeRange::all(), hints);
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().code() == ErrorCode::kLimitExceeded);
+}
+
+TEST_CASE("db: series of one scrape share their times across blocks and the head", "[storage]") {
+  World world;
+  Options options = world.options();
+  options.block_windows = {std::chrono::hours(2)};
+  auto db = world.open(options);
+  for (std::int64_t minute = 0; minute < 300; ++minute) {
+    BatchBuilder builder;
+    for (const char* s : {"a", "b", "c"}) {
+      builder.add(series_of(s), kStart + minute * kMinuteMs, static_cast<double>(minute));
+    }
+    append(*db, builder.batch);
+  }
+  REQUIRE(db->compact().ok());
+  auto querier = db->querier(TimeRange::all());
+  const TimeRange range{kStart + 100 * kMinuteMs, kStart + 290 * kMinuteMs};
+  auto selection = (*querier)->select(kAll, range);
+  REQUIRE((*selection)->size() == 3);
+  std::set<std::uint64_t> ids;
+  SeriesSamples samples;
+  for (std::size_t i = 0; i < 3; ++i) {
+    REQUIRE((*selection)->read(i, range, samples).ok());
+    CHECK(samples.float_times.size() == 191);
+    ids.insert(samples.times_id);
+  }
+  CHECK(ids.size() == 1);
+  CHECK(ids.count(0) == 0);
+}
+
+TEST_CASE("db: what is damaged in a block is left out, and the result says so", "[storage]") {
+  World world;
+  {
+    auto db = open_with_blocks(world, world.options());
+    REQUIRE(db->close().ok());
+  }
+  std::string ulid;
+  {
+    auto db = world.open();
+    ulid = db->blocks()[0].ulid;
+    REQUIRE(db->close().ok());
+  }
+  const std::string data = fmt::format("data/varve/dense/{}/data", ulid);
+  world.files.flip_bit(data, 64, 1);
+  auto db = world.open();
+  std::vector<std::string> warnings;
+  const Counts all = counts(*db, TimeRange::all(), warnings);
+  CHECK(all.at("new") == 70);
+  CHECK(all.at("both") == 190);  // of 310: the other block and the head
+  REQUIRE(warnings.size() == 1);
+  CHECK(warnings[0].find("block " + ulid) != std::string::npos);
+  CAPTURE(warnings[0]);
+  CHECK(warnings[0].find("checksum") != std::string::npos);
+  // Twice asked, logged once; a query of another time is not concerned.
+  counts(*db, TimeRange::all(), warnings);
+  CHECK(warnings.size() == 1);
+  CHECK(world.log_text.find(ulid) != std::string::npos);
+  CHECK(world.log_text.find(ulid, world.log_text.find("queries go on without") + 200) ==
+        std::string::npos);
+  CHECK(counts(*db, {kStart + 4 * kHourMs, kStart + 5 * kHourMs - 1}, warnings).at("both") == 60);
+  CHECK(warnings.empty());
+}
+
+TEST_CASE("db: a block that was set aside is missed only where it had samples", "[storage]") {
+  World world;
+  std::string ulid;
+  {
+    auto db = open_with_blocks(world, world.options());
+    ulid = db->blocks()[0].ulid;
+    REQUIRE(db->close().ok());
+  }
+  const std::string index = fmt::format("data/varve/dense/{}/index", ulid);
+  const auto size = world.files.size(index);
+  REQUIRE(size.ok());
+  world.files.flip_bit(index, *size - 4, 1);  // the footer: nothing of it can be read
+  auto opened = world.try_open(world.options());
+  REQUIRE(opened.ok());
+  std::vector<std::string> warnings;
+  CHECK(counts(**opened, TimeRange::all(), warnings).at("both") == 190);
+  REQUIRE(warnings.size() == 1);
+  CHECK(warnings[0].find("block " + ulid) != std::string::npos);
+  counts(**opened, {kStart + 4 * kHourMs, kStart + 5 * kHourMs}, warnings);
+  CHECK(warnings.empty());
+}
+
+}  // namespace
+}  // namespace varve::storage::test
