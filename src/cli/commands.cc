@@ -12,6 +12,7 @@
 #include "cli/check_rules.h"
 #include "cli/features.h"
 #include "cli/test_rules.h"
+#include "cli/tsdb.h"
 #include "fs/real_fs.h"
 #include "promql/parser.h"
 #include "promql/test_language.h"
@@ -72,6 +73,16 @@ constexpr Command kCommands[] = {
      test_rules},
     {"test", "promql", "<file or folder>...", "Run scripts of the PromQL test language.",
      test_promql},
+    {"tsdb", "list", "[--json] [--no-head] [<directory>]",
+     "List blocks, head, log and other files of a data directory.", tsdb_list},
+    {"tsdb", "analyze", "[--json] [--limit=20] [--match=<selector>] [<directory> [<block>]]",
+     "Say what takes the space: metrics, labels, encodings, churn.", tsdb_analyze},
+    {"tsdb", "verify", "[--json] [<directory>]", "Read everything and report what is damaged.",
+     tsdb_verify},
+    {"tsdb", "dump", "[--min-time=<ms>] [--max-time=<ms>] [--match=<selector>]... [<directory>]",
+     "Print samples as text.", tsdb_dump},
+    {"tsdb", "bench", "[--json] [<directory>]", "Measure how quickly blocks are read here.",
+     tsdb_bench},
     {"promql", "format", "<expression>", "Print an expression well laid out.", format_promql},
 };
 
