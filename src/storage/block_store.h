@@ -66,7 +66,8 @@ class BlockStore {
   Status quarantine(const std::string& ulid);
 
  private:
-  BlockStore(fs::FileSystem& files, std::string dense, base::Logger& log, index::SeriesHasher hasher,
+  BlockStore(fs::FileSystem& files, std::string dense, base::Logger& log,
+             const index::SeriesHasher& hasher,
              Manifest manifest)
       : files_(files),
         dense_(std::move(dense)),

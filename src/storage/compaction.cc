@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <limits>
 #include <utility>
 
 #include "base/try.h"
@@ -32,6 +33,16 @@ Timestamp Compaction::settled_ms() const {
   return __builtin_sub_overflow(cut->time_ms, late_ms, &settled) ? TimeRange::all().min_ms : settled;
 }
 
+// A block goes when all of it is past the retention: with long ones, much that is past it would stay.
+// The share is Prometheus's.
+std::int64_t Compaction::longest_ms() const {
+  constexpr std::int64_t kShare = 10;
+  constexpr std::int64_t kDayMs = 24LL * 60 * 60 * 1000;
+  const std::int64_t retention_ms = engine_.limits.retention_ms.load();
+  return retention_ms > 0 ? std::max(kDayMs, retention_ms / kShare)
+                          : std::numeric_limits<std::int64_t>::max();
+}
+
 Result<bool> Compaction::merge_next(bool force) {
   triggered_.add();
   const std::shared_ptr<const BlockSet> set = engine_.blocks.current();
@@ -41,7 +52,7 @@ Result<bool> Compaction::merge_next(bool force) {
   }
   std::vector<std::int64_t> windows_ms;
   for (const std::chrono::milliseconds window : engine_.options.block_windows) {
-    windows_ms.push_back(window.count());
+    if (window.count() <= longest_ms()) windows_ms.push_back(window.count());
   }
   const std::optional<CompactionPlan> plan =
       plan_compaction({metas, windows_ms, settled_ms(), force});

@@ -26,6 +26,7 @@ class Compaction {
 
  private:
   Timestamp settled_ms() const;
+  std::int64_t longest_ms() const;
   Status replace(std::vector<std::shared_ptr<block::Block>> sources, MergeRequest request);
 
   const Engine engine_;

@@ -14,8 +14,12 @@ using block::BlockMeta;
 // they are this many or this part of it.
 constexpr std::size_t kLateBlocksMax = 4;
 constexpr std::uint64_t kLatePart = 8;
-// From this window on small chunks are put together. Below, it would be done again soon.
-constexpr std::int64_t kRepackMs = 24LL * 60 * 60 * 1000;
+constexpr std::int64_t kHourMs = 60LL * 60 * 1000;
+// From this window on small chunks are put together: what one every five minutes makes is one chunk.
+constexpr std::int64_t kRepackMs = 8 * kHourMs;
+// A window that goes on is merged on demand up to this length. A longer one would be written again
+// and again with what comes.
+constexpr std::int64_t kUnfinishedMaxMs = 24 * kHourMs;
 
 struct Candidates {
   std::vector<const BlockMeta*> blocks;
@@ -69,10 +73,8 @@ std::optional<CompactionPlan> plan_compaction(const CompactionInput& input) {
       }
     }
     for (const auto& [begin, found] : windows) {
-      // A window that goes on is merged only on demand, and never a large one: it would be written
-      // again with everything that comes.
       const bool ended = begin + window_ms <= input.settled_ms;
-      if (!ended && !(input.force && level <= 1)) continue;
+      if (!ended && !(input.force && window_ms <= kUnfinishedMaxMs)) continue;
       if (worth_it(found, input.force)) return make_plan(found, begin, window_ms);
     }
   }

@@ -25,7 +25,7 @@ struct CompactionInput {
 struct CompactionPlan {
   std::vector<std::string> sources;  // ULIDs, two or more
   Timestamp window_begin_ms = 0, window_end_ms = 0;
-  bool repack = false;  // of a day or more: small chunks are put together
+  bool repack = false;  // a long window: small chunks are put together
 };
 
 // The next merge, or nullopt. Doing what it says, again and again, ends.

@@ -159,6 +159,7 @@ Status DbImpl::open(fs::FileSystem& files) {
   log_options.directory = directory_.wal;
   log_options.sync = options_.sync;
   log_options.sync_interval = options_.sync_interval;
+  log_options.segment_bytes = options_.log_segment_bytes;
   log_options.covered_from_seq = recovered.covered_from_seq;
   VARVE_TRY_ASSIGN(wal_, wal::Log::open(log_options, recovered.next, files, log_, metrics_));
   write_path_->start(*wal_, recovered.next);

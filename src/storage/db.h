@@ -40,10 +40,11 @@ struct Options {
   // How far behind the newest sample of the head a sample may come out of order; 0: not at all.
   std::chrono::milliseconds out_of_order_window = std::chrono::hours(1);
   // The windows blocks are cut for and compacted to, each a multiple of the one before. The first is
-  // fixed by the head's chunks (head::kChunkRangeMs).
-  std::vector<std::chrono::milliseconds> block_windows = {std::chrono::hours(2),
-                                                          std::chrono::hours(24),
-                                                          std::chrono::hours(24 * 7)};
+  // fixed by the head's chunks (head::kChunkRangeMs). The second is there for the first day: labels and
+  // postings are about a tenth of a block of 2h, and up to eleven of those would wait for a day to end.
+  std::vector<std::chrono::milliseconds> block_windows = {
+      std::chrono::hours(2), std::chrono::hours(8), std::chrono::hours(24),
+      std::chrono::hours(24 * 7)};
   // Series without samples for this long leave memory.
   std::chrono::milliseconds idle_after = std::chrono::hours(1);
   // Kept free for a full disk: deleting and retention need some space themselves (a line of the
@@ -52,6 +53,8 @@ struct Options {
   // A snapshot of the head is due when the log has grown by this since the last one, and by as much
   // as that one has: less would write more, more would replay longer. 0: at every maintain(), in tests.
   std::uint64_t snapshot_log_bytes = std::uint64_t{16} << 20;
+  // Preallocated size of a segment of the log.
+  std::uint64_t log_segment_bytes = std::uint64_t{16} << 20;
   // Cuts, compaction, retention and snapshots run by themselves, on a thread of low priority. Off in
   // tests, which call maintain().
   bool background = true;

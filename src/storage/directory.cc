@@ -26,13 +26,13 @@ Status check_version(fs::FileSystem& files, const std::string& own, bool repair)
   const std::string path = fs::join(own, "VERSION");
   VARVE_TRY_ASSIGN(const bool exists, files.exists(path));
   if (!exists) {
-    VARVE_TRY_ASSIGN(std::vector<std::string> names, files.list(own));
-    std::erase(names, "VERSION.tmp");
-    if (!names.empty() && !repair) {
+    for (const char* name : {"MANIFEST", "wal"}) {
+      VARVE_TRY_ASSIGN(const bool data, files.exists(fs::join(own, name)));
+      if (!data || repair) continue;
       return Error(ErrorCode::kCorruption,
                    fmt::format("{}: missing, though the directory holds data ({}); put it back from "
                                "a copy, or start once with --repair to take the data for version {}",
-                               path, names.front(), kLayoutVersion));
+                               path, name, kLayoutVersion));
     }
     return files.write_file_atomically(path, version_text());
   }

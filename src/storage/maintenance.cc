@@ -50,7 +50,11 @@ void Maintenance::start() {
   thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
 }
 
-void Maintenance::stop() { thread_ = {}; }
+void Maintenance::stop() {
+  thread_ = {};
+  // What somebody asked for gives up when Engine::stop is set.
+  const std::lock_guard lock(work_mutex_);
+}
 
 void Maintenance::run(const std::stop_token& stop) {
   base::name_this_thread("maintenance");
@@ -132,24 +136,32 @@ void Maintenance::wait_for_trim() {
   }
 }
 
+Status Maintenance::open() const {
+  return engine_.stop.load() ? Error(ErrorCode::kCanceled, "storage is closing") : Status();
+}
+
 Status Maintenance::delete_series(std::span<const std::vector<model::Matcher>> selectors,
                                   TimeRange range) {
   const std::lock_guard lock(work_mutex_);
+  VARVE_TRY(open());
   return delete_samples(engine_, selectors, range);
 }
 
 Status Maintenance::clean_tombstones() {
   const std::lock_guard lock(work_mutex_);
+  VARVE_TRY(open());
   return compaction_.clean_tombstones();
 }
 
 Result<std::string> Maintenance::snapshot(bool skip_head) {
   const std::lock_guard lock(work_mutex_);
+  VARVE_TRY(open());
   return take_db_snapshot(engine_, skip_head);
 }
 
 Status Maintenance::compact() {
   const std::lock_guard lock(work_mutex_);
+  VARVE_TRY(open());
   FirstError first;
   first.note(cut_and_compact(true));
   if (engine_.head_snapshots.due()) first.note(engine_.head_snapshots.take());

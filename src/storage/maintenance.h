@@ -42,6 +42,7 @@ class Maintenance {
 
  private:
   void run(const std::stop_token& stop);
+  Status open() const;  // kCanceled when the database closes
   Status round_locked();
   Status snapshot_head();
   Status cut_and_compact(bool asked);

@@ -73,11 +73,6 @@ Result<std::uint64_t> Retention::other_bytes() const {
   return engine_.wal.size_bytes() + engine_.head.spill().size_bytes() + snapshots;
 }
 
-Result<std::uint64_t> Retention::total_bytes() const {
-  VARVE_TRY_ASSIGN(const std::uint64_t other, other_bytes());
-  return other + engine_.blocks.bytes();
-}
-
 Status Retention::run() {
   const Timestamp oldest_ms =
       oldest_kept_ms(engine_.limits, engine_.clock, engine_.head, engine_.blocks);

@@ -40,10 +40,9 @@ class Retention {
 
   // Removes the blocks that have to go, the head's expired samples too.
   Status run();
-  // Bytes of everything that counts for the bound by size: blocks, log, head files and snapshots.
-  Result<std::uint64_t> total_bytes() const;
 
  private:
+  // What counts for the bound by size beside the blocks: log, head files and snapshots of the head.
   Result<std::uint64_t> other_bytes() const;
 
   const Engine engine_;
