@@ -17,6 +17,9 @@ static_assert(std::endian::native == std::endian::little, "files are written as 
 
 // Written to the file at once: large enough that system calls do not show.
 constexpr std::size_t kWriteBytes = 4 * kPageBytes;
+// Synced at least every so many bytes, so that the disk is never busy for long with what nobody waits
+// for while the log wants to sync.
+constexpr std::uint64_t kSyncBytes = std::uint64_t{8} << 20;
 
 struct Footer {
   std::uint64_t content_bytes;
@@ -66,7 +69,9 @@ Status PagedWriter::write_out(bool all) {
   VARVE_TRY(file_->append(std::string_view(buffer_).substr(0, size)));
   written_ += size;
   buffer_.erase(0, size);
-  return {};
+  if (written_ - synced_ < kSyncBytes) return {};
+  synced_ = written_;
+  return file_->sync_data();
 }
 
 Status PagedWriter::finish(std::uint64_t root_at, std::uint64_t root_bytes) {

@@ -44,6 +44,7 @@ class PagedWriter {
   std::uint32_t magic_ = 0;
   std::string buffer_;  // starts at a page
   std::uint64_t written_ = 0;
+  std::uint64_t synced_ = 0;  // of written_
   std::vector<std::uint64_t> checksums_;
   std::uint64_t file_bytes_ = 0;
   std::uint64_t identity_ = 0;
