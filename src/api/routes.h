@@ -41,6 +41,7 @@ RouteMatch find_route(std::string_view method, std::string_view path);
 
 // One table per file of endpoints.
 std::span<const Route> write_routes();
+std::span<const Route> admin_routes();
 std::span<const Route> federate_routes();
 std::span<const Route> query_routes();
 std::span<const Route> parse_query_routes();

@@ -68,6 +68,7 @@ struct Services {
   promql::Engine* engine = nullptr;
   promql::RangeCache* range_cache = nullptr;  // of the storage; null: none
   base::ThreadPool* queries = nullptr;
+  base::ThreadPool* admin = nullptr;  // for /api/v1/admin; null: on `queries`
   const base::Clock* clock = nullptr;
   base::Logger* log = nullptr;
   base::MetricsRegistry* metrics = nullptr;

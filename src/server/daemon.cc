@@ -46,6 +46,8 @@ constexpr std::uint64_t kQueryMemoryShare = 4;
 constexpr std::chrono::seconds kStopGrace{10};
 // Bodies of scrapes are parsed beside ingest and queries; more threads than cores gain nothing.
 constexpr std::size_t kScrapeQueueMax = 10'000;
+// Administrative requests that wait for the one under way.
+constexpr std::size_t kAdminQueueMax = 16;
 // Beyond --web.max-connections, for those who ask whether the server lives.
 constexpr std::size_t kReservedConnections = 8;
 
@@ -155,6 +157,12 @@ storage::Options storage_options(const Flags& flags, const config::StorageConfig
   options.retention = config.retention_time.value_or(flags.retention_time);
   options.retention_bytes = config.retention_bytes.value_or(flags.retention_bytes);
   options.lock_directory = flags.lock_directory;
+  options.repair = flags.repair;
+  if (flags.max_block_duration.count() > 0) {
+    std::erase_if(options.block_windows, [&flags](std::chrono::milliseconds window) {
+      return window > flags.max_block_duration;
+    });
+  }
   if (config.out_of_order_time_window) options.out_of_order_window = *config.out_of_order_time_window;
   if (config.exemplars_max && *config.exemplars_max >= 0) {
     options.exemplars_max = static_cast<std::size_t>(*config.exemplars_max);
@@ -242,6 +250,7 @@ class Daemon {
         std::clamp<std::size_t>(flags_.query_concurrency_max, 1, std::max<std::size_t>(cores, 2));
     query_pool_ = std::make_unique<base::ThreadPool>("query", query_threads,
                                                      flags_.queries_queued_max);
+    admin_pool_ = std::make_unique<base::ThreadPool>("admin", 1, kAdminQueueMax);
     engine_ = std::make_unique<promql::Engine>(engine_options(flags_, config, files_), clock_,
                                                query_pool_.get(), &query_memory_);
     metrics_.callback(base::MetricsRegistry::CallbackKind::kGauge, "varve_memory_bytes",
@@ -331,6 +340,7 @@ class Daemon {
     services.engine = engine_.get();
     services.range_cache = range_cache_.get();
     services.queries = query_pool_.get();
+    services.admin = admin_pool_.get();
     services.clock = &clock_;
     services.log = &log_;
     services.metrics = &metrics_;
@@ -364,6 +374,9 @@ class Daemon {
     for (const std::string& warning : config.warnings) log_.warn(warning);
     notifier_->apply(config.alerting_options, config.global.external_labels);
     scrape_->apply(config.scrape_configs);
+    const storage::Options storage = storage_options(flags_, config.storage);
+    db_->set_retention(storage.retention, storage.retention_bytes);
+    db_->set_out_of_order_window(storage.out_of_order_window);
     config_holder_.loaded(std::move(config));
     log_.info("Completed loading of configuration file", {{"filename", flags_.config_file}});
     return {};
@@ -439,6 +452,7 @@ class Daemon {
         exit = kExitFailure;
       }
     }
+    admin_pool_.reset();  // closing has made its work give up
     server_.reset();
     api_.reset();
     rules_.reset();
@@ -462,6 +476,7 @@ class Daemon {
   const sigset_t signals_;
   std::mutex reload_mutex_;  // one reload at a time; guards the making of scrape_
   std::unique_ptr<base::ThreadPool> query_pool_;
+  std::unique_ptr<base::ThreadPool> admin_pool_;
   std::unique_ptr<promql::Engine> engine_;
   std::unique_ptr<promql::RangeCache> range_cache_;
   std::unique_ptr<api::Api> api_;

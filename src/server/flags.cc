@@ -36,7 +36,7 @@ constexpr auto kBool = FlagKind::kBool;
 constexpr auto kDuration = FlagKind::kDuration;
 constexpr auto kCount = FlagKind::kCount;
 
-// Names and defaults: `prometheus --help` of 3.x, hidden flags included. Ours: storage.wal.*,
+// Names and defaults: `prometheus --help` of 3.x, hidden flags included. Ours: storage.wal.*, repair,
 // query.max-queued, query.memory-max, query.cache-max.
 constexpr FlagSpec kFlags[] = {
     {"config.file", kText, "prometheus.yml", kUsed, "Configuration file."},
@@ -64,11 +64,14 @@ constexpr FlagSpec kFlags[] = {
     {"web.cors.origin", kText, ".*", kUsed, "Allowed CORS origins, a fully anchored regex."},
     {"storage.tsdb.path", kText, "data/", kUsed, "Where the data lies."},
     {"storage.tsdb.retention.time", kDuration, "15d", kUsed, "How long samples are kept; 0: for ever."},
-    {"storage.tsdb.retention.size", FlagKind::kSize, "0B", kUsed, "Most bytes of blocks; 0: no bound."},
+    {"storage.tsdb.retention.size", FlagKind::kSize, "0B", kUsed, "Most bytes of blocks, log and head files; 0: no bound."},
     {"storage.tsdb.retention", kDuration, "", kUsed, "Old name of storage.tsdb.retention.time."},
     {"storage.tsdb.no-lockfile", kBool, "false", kUsed, "Do not lock the data directory."},
-    {"storage.tsdb.min-block-duration", kDuration, "2h", kIgnored, ""},
-    {"storage.tsdb.max-block-duration", kDuration, "0s", kIgnored, ""},
+    {"storage.tsdb.min-block-duration", kDuration, "2h", kUsed, "Length of the blocks cut from the head; only 2h."},
+    {"storage.tsdb.max-block-duration", kDuration, "0s", kUsed,
+     "Longest block compaction makes (of 2h, 8h, 24h, 7d); 0s: a tenth of the retention, at least 24h."},
+    {"repair", kBool, "false", kUsed,
+     "Set damaged parts of the data directory aside, saying which, and start without them."},
     {"storage.tsdb.wal-compression", kBool, "true", kIgnored, ""},
     {"storage.tsdb.wal-compression-type", kText, "snappy", kIgnored, ""},
     {"storage.tsdb.wal-segment-size", kText, "0B", kIgnored, ""},
@@ -387,10 +390,17 @@ Result<Flags> parse_flags(const std::vector<std::string>& arguments) {
     return flag_error("storage.tsdb.retention.size", retention_size.error().message());
   }
   flags.retention_bytes = *retention_size;
-  if (flags.retention_bytes > 0) {
+  flags.repair = reader.on("repair");
+  constexpr std::chrono::hours kBlockMin{2};
+  VARVE_TRY_ASSIGN(const std::chrono::milliseconds block_min,
+                   reader.duration("storage.tsdb.min-block-duration"));
+  if (block_min != kBlockMin) {
     flags.warnings.emplace_back(
-        "--storage.tsdb.retention.size has no effect yet: space is freed by "
-        "--storage.tsdb.retention.time only");
+        "--storage.tsdb.min-block-duration is ignored: the head is cut into blocks of 2h");
+  }
+  VARVE_TRY_ASSIGN(flags.max_block_duration, reader.duration("storage.tsdb.max-block-duration"));
+  if (flags.max_block_duration.count() > 0 && flags.max_block_duration < kBlockMin) {
+    return flag_error("storage.tsdb.max-block-duration", "must be 0s or at least 2h");
   }
 
   VARVE_TRY_ASSIGN(flags.lookback_delta, reader.duration("query.lookback-delta"));

@@ -34,6 +34,8 @@ struct Flags {
   std::chrono::milliseconds retention_time{};  // 0: for ever
   std::uint64_t retention_bytes = 0;
   bool lock_directory = true;
+  std::chrono::milliseconds max_block_duration{};  // 0: up to a week, or a tenth of the retention
+  bool repair = false;
 
   std::chrono::milliseconds lookback_delta{};
   std::chrono::milliseconds query_timeout{};

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// /api/v1/admin/tsdb answers as Prometheus does.
+#include "api/api_harness.h"
+#include "api/write_body.h"
+
+namespace varve::test {
+namespace {
+
+api::Options with_admin() {
+  api::Options options;
+  options.enable_admin = true;
+  return options;
+}
+
+std::string samples_of(const std::string& json) {
+  return nlohmann::json::parse(json)["data"]["result"].dump();
+}
+
+TEST_CASE("admin: without --web.enable-admin-api everything is refused", "[api]") {
+  Harness harness;
+  for (const char* what : {"delete_series", "clean_tombstones", "snapshot", "compact"}) {
+    const auto response = harness.ask("POST", std::string("/api/v1/admin/tsdb/") + what);
+    CHECK(response.status == 503);
+    CHECK(response.body ==
+          R"({"status":"error","errorType":"unavailable","error":"admin APIs disabled"})");
+  }
+}
+
+TEST_CASE("admin: only POST and PUT", "[api]") {
+  Harness harness(with_admin());
+  CHECK(harness.ask("GET", "/api/v1/admin/tsdb/compact").status == 405);
+  CHECK(harness.ask("PUT", "/api/v1/admin/tsdb/compact").status == 204);
+  CHECK(harness.ask("POST", "/api/v1/admin/tsdb/clean_tombstones").status == 204);
+}
+
+TEST_CASE("admin: deleted series are not found any more", "[api]") {
+  Harness harness(with_admin());
+  REQUIRE(harness.write(time_series({{"__name__", "up"}, {"job", "a"}}, {{kNow, 1}})).status == 204);
+  REQUIRE(harness.write(time_series({{"__name__", "up"}, {"job", "b"}}, {{kNow, 1}})).status == 204);
+  auto response = harness.ask("POST", "/api/v1/admin/tsdb/delete_series");
+  CHECK(response.status == 400);
+  CHECK_THAT(response.body, Catch::Contains("no match[] parameter provided"));
+  response = harness.ask("POST", "/api/v1/admin/tsdb/delete_series", "match[]=up{");
+  CHECK(response.status == 400);
+  response = harness.ask("POST", "/api/v1/admin/tsdb/delete_series", "match[]=up{job=\"a\"}&start=x");
+  CHECK(response.status == 400);
+  response = harness.ask("POST", "/api/v1/admin/tsdb/delete_series", "match[]=up{job=\"a\"}");
+  CHECK(response.status == 204);
+  CHECK(response.body.empty());
+  response = harness.ask("GET", "/api/v1/query", "query=up");
+  CHECK_THAT(samples_of(response.body), Catch::Contains("\"job\":\"b\""));
+  CHECK_THAT(samples_of(response.body), !Catch::Contains("\"job\":\"a\""));
+}
+
+TEST_CASE("admin: a snapshot is named and lies in the data directory", "[api]") {
+  Harness harness(with_admin());
+  CHECK(harness.ask("POST", "/api/v1/admin/tsdb/snapshot", "skip_head=perhaps").body ==
+        R"({"status":"error","errorType":"bad_data","error":"invalid parameter \"skip_head\": )"
+        R"(unable to parse boolean: strconv.ParseBool: parsing \"perhaps\": invalid syntax"})");
+  const auto response = harness.ask("POST", "/api/v1/admin/tsdb/snapshot", "skip_head=true");
+  REQUIRE(response.status == 200);
+  const auto json = nlohmann::json::parse(response.body);
+  CHECK(json["status"] == "success");
+  const std::string name = json["data"]["name"];
+  CHECK_THAT(name, Catch::StartsWith("20231114T221320Z-"));
+  CHECK(harness.files.exists("data/snapshots/" + name + "/varve/MANIFEST").value());
+}
+
+}  // namespace
+}  // namespace varve::test
