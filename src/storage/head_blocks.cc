@@ -49,7 +49,10 @@ class SpillReader {
     }
     return found;
   }
-  void forget() { copies_.clear(); }
+  void forget() {
+    copies_.clear();
+    outgrown_.clear();
+  }
 
  private:
   std::string_view mapped(SpillPlace place) {
@@ -57,6 +60,8 @@ class SpillReader {
     const std::uint64_t at = place.offset() % SpillStore::kFileBytes;
     std::shared_ptr<const fs::MappedFile>& file = files_[number];
     if (file == nullptr || file->bytes().size() < at + place.length()) {
+      // What was found in the shorter mapping is still in use.
+      if (file != nullptr) outgrown_.push_back(std::move(file));
       file = spill_.map(place.offset(), place.length());
       if (file == nullptr) return {};
     }
@@ -65,6 +70,7 @@ class SpillReader {
 
   const SpillStore& spill_;
   std::unordered_map<std::uint64_t, std::shared_ptr<const fs::MappedFile>> files_;
+  std::vector<std::shared_ptr<const fs::MappedFile>> outgrown_;
   std::deque<std::vector<char>> copies_;
 };
 
