@@ -9,8 +9,12 @@
 
 #include "cli/arguments.h"
 #include "cli/check_config.h"
+#include "cli/check_metrics.h"
 #include "cli/check_rules.h"
+#include "cli/check_web_config.h"
+#include "cli/debug.h"
 #include "cli/features.h"
+#include "cli/query.h"
 #include "cli/test_rules.h"
 #include "cli/tsdb.h"
 #include "fs/real_fs.h"
@@ -69,10 +73,26 @@ constexpr Command kCommands[] = {
      "Check configuration files and what they name.", check_config},
     {"check", "rules", "[--lint=…] [--lint-fatal] [<file>...]",
      "Check rule files, or standard input.", check_rules},
+    {"check", "metrics", "[--extended] [--lint=all|none]",
+     "Check a page of metrics from standard input.", check_metrics},
+    {"check", "web-config", "<file>...", "Check files for --web.config.file.", check_web_config},
+    {"check", "healthy", "[--url=<server>]", "Ask a server whether it is healthy.", check_healthy},
+    {"check", "ready", "[--url=<server>]", "Ask a server whether it is ready.", check_ready},
     {"test", "rules", "[--run=<regexp>] [--junit=<file>] <file>...", "Run unit tests of rules.",
      test_rules},
     {"test", "promql", "<file or folder>...", "Run scripts of the PromQL test language.",
      test_promql},
+    {"query", "instant", "[-o promql|json] [--time=…] <server> <expression>",
+     "Evaluate at one time.", query_instant},
+    {"query", "range", "[-o …] [--start=…] [--end=…] [--step=…] <server> <expression>",
+     "Evaluate over a range of time.", query_range},
+    {"query", "series", "--match=<selector> [--start=…] [--end=…] <server>", "List series.",
+     query_series},
+    {"query", "labels", "[--match=<selector>] [--start=…] [--end=…] <server> <label>",
+     "List a label's values.", query_labels},
+    {"debug", "metrics", "<server>", "Write a server's metrics to debug.tar.gz.", debug_metrics},
+    {"debug", "all", "<server>", "Write all a server tells about itself to debug.tar.gz.",
+     debug_all},
     {"tsdb", "list", "[--json] [--no-head] [<directory>]",
      "List blocks, head, log and other files of a data directory.", tsdb_list},
     {"tsdb", "analyze", "[--json] [--limit=20] [--match=<selector>] [<directory> [<block>]]",
