@@ -21,10 +21,12 @@
 #include "base/thread_pool.h"
 #include "base/try.h"
 #include "config/config.h"
+#include "config/read_web_config.h"
 #include "config/read_rules.h"
 #include "fs/real_fs.h"
 #include "http/client.h"
 #include "http/server.h"
+#include "http/web_access.h"
 #include "model/duration.h"
 #include "promql/engine.h"
 #include "promql/range_cache.h"
@@ -271,12 +273,20 @@ class Daemon {
     }
     server_options.read_timeout = flags_.read_timeout;
     server_options.body_max_bytes = api::Limits().write_body_max_bytes;
+    http::Handler handler = [this](http::ExchangePtr exchange) {
+      api_->handle(std::move(exchange));
+    };
+    if (!flags_.web_config_file.empty()) {
+      VARVE_TRY_ASSIGN(web_access_,
+                       http::WebAccess::create(
+                           [this] { return config::read_web_config(files_, flags_.web_config_file); },
+                           files_, log_));
+      handler = web_access_->guard(std::move(handler));
+      server_options.tls = [this] { return web_access_->tls(); };
+    }
     VARVE_TRY_ASSIGN(server_, http::Server::start(
                                   server_options,
-                                  [this](http::ExchangePtr exchange) {
-                                    api_->handle(std::move(exchange));
-                                  },
-                                  log_, metrics_));
+                                  std::move(handler), log_, metrics_));
     for (const std::string& address : flags_.listen_addresses) {
       log_.info("Listening on", {{"address", address}, {"component", "web"}});
     }
@@ -454,6 +464,7 @@ class Daemon {
     }
     admin_pool_.reset();  // closing has made its work give up
     server_.reset();
+    web_access_.reset();
     api_.reset();
     rules_.reset();
     notifier_.reset();
@@ -480,6 +491,7 @@ class Daemon {
   std::unique_ptr<promql::Engine> engine_;
   std::unique_ptr<promql::RangeCache> range_cache_;
   std::unique_ptr<api::Api> api_;
+  std::unique_ptr<http::WebAccess> web_access_;
   std::unique_ptr<http::Server> server_;
   std::unique_ptr<storage::Db> db_;
   std::unique_ptr<http::Client> client_;

@@ -43,7 +43,7 @@ constexpr FlagSpec kFlags[] = {
     {"config.auto-reload", kBool, "false", kUsed, "Reload when the configuration file changes."},
     {"config.auto-reload-interval", kDuration, "30s", kUsed, "How often to look for changes."},
     {"web.listen-address", kText, "0.0.0.0:9090", kUsed, "Address to listen on; repeatable."},
-    {"web.config.file", kText, "", kIgnored, "TLS and authentication file."},
+    {"web.config.file", kText, "", kUsed, "TLS, users, headers; read again as it changes."},
     {"web.read-timeout", kDuration, "5m", kUsed,
      "Longest time to read a request, and to keep an idle connection."},
     {"web.max-connections", kCount, "512", kUsed, "Most simultaneous connections."},
@@ -365,6 +365,7 @@ Result<Flags> parse_flags(const std::vector<std::string>& arguments) {
   flags.listen_addresses = reader.list("web.listen-address");
   VARVE_TRY_ASSIGN(flags.connections_max, reader.count("web.max-connections"));
   VARVE_TRY_ASSIGN(flags.read_timeout, reader.duration("web.read-timeout"));
+  flags.web_config_file = reader.text("web.config.file");
   flags.external_url = reader.text("web.external-url");
   flags.route_prefix = url_path(reader.given("web.route-prefix") ? reader.text("web.route-prefix")
                                                                  : flags.external_url);

@@ -20,6 +20,7 @@ struct Flags {
   std::vector<std::string> listen_addresses;
   std::size_t connections_max = 512;
   std::chrono::milliseconds read_timeout{};
+  std::string web_config_file;  // "": without TLS and users
   std::string external_url;
   std::string route_prefix;  // "" or "/prefix", no slash at the end
   std::string cors_origin;
