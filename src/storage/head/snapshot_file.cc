@@ -77,13 +77,20 @@ Status SnapshotWriter::add(const PieceInfo& info, std::string_view bytes) {
   header.seq = info.seq;
   header.body_checksum = XXH3_64bits(stored.data(), stored.size());
   header.header_checksum = checksum_of(header);
-  const std::string_view parts[] = {{reinterpret_cast<const char*>(&header), sizeof header}, stored};
-  VARVE_TRY(file_->write_at(offset_, parts));
-  offset_ += sizeof header + stored.size();
+  buffer_.append(reinterpret_cast<const char*>(&header), sizeof header);
+  buffer_.append(stored);
+  return buffer_.size() < kBufferBytes ? Status() : flush();
+}
+
+Status SnapshotWriter::flush() {
+  VARVE_TRY(file_->write_at(offset_, buffer_));
+  offset_ += buffer_.size();
+  buffer_.clear();
   return {};
 }
 
 Status SnapshotWriter::finish() {
+  VARVE_TRY(flush());
   VARVE_TRY(file_->sync_data());
   file_.reset();
   VARVE_TRY(files_.rename(fs::join(directory_, name_ + ".tmp"), fs::join(directory_, name_)));

@@ -53,17 +53,22 @@ class SnapshotWriter {
   // Syncs it and gives it its name, durably.
   Status finish();
   void discard();
-  std::uint64_t size_bytes() const { return offset_; }
+  std::uint64_t size_bytes() const { return offset_ + buffer_.size(); }
 
  private:
+  static constexpr std::size_t kBufferBytes = 1 << 20;  // written at once
+
   SnapshotWriter(fs::FileSystem& files, std::string directory, std::uint32_t number)
       : files_(files), directory_(std::move(directory)), name_(snapshot_name(number)) {}
 
   fs::FileSystem& files_;
   const std::string directory_;
   const std::string name_;
+  Status flush();
+
   std::unique_ptr<fs::File> file_;
   std::uint64_t offset_ = 0;
+  std::string buffer_;  // behind offset_
   std::string compressed_;
 };
 

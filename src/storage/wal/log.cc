@@ -244,7 +244,8 @@ void Log::turn(bool closing) {
 }
 
 void Log::finish() {
-  if (!failed_ && !pending_ && segment_) {
+  // A frame that is stalled is lost, and those who waited were told; the frames before it are not.
+  if (!failed_ && segment_) {
     Status done = unsynced_ || options_.sync == SyncMode::kOff ? sync() : Status();
     // What was preallocated for a segment that will not be continued is given back.
     if (done.ok()) done = segment_->trim();
