@@ -103,7 +103,7 @@ Result<std::shared_ptr<Block>> FileBlock::open(fs::FileSystem& files, std::strin
   }
   block->count_ = static_cast<std::uint32_t>(layout.series);
   block->series_starts_ =
-      PackedArray(layout.extent(index, Section::kSeriesStarts), layout.series + 1);
+      PackedArray(layout.extent(index, Section::kSeriesStarts), layout.series + 1, kSmallGroupSize);
   block->list_starts_ = PackedArray(layout.extent(index, Section::kListStarts), layout.lists + 1);
   block->shape_starts_ =
       PackedArray(layout.extent(index, Section::kShapeStarts), layout.shapes + 1);

@@ -26,6 +26,9 @@ inline constexpr std::size_t kFooterChecksumAt = 40;
 
 // Numbers in packed arrays stand in groups, each an integer block of the codecs.
 inline constexpr std::size_t kGroupSize = 128;
+// Of those that are asked for one by one: the places of series. 16 take 0.4 B more than 128 and are
+// read in a fifth of the time, which is half of what finding the chunks of a series takes.
+inline constexpr std::size_t kSmallGroupSize = 16;
 // Strings of a dictionary between two that are stored whole.
 inline constexpr std::size_t kDictionaryGroup = 16;
 

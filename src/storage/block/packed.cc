@@ -93,7 +93,7 @@ Status PackedArray::group(std::uint64_t group, PackedGroup& out) const {
   }
   VARVE_TRY_ASSIGN(const std::string_view bytes, extent_.read(begin, end - begin));
   out.size =
-      static_cast<std::size_t>(std::min<std::uint64_t>(kGroupSize, count_ - group * kGroupSize));
+      static_cast<std::size_t>(std::min<std::uint64_t>(group_size_, count_ - group * group_size_));
   const auto taken = codec::decode_times(unsigned_bytes(bytes), out.size, out.values.data());
   if (!taken.ok() || *taken != bytes.size()) {
     return extent_.corrupt(begin, "packed array: malformed group");
@@ -104,20 +104,20 @@ Status PackedArray::group(std::uint64_t group, PackedGroup& out) const {
 Result<std::uint64_t> PackedArray::get(std::uint64_t i) const {
   VARVE_DCHECK(i < count_);
   PackedGroup decoded;
-  VARVE_TRY(group(i / kGroupSize, decoded));
-  return static_cast<std::uint64_t>(decoded.values[i % kGroupSize]);
+  VARVE_TRY(group(i / group_size_, decoded));
+  return static_cast<std::uint64_t>(decoded.values[i % group_size_]);
 }
 
 Result<PackedArray::Bounds> PackedArray::bounds(std::uint64_t i, std::uint64_t limit) const {
   VARVE_DCHECK(i + 1 < count_);
   PackedGroup decoded;
-  VARVE_TRY(group(i / kGroupSize, decoded));
+  VARVE_TRY(group(i / group_size_, decoded));
   Bounds bounds;
-  bounds.begin = static_cast<std::uint64_t>(decoded.values[i % kGroupSize]);
-  if (i % kGroupSize + 1 == kGroupSize) {
+  bounds.begin = static_cast<std::uint64_t>(decoded.values[i % group_size_]);
+  if (i % group_size_ + 1 == group_size_) {
     VARVE_TRY_ASSIGN(bounds.end, get(i + 1));
   } else {
-    bounds.end = static_cast<std::uint64_t>(decoded.values[i % kGroupSize + 1]);
+    bounds.end = static_cast<std::uint64_t>(decoded.values[i % group_size_ + 1]);
   }
   if (bounds.begin > bounds.end || bounds.end > limit) {
     return extent_.corrupt(0, "packed array: places descend or lie outside");

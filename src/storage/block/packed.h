@@ -21,9 +21,12 @@ namespace varve::storage::block {
 // Values below 2^63, in any order; ascending and repeating ones become small.
 class PackedWriter {
  public:
+  // Numbers are read a group at a time: those asked for one by one stand in smaller ones.
+  explicit PackedWriter(std::size_t group_size = kGroupSize) : full_(group_size) {}
+
   void push(std::uint64_t value) {
     group_[group_size_++] = static_cast<std::int64_t>(value);
-    if (group_size_ == kGroupSize) close_group();
+    if (group_size_ == full_) close_group();
   }
   // Appends the array to `out`, and is empty again. At most 4 GiB.
   void finish(std::string& out);
@@ -31,6 +34,7 @@ class PackedWriter {
 
  private:
   void close_group();
+  const std::size_t full_;
   std::array<std::int64_t, kGroupSize> group_;
   std::size_t group_size_ = 0;
   std::string blocks_;
@@ -48,10 +52,11 @@ class PackedArray {
  public:
   PackedArray() = default;
   // `extent` is all of the array.
-  PackedArray(Extent extent, std::uint64_t count) : extent_(extent), count_(count) {}
+  PackedArray(Extent extent, std::uint64_t count, std::size_t group_size = kGroupSize)
+      : extent_(extent), count_(count), group_size_(group_size) {}
 
   std::uint64_t size() const { return count_; }
-  std::uint64_t groups() const { return (count_ + kGroupSize - 1) / kGroupSize; }
+  std::uint64_t groups() const { return (count_ + group_size_ - 1) / group_size_; }
   // Precondition: group < groups().
   Status group(std::uint64_t group, PackedGroup& out) const;
   // Precondition: i < size().
@@ -67,6 +72,7 @@ class PackedArray {
  private:
   Extent extent_;
   std::uint64_t count_ = 0;
+  std::size_t group_size_ = kGroupSize;
 };
 
 // Appends the column of these ids.

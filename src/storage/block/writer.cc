@@ -227,7 +227,7 @@ class FileWriter final : public Writer {
   std::uint32_t list_id_ = 0;
 
   LabelTable labels_;
-  PackedWriter starts_;
+  PackedWriter starts_{kSmallGroupSize};
   Labels last_labels_;
   std::string directory_bytes_;
   Layout layout_;
