@@ -4,6 +4,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <set>
 
@@ -181,13 +182,17 @@ Result<Filter> read_filter(const Call& call) {
   }
   filter.next_token = call.parameter("group_next_token");
   if (call.has_parameter("group_limit")) {
-    const auto limit = model::parse_float(call.parameter("group_limit"));
-    if (!limit || *limit != std::floor(*limit) || *limit <= 0 || *limit > 1e9) {
-      return invalid("group_limit", fmt::format("group_limit needs to be a valid number and larger "
-                                                "than 0: {}",
-                                                promql::quote(call.parameter("group_limit"))));
+    const std::string_view text = call.parameter("group_limit");
+    std::int32_t limit = 0;
+    const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), limit);
+    if (status != std::errc() || end != text.data() + text.size()) {
+      return invalid("group_limit",
+                     fmt::format("group_limit needs to be a valid number: strconv.ParseInt: "
+                                 "parsing {}: invalid syntax",
+                                 promql::quote(text)));
     }
-    filter.group_limit = static_cast<std::size_t>(*limit);
+    if (limit <= 0) return invalid("group_limit", "group_limit needs to be greater than 0");
+    filter.group_limit = static_cast<std::size_t>(limit);
   } else if (!filter.next_token.empty()) {
     return invalid("group_limit",
                    "group_limit needs to be present in order to paginate over the groups");

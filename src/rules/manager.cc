@@ -246,11 +246,10 @@ void ManagerImpl::evaluate(const RunnerPtr& runner, Schedule::Slot slot) {
   }
   runner->group->evaluate(slot.time_ms, *shared);
   // During the first evaluation much that alerts look at has not been scraped yet.
-  if (runner->to_restore && ++runner->evaluations == 2 && !stopping_) {
-    runner->group->restore(clock_.now_ms());
-    runner->to_restore = false;
-  }
+  const bool restore = runner->to_restore && ++runner->evaluations == 2 && !stopping_;
+  if (restore) runner->group->restore(clock_.now_ms());
   const std::lock_guard lock(mutex_);
+  if (restore) runner->to_restore = false;
   runner->busy = false;
   idle_.notify_all();
   if (runner->schedule.next() >= timer_until_) return;

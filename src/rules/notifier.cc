@@ -36,7 +36,7 @@ bool worth_retrying(int status) { return status / 100 == 5 || status == 429 || s
 
 // What is told about one Alertmanager.
 struct AlertmanagerMetrics {
-  AlertmanagerMetrics(base::MetricsRegistry& all, const std::string& url, std::size_t capacity)
+  AlertmanagerMetrics(base::MetricsRegistry& all, const std::string& url)
       : registry(all),
         labels{{"alertmanager", url}},
         latency(all, "prometheus_notifications_latency_seconds",
@@ -57,16 +57,13 @@ struct AlertmanagerMetrics {
          "Total number of alerts dropped due to errors when sending to Alertmanager.", dropped);
     show(Kind::kGauge, "prometheus_notifications_queue_length",
          "The number of alert notifications in the queue.", queue_length);
-    show(Kind::kGauge, "prometheus_notifications_queue_capacity",
-         "The capacity of the alert notifications queue.", queue_capacity);
-    queue_capacity.set(static_cast<double>(capacity));
   }
   ~AlertmanagerMetrics() { registry.remove_callbacks(this); }
 
   base::MetricsRegistry& registry;
   const base::MetricLabels labels;
   base::Counter errors, sent, dropped;
-  base::Gauge queue_length, queue_capacity;
+  base::Gauge queue_length;
   Durations latency;
 };
 
@@ -77,7 +74,7 @@ struct Outbox {
       : url(std::move(the_url)),
         options(std::move(the_options)),
         queue(capacity),
-        metrics(registry, url, capacity) {}
+        metrics(registry, url) {}
 
   bool idle() const { return !in_flight && queue.empty(); }
 
@@ -332,13 +329,12 @@ void NotifierImpl::ship(Shipment shipment) {
   const nanoseconds began = deps_.clock.monotonic();
   http::ClientRequest request =
       alertmanager_request(shipment.outbox->url, to_json(shipment.notifications), shipment.options);
-  deps_.client.fetch(
-      std::move(request),
-      [this, state = state_, began, shared = std::make_shared<Shipment>(std::move(shipment))](
-          const Result<http::ClientResponse>& response) {
-        const std::lock_guard lock(state->mutex);
-        if (!state->stopped) shipped(std::move(*shared), began, response);
-      });
+  deps_.client.fetch(std::move(request), [this, state = state_, began,
+                                          shared = std::make_shared<Shipment>(std::move(shipment))](
+                                             const Result<http::ClientResponse>& response) {
+    const std::lock_guard lock(state->mutex);
+    if (!state->stopped) shipped(std::move(*shared), began, response);
+  });
 }
 
 void NotifierImpl::shipped(Shipment shipment, nanoseconds began,
