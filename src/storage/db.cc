@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <functional>
 #include <mutex>
 #include <utility>
 
@@ -320,6 +321,13 @@ void DbImpl::register_metrics() {
   gauge("varve_wal_staged_bytes", "Bytes that wait to be written to the log.",
         [this] { return static_cast<double>(write_path_->staged_bytes()); });
 
+  const auto held = [&](const char* owner, std::function<double()> bytes) {
+    gauge("varve_memory_bytes", "Memory that is reserved, by owner.", std::move(bytes),
+          {{"owner", owner}});
+  };
+  held("head_exemplars", [this] { return static_cast<double>(head_->exemplars().memory_bytes()); });
+  held("head_metadata", [this] { return static_cast<double>(head_->metadata().text_bytes()); });
+  held("wal_staging", [this] { return static_cast<double>(write_path_->staged_bytes()); });
   head::HeadMemory& memory = head_->memory();
   for (const base::MemoryAccount* account : std::initializer_list<const base::MemoryAccount*>
        {&memory.series, &memory.chunks, &memory.keys, &memory.index, &memory.columns, &memory.spill,

@@ -21,7 +21,8 @@ constexpr std::size_t kColumnsPerPiece = 1 << 16;
 
 HeadSnapshots::HeadSnapshots(fs::FileSystem& files, std::string directory, head::Head& head,
                              WritePath& write_path, wal::Log& log, const Recovery& recovered,
-                             std::uint64_t log_bytes_min, base::Logger& logger, base::MetricsRegistry& metrics)
+                             std::uint64_t log_bytes_min, base::Logger& logger,
+                             base::MetricsRegistry& metrics)
     : files_(files),
       directory_(std::move(directory)),
       head_(head),
@@ -59,7 +60,8 @@ Status HeadSnapshots::take() {
   const auto begin = std::chrono::steady_clock::now();
   const std::uint64_t written = log_.written_bytes();
   const std::uint32_t number =
-      std::max(number_, damaged_.empty() ? 0 : *std::max_element(damaged_.begin(), damaged_.end())) +
+      std::max(number_,
+               damaged_.empty() ? 0 : *std::max_element(damaged_.begin(), damaged_.end())) +
       1;
   auto writer = head::SnapshotWriter::create(files_, directory_, number);
   std::uint32_t first_segment = 0;
@@ -218,7 +220,8 @@ void HeadSnapshots::let_go(std::uint32_t first_segment) {
   Status status = head_.spill().remove_dropped();
   if (status.ok()) status = log_.retire(first_segment, damaged_segments_);
   if (!status.ok()) {
-    logger_.warn("storage: cannot let go of old files of the head", {{"err", status.error().message()}});
+    logger_.warn("storage: cannot let go of old files of the head",
+                 {{"err", status.error().message()}});
   }
 }
 

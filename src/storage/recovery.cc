@@ -27,8 +27,8 @@ struct ShardReplay {
   std::uint64_t samples_lost = 0;
   Timestamp min_ms = TimeRange::all().max_ms;
   Timestamp max_ms = TimeRange::all().min_ms;
-  std::uint64_t chunks_lost = 0;   // closed ones whose file or times are gone
-  bool min_known = false;          // min_ms counts what the snapshot had, too
+  std::uint64_t chunks_lost = 0;  // closed ones whose file or times are gone
+  bool min_known = false;         // min_ms counts what the snapshot had, too
   std::uint32_t lost_id_max = 0;  // the largest id whose series record was lost
   std::vector<wal::ExemplarRecord> exemplars;
   std::vector<std::string> errors;  // sections that could not be decoded to their end
@@ -40,8 +40,8 @@ struct ShardReplay {
   }
 };
 
-// A float run holds what was taken in order, so only the order in time is looked at: what is not newer
-// than its series can only be there because a former version wrote late samples into runs.
+// A float run holds what was taken in order, so only the order in time is looked at: what is not
+// newer than its series can only be there because a former version wrote late samples into runs.
 constexpr head::OutOfOrderRule kAcceptLate{TimeRange::all().min_ms, true};
 
 class ShardReplayer {
@@ -123,8 +123,8 @@ class ShardReplayer {
     out_.min_known = true;
   }
 
-  // `cut_before`: the snapshot was taken after the cut, so that what was frozen for it is in blocks and
-  // late samples it still has are not.
+  // `cut_before`: the snapshot was taken after the cut, so that what was frozen for it is in blocks
+  // and late samples it still has are not.
   void restore(head::ShardImage& image, bool cut_before) {
     const std::uint64_t* words = image.words.data();
     const ChunkRef* chunk = image.chunks.data();
@@ -192,7 +192,8 @@ class ShardReplayer {
       HotSeries& series = head_.series(static_cast<SeriesId>(id));
       if (series.is(HotSeries::kKnown)) return &series;
     }
-    if (std::binary_search(retired_.begin(), retired_.end(), static_cast<SeriesId>(id))) return nullptr;
+    if (std::binary_search(retired_.begin(), retired_.end(), static_cast<SeriesId>(id)))
+      return nullptr;
     out_.lost_id_max = std::max(out_.lost_id_max, id);
     return nullptr;
   }
@@ -210,8 +211,7 @@ class ShardReplayer {
       ++out_.samples;
     } else if (const auto* histogram = std::get_if<wal::HistogramRecord>(&record)) {
       HotSeries* series = find(static_cast<std::uint32_t>(histogram->id));
-      if (series == nullptr ||
-          !codec::check_histogram(histogram->sample.histogram).ok()) {
+      if (series == nullptr || !codec::check_histogram(histogram->sample.histogram).ok()) {
         lose(histogram->id);
         return;
       }
@@ -391,8 +391,8 @@ Result<Recovery> recover(const DataDirectory& directory, fs::FileSystem& files, 
   const std::size_t series_count = known.size();
   known = {};
 
-  // Task 0 rebuilds names and index (one thread at a time may), the others replay a shard each; they
-  // touch nothing in common.
+  // Task 0 rebuilds names and index (one thread at a time may), the others replay a shard each;
+  // they touch nothing in common.
   std::array<ShardReplay, head::kShards> replays;
   pool.parallel_for(1 + head::kShards, [&](std::size_t task) {
     if (task == 0) {
@@ -405,15 +405,15 @@ Result<Recovery> recover(const DataDirectory& directory, fs::FileSystem& files, 
     const auto shard = static_cast<unsigned>(task - 1);
     ShardReplayer(head, shard, static_cast<std::uint32_t>(last_id), first_column,
                   log_series.retired, cut, replays[shard])
-        .replay(snapshot, shard < recovered.runs_by_shard.size()
-                              ? &recovered.runs_by_shard[shard]
-                              : nullptr);
+        .replay(snapshot,
+                shard < recovered.runs_by_shard.size() ? &recovered.runs_by_shard[shard] : nullptr);
   });
 
   const SnapshotReader::End end = snapshot.end();
   Timestamp min_ms = end.min_ms;
   Timestamp max_ms = end.max_ms;
-  if (cut) min_ms = max_ms < cut->time_ms ? TimeRange::all().max_ms : std::max(min_ms, cut->time_ms);
+  if (cut)
+    min_ms = max_ms < cut->time_ms ? TimeRange::all().max_ms : std::max(min_ms, cut->time_ms);
   bool min_known = true;
   Timestamp known_min_ms = TimeRange::all().max_ms;
   std::vector<wal::ExemplarRecord> exemplars;
@@ -466,7 +466,8 @@ Result<Recovery> recover(const DataDirectory& directory, fs::FileSystem& files, 
     result.covered_from_seq = result.next.seq;
     result.next.seq = snapshot.newest_seq() + 1;
   }
-  for (const wal::Section& section : recovered.series) result.replayed_bytes += section.bytes.size();
+  for (const wal::Section& section : recovered.series)
+    result.replayed_bytes += section.bytes.size();
   for (const auto& sections : recovered.runs_by_shard) {
     for (const wal::Section& section : sections) result.replayed_bytes += section.bytes.size();
   }

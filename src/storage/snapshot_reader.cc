@@ -37,9 +37,9 @@ Result<SnapshotReader> SnapshotReader::open(fs::FileSystem& files, const std::st
     std::vector<Error> gaps;
     reader.pieces_ = head::find_pieces(reader.file_->bytes(), gaps);
     for (const Error& gap : gaps) reader.report(gap);
-    const bool any = std::any_of(
-        reader.pieces_.begin(), reader.pieces_.end(),
-        [](const head::Piece& piece) { return piece.info.kind == PieceKind::kShard; });
+    const bool any =
+        std::any_of(reader.pieces_.begin(), reader.pieces_.end(),
+                    [](const head::Piece& piece) { return piece.info.kind == PieceKind::kShard; });
     if (!any) {
       // An older one is only there if the last removal was cut short; it is all there is then.
       reader.report(malformed("snapshot: nothing in it can be read"));

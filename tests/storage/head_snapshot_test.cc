@@ -254,7 +254,7 @@ BatchBuilder round_batch(int round) {
   BatchBuilder builder;
   const Timestamp t = kStart + round * 60'000;
   for (int s = 0; s < 3; ++s) builder.add(series(s), t, round * 10 + s + 0.1);
-  builder.add(series(100 + round), t, round);  // new in every round
+  builder.add(series(100 + round), t, round);                      // new in every round
   if (round > 2) builder.add(series(1), t - 90'000, round + 0.5);  // late
   builder.add(histogram_series(0), t, make_histogram(10 + round, round));
   return builder;

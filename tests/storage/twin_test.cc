@@ -9,8 +9,8 @@ namespace varve::storage::test {
 namespace {
 
 // The rules without any storage: what is newer than its series and not an hour behind the newest of
-// all is in order; of the rest, what lies in the window behind the newest is late. First word wins, and
-// of a time that has both the one in order is shown.
+// all is in order; of the rest, what lies in the window behind the newest is late. First word wins,
+// and of a time that has both the one in order is shown.
 class Twin {
  public:
   explicit Twin(std::int64_t window_ms) : window_ms_(window_ms) {}
@@ -67,13 +67,20 @@ Contents without_empty(Contents contents) {
 
 double random_value(std::mt19937_64& random) {
   switch (random() % 8) {
-    case 0: return stale_marker();
-    case 1: return normal_nan();
-    case 2: return -0.0;
-    case 3: return static_cast<double>(random() % 10);
-    case 4: return std::bit_cast<double>(random());
-    case 5: return 1e300;
-    default: return static_cast<double>(random() % 100'000) / 100;
+    case 0:
+      return stale_marker();
+    case 1:
+      return normal_nan();
+    case 2:
+      return -0.0;
+    case 3:
+      return static_cast<double>(random() % 10);
+    case 4:
+      return std::bit_cast<double>(random());
+    case 5:
+      return 1e300;
+    default:
+      return static_cast<double>(random() % 100'000) / 100;
   }
 }
 
@@ -137,7 +144,8 @@ TEST_CASE("db: does what a plain map does", "[storage]") {
       REQUIRE(outcome.samples_appended == accepted);
     }
   }
-  REQUIRE(without_empty(read_all(*db, {equal("__name__", "m")})) == twin.contents(TimeRange::all()));
+  REQUIRE(without_empty(read_all(*db, {equal("__name__", "m")})) ==
+          twin.contents(TimeRange::all()));
 }
 
 }  // namespace

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a snapshot keeps of a shard, as bytes. The golden file pins them: if that test fails, either the
-// format changed by accident, or it needs a new version (snapshot_file.h) and a second golden file.
+// What a snapshot keeps of a shard, as bytes. The golden file pins them: if that test fails, either
+// the format changed by accident, or it needs a new version (snapshot_file.h) and a second golden
+// file.
 #include <catch2/catch.hpp>
-
 #include <fstream>
 #include <iterator>
 
@@ -88,8 +88,9 @@ TEST_CASE("shard image: comes back as it was", "[storage][head]") {
   CHECK_FALSE(decode_image(bytes, 1, image).ok());  // ids of another shard
 }
 
-TEST_CASE("shard image: bytes cut or changed anywhere are corruption or another image, never a crash",
-          "[storage][head]") {
+TEST_CASE(
+    "shard image: bytes cut or changed anywhere are corruption or another image, never a crash",
+    "[storage][head]") {
   Rig rig;
   rig.fill();
   const std::string bytes = rig.image();
@@ -154,7 +155,8 @@ TEST_CASE("snapshot file: is there only when it is whole", "[storage][head]") {
   Rig rig;
   rig.fill();
   REQUIRE((*writer)->add({.kind = PieceKind::kBegin}, "x").ok());
-  REQUIRE((*writer)->add({.kind = PieceKind::kShard, .shard = 0, .segment = 5, .seq = 77}, rig.image())
+  REQUIRE((*writer)
+              ->add({.kind = PieceKind::kShard, .shard = 0, .segment = 5, .seq = 77}, rig.image())
               .ok());
   REQUIRE((*writer)->add({.kind = PieceKind::kEnd}, "").ok());
   CHECK_FALSE(files.exists("snap/00000012").value());
@@ -181,7 +183,8 @@ TEST_CASE("shard: what is frozen stays, is read by those before the cut, and lea
   CHECK(read.deleted == std::vector<TimeRange>{{kT, kT + 100'000}});
   shard.snapshot(rig.series(2), SeriesId{2}, TimeRange::all(), read, kCut);
   CHECK(read.late_floats.empty());  // its block has it
-  CHECK(shard.insert_late(rig.series(2), SeriesId{2}, Sample{kT - 7'300'000, 6}) == Appended::kSame);
+  CHECK(shard.insert_late(rig.series(2), SeriesId{2}, Sample{kT - 7'300'000, 6}) ==
+        Appended::kSame);
   CHECK(shard.insert_late(rig.series(2), SeriesId{2}, Sample{kT - 7'300'000, 7}) ==
         Appended::kDuplicate);
   CHECK(shard.insert_late(rig.series(2), SeriesId{2}, Sample{kT - 7'300'001, 7}) ==

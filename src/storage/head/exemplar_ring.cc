@@ -61,7 +61,9 @@ Result<ExemplarRing::Added> ExemplarRing::add(SeriesId series, const ExemplarSam
     slots_.emplace_back();
   } else {
     evict(slot);
+    label_bytes_ -= slots_[slot].point.labels.bytes().size();
   }
+  label_bytes_ += exemplar.labels.bytes().size();
   slots_[slot].series = series;
   slots_[slot].newer = kNoSlot;
   slots_[slot].point = {exemplar.labels, exemplar.value, exemplar.timestamp_ms};
@@ -109,6 +111,12 @@ std::vector<std::pair<SeriesId, ExemplarPoint>> ExemplarRing::all() const {
     out.emplace_back(slot.series, slot.point);
   }
   return out;
+}
+
+std::size_t ExemplarRing::memory_bytes() const {
+  constexpr std::size_t kChainBytes = 48;  // a node of the map and its bucket
+  const std::lock_guard lock(mutex_);
+  return slots_.capacity() * sizeof(Slot) + label_bytes_ + chains_.size() * kChainBytes;
 }
 
 ExemplarRing::Stats ExemplarRing::stats() const {

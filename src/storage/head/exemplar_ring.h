@@ -53,6 +53,8 @@ class ExemplarRing {
   };
   Stats stats() const;
   std::size_t capacity() const { return capacity_; }
+  // What it holds on the heap, about.
+  std::size_t memory_bytes() const;
 
  private:
   static constexpr std::uint32_t kNoSlot = 0xffffffff;
@@ -71,6 +73,7 @@ class ExemplarRing {
   mutable std::mutex mutex_;  // guards everything below
   std::vector<Slot> slots_;   // grows up to capacity_
   std::size_t next_ = 0;      // the slot written next
+  std::size_t label_bytes_ = 0;
   std::unordered_map<SeriesId, Chain> chains_;
 };
 

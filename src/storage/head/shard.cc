@@ -30,9 +30,8 @@ std::string_view as_view(const std::uint8_t* bytes, std::size_t size) {
 // Inserts into a list that ascends in time. `same` compares an entry at the same time.
 template <typename Entry, typename Same>
 Appended insert_sorted(std::vector<Entry>& entries, Entry entry, const Same& same) {
-  const auto at = std::lower_bound(
-      entries.begin(), entries.end(), entry.timestamp_ms,
-      [](const Entry& e, Timestamp t) { return e.timestamp_ms < t; });
+  const auto at = std::lower_bound(entries.begin(), entries.end(), entry.timestamp_ms,
+                                   [](const Entry& e, Timestamp t) { return e.timestamp_ms < t; });
   if (at != entries.end() && at->timestamp_ms == entry.timestamp_ms) {
     return same(*at, entry) ? Appended::kSame : Appended::kDuplicate;
   }
@@ -48,8 +47,9 @@ auto find_frozen(const Map& frozen, SeriesId id, const Entries& entries, Timesta
   const auto found = frozen.find(static_cast<std::uint32_t>(id));
   if (found == frozen.end()) return nullptr;
   const auto& list = found->second.*entries;
-  const auto at = std::lower_bound(list.begin(), list.end(), t,
-                                   [](const auto& e, Timestamp time) { return e.timestamp_ms < time; });
+  const auto at = std::lower_bound(list.begin(), list.end(), t, [](const auto& e, Timestamp time) {
+    return e.timestamp_ms < time;
+  });
   return at != list.end() && at->timestamp_ms == t ? &*at : nullptr;
 }
 
@@ -91,8 +91,8 @@ Shard::~Shard() {
 Appended Shard::append_old_float(HotSeries& series, SeriesId id, Timestamp t, double value,
                                  const OutOfOrderRule& rule) {
   if (t >= rule.in_order_from_ms && t == series.last_time()) {
-    const bool same = !series.is(HotSeries::kLastHistogram) &&
-                      bits(series.gorilla.last_value) == bits(value);
+    const bool same =
+        !series.is(HotSeries::kLastHistogram) && bits(series.gorilla.last_value) == bits(value);
     return same ? Appended::kSame : Appended::kDuplicate;
   }
   if (rule.open) {
@@ -172,7 +172,8 @@ void Shard::push(HotSeries& series, std::string_view bytes, ChunkRef::Tag tag, T
 }
 
 void Shard::close_floats(HotSeries& series) {
-  static_assert(kChunkSamplesMax <= codec::kDenseSamplesMax && kChunkSamplesMax <= codec::kTimesMax);
+  static_assert(kChunkSamplesMax <= codec::kDenseSamplesMax &&
+                kChunkSamplesMax <= codec::kTimesMax);
   codec::GorillaState& open = series.gorilla;
   Timestamp times[codec::kTimesMax];
   double values[codec::kDenseSamplesMax];
@@ -206,8 +207,7 @@ void Shard::reset_open(HotSeries& series) {
 
 Appended Shard::append_histogram(HotSeries& series, SeriesId id, Timestamp t,
                                  const Histogram& histogram, const OutOfOrderRule& rule) {
-  if (t < rule.in_order_from_ms ||
-      (series.is(HotSeries::kHasSamples) && t <= series.last_time())) {
+  if (t < rule.in_order_from_ms || (series.is(HotSeries::kHasSamples) && t <= series.last_time())) {
     if (t >= rule.in_order_from_ms && t == series.last_time()) {
       const HistogramPtr last = last_histogram(id);
       const bool same = series.is(HotSeries::kLastHistogram) && last != nullptr &&

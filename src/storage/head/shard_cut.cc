@@ -42,9 +42,8 @@ void copy_before(const std::vector<Entry>& from, Timestamp before_ms, std::vecto
 
 // Adds a range to a list of ranges that ascend and are apart.
 void add_range(std::vector<TimeRange>& ranges, TimeRange range) {
-  const auto begin =
-      std::find_if(ranges.begin(), ranges.end(),
-                   [&](const TimeRange& r) { return r.max_ms >= range.min_ms; });
+  const auto begin = std::find_if(ranges.begin(), ranges.end(),
+                                  [&](const TimeRange& r) { return r.max_ms >= range.min_ms; });
   auto end = begin;
   while (end != ranges.end() && end->min_ms <= range.max_ms) {
     range = {std::min(range.min_ms, end->min_ms), std::max(range.max_ms, end->max_ms)};
@@ -85,7 +84,8 @@ void Shard::take(HotSeries& series, SeriesId id, Timestamp before_ms, TakeLate l
   out.late_histograms.clear();
   if (series.is(HotSeries::kHasSamples)) {
     // Chunks of either kind end with their range, so an open one lies before or behind.
-    if (before_ms == TimeRange::all().max_ms || series.range_end <= before_ms) close_open(series, id);
+    if (before_ms == TimeRange::all().max_ms || series.range_end <= before_ms)
+      close_open(series, id);
     for_each_chunk(arena_, series.chunks, [&](const ChunkRef& chunk) {
       if (columns_[chunk.column].range.max_ms < before_ms) out.chunks.push_back(chunk);
       return true;

@@ -233,8 +233,8 @@ class ImageDecoder {
       if ((has_late || has_frozen) != hot.is(HotSeries::kOutOfOrder)) return false;
       if (next(image_.deleted, d, id) != hot.is(HotSeries::kDeleted)) return false;
     }
-    return h == image_.histograms.size() && l == image_.late.size() &&
-           f == image_.frozen.size() && d == image_.deleted.size();
+    return h == image_.histograms.size() && l == image_.late.size() && f == image_.frozen.size() &&
+           d == image_.deleted.size();
   }
 
   ImageReader in_;

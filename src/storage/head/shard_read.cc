@@ -17,16 +17,15 @@ void add_in_range(const std::vector<Entry>& from, TimeRange range, std::vector<E
   const auto middle = static_cast<std::ptrdiff_t>(to.size());
   to.insert(to.end(), begin, end);
   if (middle == 0) return;
-  std::inplace_merge(
-      to.begin(), to.begin() + middle, to.end(),
-      [](const Entry& a, const Entry& b) { return a.timestamp_ms < b.timestamp_ms; });
+  std::inplace_merge(to.begin(), to.begin() + middle, to.end(), [](const Entry& a, const Entry& b) {
+    return a.timestamp_ms < b.timestamp_ms;
+  });
 }
 
 template <typename Entry>
 bool any_in_range(const std::vector<Entry>& entries, TimeRange range) {
-  const auto at =
-      std::lower_bound(entries.begin(), entries.end(), range.min_ms,
-                       [](const Entry& e, Timestamp t) { return e.timestamp_ms < t; });
+  const auto at = std::lower_bound(entries.begin(), entries.end(), range.min_ms,
+                                   [](const Entry& e, Timestamp t) { return e.timestamp_ms < t; });
   return at != entries.end() && at->timestamp_ms <= range.max_ms;
 }
 
@@ -93,7 +92,8 @@ void Shard::snapshot(const HotSeries& series, SeriesId id, TimeRange range, Seri
     if (in_order_from_ms < frozen_before_ms_) add(frozen_);
   }
   range.min_ms = std::max(range.min_ms, in_order_from_ms);
-  if (!series.is(HotSeries::kHasSamples) || series.last_time() < range.min_ms || range.empty()) return;
+  if (!series.is(HotSeries::kHasSamples) || series.last_time() < range.min_ms || range.empty())
+    return;
   if (series.gorilla.count > 0 && series.first_time() <= range.max_ms) {
     out.open = series.gorilla;
     out.open_first_ms = series.first_time();

@@ -52,7 +52,7 @@ void Shard::copy_series(const HotSeries& series, SeriesId id, ShardImage& image)
 }
 
 void Shard::restore_series(HotSeries& series, const HotSeries& hot, const std::uint64_t* from,
-                             std::span<const ChunkRef> chunks) {
+                           std::span<const ChunkRef> chunks) {
   VARVE_CHECK(series.words == 0 && series.chunks == 0);
   series = hot;
   series.words = 0;
@@ -97,9 +97,9 @@ void Shard::restore_late(HotSeries& series, ShardImage::Late from) {
     const auto middle = static_cast<std::ptrdiff_t>(to.size());
     to.insert(to.end(), std::make_move_iterator(entries.begin()),
               std::make_move_iterator(entries.end()));
-    std::inplace_merge(
-        to.begin(), to.begin() + middle, to.end(),
-        [](const auto& a, const auto& b) { return a.timestamp_ms < b.timestamp_ms; });
+    std::inplace_merge(to.begin(), to.begin() + middle, to.end(), [](const auto& a, const auto& b) {
+      return a.timestamp_ms < b.timestamp_ms;
+    });
   };
   side_account_.charge(memory_of(from.floats) + memory_of(from.histograms));
   merge(late.floats, from.floats);

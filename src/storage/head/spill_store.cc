@@ -185,8 +185,8 @@ Status SpillStore::read(std::uint64_t offset, std::span<char> out) const {
     const std::lock_guard lock(mutex_);
     const std::uint64_t position = position_of(offset);
     if (position + out.size() > end_) {
-      return Error(ErrorCode::kCorruption, fmt::format("head chunk at {} lies beyond the end {}",
-                                                       position, end_));
+      return Error(ErrorCode::kCorruption,
+                   fmt::format("head chunk at {} lies beyond the end {}", position, end_));
     }
     if (position < written_end_) {
       const SpillFile* const found = find(position / kFileBytes);

@@ -36,7 +36,8 @@ TimeColumnId TimeColumns::intern(std::span<const Timestamp> times) {
   const XXH128_hash_t hash = XXH3_128bits_withSeed(times.data(), times.size_bytes(), seed_);
   const std::lock_guard lock(mutex_);
   Known& known = (*known_)[hash.low64 % kKnown];
-  if (known.low == hash.low64 && known.high == hash.high64 && held_locked(known.id)) return known.id;
+  if (known.low == hash.low64 && known.high == hash.high64 && held_locked(known.id))
+    return known.id;
 
   std::uint8_t bytes[codec::kTimesBytesMax];
   const std::size_t length = codec::encode_times(times, bytes);
