@@ -37,9 +37,9 @@ void DictionaryWriter::push(std::string_view value) {
 }
 
 void DictionaryWriter::finish(std::string& strings, std::string& starts) {
-  strings += strings_;
-  starts_.finish(starts);
+  strings = std::move(strings_);  // it can be large
   strings_.clear();
+  starts_.finish(starts);
   last_.clear();
   count_ = 0;
 }

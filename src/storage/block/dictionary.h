@@ -20,7 +20,7 @@ class DictionaryWriter {
  public:
   // Precondition: above the one before.
   void push(std::string_view value);
-  // What was pushed, and where its groups start; then it is empty again.
+  // Gives what was pushed, and appends where its groups start; then it is empty again.
   void finish(std::string& strings, std::string& starts);
 
  private:
