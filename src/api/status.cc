@@ -130,6 +130,40 @@ void tsdb(const CallPtr& call) {
                     .done());
 }
 
+// As tsdb.BlockMeta in JSON, whose maxTime is the first millisecond that is not in the block.
+std::string block_json(const storage::block::BlockMeta& meta) {
+  std::string sources = "[";
+  for (const std::string& source : meta.sources) {
+    if (sources.size() > 1) sources += ',';
+    append_json_string(sources, source);
+  }
+  sources += ']';
+  return Object()
+      .text("ulid", meta.ulid)
+      .number("minTime", meta.range.min_ms)
+      .number("maxTime", meta.range.max_ms + 1)
+      .raw("stats", Object()
+                        .number("numSamples", meta.floats + meta.histograms)
+                        .number("numFloatSamples", meta.floats)
+                        .number("numHistogramSamples", meta.histograms)
+                        .number("numSeries", meta.series)
+                        .number("numChunks", meta.chunks)
+                        .done())
+      .raw("compaction", Object().number("level", meta.level).raw("sources", sources).done())
+      .number("version", 1)
+      .done();
+}
+
+void blocks(const CallPtr& call) {
+  std::string json = "[";
+  for (const storage::block::BlockMeta& meta : call->storage->blocks()) {
+    if (json.size() > 1) json += ',';
+    json += block_json(meta);
+  }
+  json += ']';
+  call->succeed(Object().raw("blocks", json).done());
+}
+
 void wal_replay(const CallPtr& call) {
   const std::uint64_t segments = call->storage ? call->storage->recovery().segments : 0;
   call->succeed(Object()
@@ -205,6 +239,7 @@ constexpr Route kRoutes[] = {
     {"GET", "/api/v1/status/config", Kind::kWorker, config},
     {"GET", "/api/v1/status/flags", Kind::kWorker, flags},
     {"GET", "/api/v1/status/tsdb", Kind::kQuery, tsdb},
+    {"GET", "/api/v1/status/tsdb/blocks", Kind::kQuery, blocks},
     {"GET", "/api/v1/status/walreplay", Kind::kWorker, wal_replay},
     {"GET", "/api/v1/metadata", Kind::kQuery, metadata},
     {"GET", "/api/v1/features", Kind::kWorker, features},

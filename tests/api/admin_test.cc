@@ -52,6 +52,25 @@ TEST_CASE("admin: deleted series are not found any more", "[api]") {
   CHECK_THAT(samples_of(response.body), !Catch::Contains("\"job\":\"a\""));
 }
 
+TEST_CASE("status: blocks are listed as Prometheus lists them", "[api]") {
+  Harness harness(with_admin());
+  CHECK(harness.get("/api/v1/status/tsdb/blocks", "")["data"]["blocks"].empty());
+  constexpr Timestamp kWindowMs = 7'200'000;
+  const Timestamp begin = kNow / kWindowMs * kWindowMs - 2 * kWindowMs;
+  for (Timestamp t = begin; t <= begin + 2 * kWindowMs; t += 600'000) {
+    REQUIRE(harness.write(time_series({{"__name__", "up"}}, {{t, 1}})).status == 204);
+  }
+  REQUIRE(harness.ask("POST", "/api/v1/admin/tsdb/compact").status == 204);
+  const auto blocks = harness.get("/api/v1/status/tsdb/blocks", "")["data"]["blocks"];
+  REQUIRE(blocks.size() == 1);
+  CHECK(blocks[0]["minTime"] == begin);
+  CHECK(blocks[0]["maxTime"] == begin + kWindowMs - 600'000 + 1);
+  CHECK(blocks[0]["stats"]["numSamples"] == 12);
+  CHECK(blocks[0]["stats"]["numSeries"] == 1);
+  CHECK(blocks[0]["compaction"]["level"] == 1);
+  CHECK(blocks[0]["compaction"]["sources"][0] == blocks[0]["ulid"]);
+}
+
 TEST_CASE("admin: a snapshot is named and lies in the data directory", "[api]") {
   Harness harness(with_admin());
   CHECK(harness.ask("POST", "/api/v1/admin/tsdb/snapshot", "skip_head=perhaps").body ==
