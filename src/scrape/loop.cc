@@ -298,7 +298,7 @@ Status Loop::append(const LoopSettings& settings, Outcome& outcome) {
 
 void Loop::take_ids(const storage::WriteOutcome& outcome) {
   for (const std::string_view series : pending_) {
-    SeriesCache::Slot& slot = cache_.find(series);
+    SeriesCache::Slot& slot = cache_.again(series);
     const SeriesId id = outcome.ids[static_cast<std::size_t>(slot.id)];
     slot.id = id;
     slot.state = id == SeriesId::kNone ? SeriesCache::State::kUnknown : SeriesCache::State::kKnown;

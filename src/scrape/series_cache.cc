@@ -10,13 +10,19 @@ namespace {
 constexpr std::size_t kCapacityMin = 64;
 }  // namespace
 
-void SeriesCache::begin() { ++generation_; }
+void SeriesCache::begin() {
+  ++generation_;
+  order_.resize(std::min(order_.size(), next_));
+  next_ = 0;
+}
 
 void SeriesCache::rebuild(std::size_t capacity) {
   std::vector<Slot> old = std::move(slots_);
   slots_.assign(capacity, Slot{});
   used_ = 0;
   grow_at_ = capacity / 2;
+  order_.clear();
+  next_ = 0;
   for (const Slot& slot : old) {
     if (slot.hash_low == 0 && slot.hash_high == 0) continue;
     std::size_t at = slot.hash_low & (capacity - 1);
@@ -27,6 +33,20 @@ void SeriesCache::rebuild(std::size_t capacity) {
 }
 
 SeriesCache::Slot& SeriesCache::find(std::string_view series) {
+  if (next_ + kAhead < order_.size()) __builtin_prefetch(&slots_[order_[next_ + kAhead]], 1);
+  const std::size_t at = locate(series);
+  if (next_ < order_.size()) {
+    order_[next_] = static_cast<std::uint32_t>(at);
+  } else {
+    order_.push_back(static_cast<std::uint32_t>(at));
+  }
+  ++next_;
+  return slots_[at];
+}
+
+SeriesCache::Slot& SeriesCache::again(std::string_view series) { return slots_[locate(series)]; }
+
+std::size_t SeriesCache::locate(std::string_view series) {
   if (used_ >= grow_at_) rebuild(std::max(kCapacityMin, slots_.size() * 2));
   const XXH128_hash_t hash = XXH3_128bits(series.data(), series.size());
   const std::uint64_t low = hash.low64;
@@ -41,7 +61,7 @@ SeriesCache::Slot& SeriesCache::find(std::string_view series) {
     }
     at = (at + 1) & (slots_.size() - 1);
   }
-  return slots_[at];
+  return at;
 }
 
 void SeriesCache::mark_tracked(Slot& slot) {
@@ -101,6 +121,8 @@ void SeriesCache::forget_meanings() {
     if (slot.state == State::kKnown && slot.tracked == generation_) orphans_.push_back(slot.id);
   }
   slots_.clear();
+  order_.clear();
+  next_ = 0;
   used_ = 0;
   grow_at_ = 0;
 }

@@ -34,8 +34,10 @@ class SeriesCache {
 
   // Opens the next generation. find() may move slots: references last until the next find().
   void begin();
-  // The slot of a text, made if there is none.
+  // The slot of a text, made if there is none. Meant for the texts of a body one after the other.
   Slot& find(std::string_view series);
+  // The slot of a text that find() has met in this generation.
+  Slot& again(std::string_view series);
   bool seen(const Slot& slot) const { return slot.seen == generation_; }
   void mark_seen(Slot& slot) { slot.seen = generation_; }
   void mark_tracked(Slot& slot);
@@ -53,10 +55,17 @@ class SeriesCache {
 
  private:
   void rebuild(std::size_t capacity);
+  std::size_t locate(std::string_view series);
+
+  // Slots are fetched this many texts ahead: a body brings them in the order of the last one, and
+  // waiting for memory was most of find()'s time.
+  static constexpr std::size_t kAhead = 8;
 
   std::vector<Slot> slots_;  // a power of two, or empty
   std::size_t used_ = 0;
   std::size_t grow_at_ = 0;
+  std::vector<std::uint32_t> order_;  // where the last body's texts were found; a guess
+  std::size_t next_ = 0;              // in order_
   std::uint32_t generation_ = 2;
   std::vector<storage::SeriesId> orphans_;  // tracked last time, under meanings since forgotten
 };
