@@ -42,24 +42,36 @@ std::string canonical_header(std::string_view name) {
   return out;
 }
 
+// Keys of Prometheus that Varve does not act on: known, so that they are not taken for mistakes.
+void add_refused(std::vector<Field>& fields, std::initializer_list<std::string_view> names) {
+  for (const std::string_view name : names) {
+    fields.push_back({name, [name](const Source& source, const Node& node) -> Status {
+      if (node.kind == Node::Kind::kNull) return {};
+      return source.error(node.place, fmt::format("{} is not supported by Varve", name));
+    }});
+  }
+}
+
 ReadValue basic_auth(std::optional<http::BasicAuthOptions>& out) {
   return [&out](const Source& source, const Node& node) -> Status {
     http::BasicAuthOptions& auth = out.emplace();
-    return read_map(source, node, "basic_auth",
-                    {{"username", text(auth.username)},
-                     {"username_file", path(auth.username_file)},
-                     {"password", text(auth.password.value)},
-                     {"password_file", path(auth.password.file)}});
+    std::vector<Field> fields{{"username", text(auth.username)},
+                              {"username_file", path(auth.username_file)},
+                              {"password", text(auth.password.value)},
+                              {"password_file", path(auth.password.file)}};
+    add_refused(fields, {"username_ref", "password_ref"});
+    return read_map(source, node, "basic_auth", fields);
   };
 }
 
 ReadValue authorization(std::optional<http::AuthorizationOptions>& out) {
   return [&out](const Source& source, const Node& node) -> Status {
     http::AuthorizationOptions& auth = out.emplace();
-    VARVE_TRY(read_map(source, node, "authorization",
-                       {{"type", text(auth.type)},
-                        {"credentials", text(auth.credentials.value)},
-                        {"credentials_file", path(auth.credentials.file)}}));
+    std::vector<Field> fields{{"type", text(auth.type)},
+                              {"credentials", text(auth.credentials.value)},
+                              {"credentials_file", path(auth.credentials.file)}};
+    add_refused(fields, {"credentials_ref"});
+    VARVE_TRY(read_map(source, node, "authorization", fields));
     const auto begin = auth.type.find_first_not_of(" \t");
     auth.type = begin == std::string::npos ? "" : auth.type.substr(begin);
     auth.type.erase(auth.type.find_last_not_of(" \t") + 1);
@@ -86,6 +98,10 @@ ReadValue oauth2(std::optional<http::OAuth2Options>& out) {
                               {"endpoint_params", text_map(oauth.endpoint_params)},
                               {"tls_config", tls_config(oauth.tls)}};
     for (Field& field : proxy_fields(oauth.proxy)) fields.push_back(std::move(field));
+    // Secrets of a manager, and grants by a signed assertion.
+    add_refused(fields, {"client_secret_ref", "client_certificate_key_id", "client_certificate_key",
+                         "client_certificate_key_file", "client_certificate_key_ref", "grant_type",
+                         "signature_algorithm", "iss", "audience", "claims"});
     return read_map(source, node, "oauth2", fields);
   };
 }
@@ -197,17 +213,18 @@ ReadValue url(std::string& out) {
 
 ReadValue tls_config(http::TlsOptions& out) {
   return [&out](const Source& source, const Node& node) -> Status {
-    VARVE_TRY(read_map(source, node, "tls_config",
-                       {{"ca", text(out.ca)},
-                        {"ca_file", path(out.ca_file)},
-                        {"cert", text(out.cert)},
-                        {"cert_file", path(out.cert_file)},
-                        {"key", text(out.key)},
-                        {"key_file", path(out.key_file)},
-                        {"server_name", text(out.server_name)},
-                        {"insecure_skip_verify", boolean(out.insecure_skip_verify)},
-                        {"min_version", tls_version(out.min_version)},
-                        {"max_version", tls_version(out.max_version)}}));
+    std::vector<Field> fields{{"ca", text(out.ca)},
+                              {"ca_file", path(out.ca_file)},
+                              {"cert", text(out.cert)},
+                              {"cert_file", path(out.cert_file)},
+                              {"key", text(out.key)},
+                              {"key_file", path(out.key_file)},
+                              {"server_name", text(out.server_name)},
+                              {"insecure_skip_verify", boolean(out.insecure_skip_verify)},
+                              {"min_version", tls_version(out.min_version)},
+                              {"max_version", tls_version(out.max_version)}};
+    add_refused(fields, {"ca_ref", "cert_ref", "key_ref"});
+    VARVE_TRY(read_map(source, node, "tls_config", fields));
     for (const auto& [inline_value, file, name] :
          {std::tuple{&out.ca, &out.ca_file, "ca"}, std::tuple{&out.cert, &out.cert_file, "cert"},
           std::tuple{&out.key, &out.key_file, "key"}}) {

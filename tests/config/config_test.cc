@@ -250,6 +250,20 @@ TEST_CASE("config: bearer_token becomes an authorization", "[config]") {
   CHECK(client.tls.ca_file == "ca.pem");
 }
 
+TEST_CASE("config: client keys that are known but not supported are refused by name", "[config]") {
+  const auto refused = [](const std::string& text) {
+    const auto parsed = config::parse("scrape_configs: [{job_name: j, " + text + "}]", "f");
+    REQUIRE_FALSE(parsed.ok());
+    return parsed.error().message();
+  };
+  CHECK(refused("authorization: {credentials_ref: x}").ends_with(
+      "credentials_ref is not supported by Varve"));
+  CHECK(refused("oauth2: {grant_type: x}").ends_with("grant_type is not supported by Varve"));
+  CHECK(refused("tls_config: {key_ref: x}").ends_with("key_ref is not supported by Varve"));
+  CHECK(refused("tls_config: {key_fil: x}").ends_with(
+      "field key_fil not known in tls_config, did you mean key_file?"));
+}
+
 TEST_CASE("config: sizes are powers of 1024 under either letter", "[config]") {
   CHECK(*config::parse_bytes("512MB") == 512U << 20);
   CHECK(*config::parse_bytes("1GiB") == 1U << 30);
