@@ -82,7 +82,13 @@ Error client_error(const FailedTransfer& failed) {
     case CURLE_TOO_MANY_REDIRECTS:
       return unavailable("stopped after 10 redirects");
     case CURLE_UNSUPPORTED_PROTOCOL:
-      return unavailable("unsupported protocol scheme");
+      // libcurl's word also for an answer that does not begin as HTTP does.
+      if (failed.detail.find("HTTP/0.9") == std::string_view::npos) {
+        return unavailable("unsupported protocol scheme");
+      }
+      [[fallthrough]];
+    case CURLE_WEIRD_SERVER_REPLY:
+      return unavailable("net/http: HTTP/1.x transport connection broken: malformed HTTP response");
     case CURLE_URL_MALFORMAT:
       return unavailable("malformed URL");
     case CURLE_PEER_FAILED_VERIFICATION:
