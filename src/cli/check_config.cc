@@ -14,6 +14,7 @@
 #include "config/matching_files.h"
 #include "fs/real_fs.h"
 #include "model/duration.h"
+#include "scrape/target.h"
 
 namespace varve::cli {
 namespace {
@@ -38,6 +39,21 @@ Result<std::vector<std::string>> rule_files(fs::FileSystem& files,
   return out;
 }
 
+// Whether the targets that stand in the configuration can be scraped, after relabelling.
+Status check_targets(const config::Config& config) {
+  for (const scrape::PoolOptions& job : config.scrape_configs) {
+    for (std::size_t group = 0; group < job.static_configs.size(); ++group) {
+      const auto& targets = job.static_configs[group].targets;
+      for (std::size_t i = 0; i < targets.size(); ++i) {
+        auto target = scrape::populate(targets[i], job.static_configs[group].labels, job);
+        if (target.ok()) continue;
+        return std::move(target).error().with(fmt::format("instance {} in group {}", i, group));
+      }
+    }
+  }
+  return {};
+}
+
 struct Checked {
   std::vector<std::string> rule_files;
   config::Config config;
@@ -53,6 +69,7 @@ Result<Checked> check(fs::FileSystem& files, const std::string& path, bool synta
   VARVE_TRY_ASSIGN(out.config, config::load_file(files, path, environment));
   VARVE_TRY_ASSIGN(out.rule_files, rule_files(files, out.config.rule_files));
   VARVE_TRY(config::check_files(files, out.config));
+  VARVE_TRY(check_targets(out.config));
   return out;
 }
 
@@ -73,9 +90,10 @@ bool lint_scrape_intervals(const config::Config& config, const LintOptions& lint
 }  // namespace
 
 int check_config(const std::vector<std::string>& words, const Console& console) {
-  static constexpr FlagSpec kFlags[] = {{"syntax-only", false}, {"lint"},
-                                        {"lint-fatal", false},  {"agent", false},
-                                        {"enable-feature"},     {"query.lookback-delta"}};
+  static constexpr FlagSpec kFlags[] = {{"syntax-only", false},  {"lint"},
+                                        {"lint-fatal", false},   {"ignore-unknown-fields", false},
+                                        {"agent", false},        {"enable-feature"},
+                                        {"query.lookback-delta"}};
   const auto arguments = Arguments::parse(words, kFlags);
   if (!arguments.ok() || arguments->positional().empty()) {
     console.err << "varve: error: "
@@ -89,9 +107,10 @@ int check_config(const std::vector<std::string>& words, const Console& console) 
     console.err << "varve: error: " << lookback.error().message() << "\n";
     return kExitFailure;
   }
-  const LintOptions lint =
+  LintOptions lint =
       read_lint_options(arguments->text("lint", "duplicate-rules"), arguments->on("lint-fatal"),
                         true, std::chrono::milliseconds(*lookback), console);
+  lint.ignore_unknown = arguments->on("ignore-unknown-fields");
   const promql::Features features = read_features(arguments->all("enable-feature"), console);
   const bool syntax_only = arguments->on("syntax-only");
   fs::RealFs files;

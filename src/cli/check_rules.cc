@@ -97,6 +97,7 @@ void check_rule_files(fs::FileSystem& files, const std::vector<std::string>& pat
                       const Console& console, Findings& findings) {
   config::RuleFileSettings settings;
   settings.features = features;
+  settings.ignore_unknown = lint.ignore_unknown;
   for (const std::string& path : paths) {
     console.out << "Checking " << path << "\n" << std::flush;
     report(config::read_rule_file(files, path, settings), lint, console, findings);
@@ -104,15 +105,19 @@ void check_rule_files(fs::FileSystem& files, const std::vector<std::string>& pat
 }
 
 int check_rules(const std::vector<std::string>& words, const Console& console) {
-  static constexpr FlagSpec kFlags[] = {
-      {"lint"}, {"lint-fatal", false}, {"enable-feature"}, {"query.lookback-delta"}};
+  static constexpr FlagSpec kFlags[] = {{"lint"},
+                                        {"lint-fatal", false},
+                                        {"ignore-unknown-fields", false},
+                                        {"enable-feature"},
+                                        {"query.lookback-delta"}};
   const auto arguments = Arguments::parse(words, kFlags);
   if (!arguments.ok()) {
     console.err << "varve: error: " << arguments.error().message() << "\n";
     return kExitFailure;
   }
-  const LintOptions lint = read_lint_options(arguments->text("lint", "duplicate-rules"),
-                                             arguments->on("lint-fatal"), false, {}, console);
+  LintOptions lint = read_lint_options(arguments->text("lint", "duplicate-rules"),
+                                       arguments->on("lint-fatal"), false, {}, console);
+  lint.ignore_unknown = arguments->on("ignore-unknown-fields");
   const promql::Features features = read_features(arguments->all("enable-feature"), console);
   Findings findings;
   fs::RealFs files;
@@ -121,6 +126,7 @@ int check_rules(const std::vector<std::string>& words, const Console& console) {
     const std::string text{std::istreambuf_iterator<char>(console.in), {}};
     config::RuleFileSettings settings;
     settings.features = features;
+    settings.ignore_unknown = lint.ignore_unknown;
     report(config::parse_rule_file(text, "stdin", settings), lint, console, findings);
   } else {
     check_rule_files(files, arguments->positional(), lint, features, console, findings);

@@ -21,6 +21,7 @@ struct LintOptions {
   bool duplicate_rules = false;
   std::chrono::milliseconds scrape_interval_max{};  // 0: not looked at
   bool fatal = false;
+  bool ignore_unknown = false;  // --ignore-unknown-fields: of rule files
 };
 // `list` is comma-separated; `with_config` also takes the options for scrape configs.
 LintOptions read_lint_options(std::string_view list, bool fatal, bool with_config,

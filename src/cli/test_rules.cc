@@ -91,6 +91,7 @@ class Tester {
     config::RuleFileSettings inherited;
     inherited.interval = group.interval;
     inherited.features = features_;
+    inherited.ignore_unknown = ignore_unknown_;
     std::vector<rules::RuleGroupOptions> groups;
     for (const std::string& path : rule_files) {
       config::RuleFile rules = config::read_rule_file(files_, path, inherited);

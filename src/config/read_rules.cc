@@ -52,7 +52,14 @@ ReadValue texts_by_name(rules::TextMap& out) {
   };
 }
 
-Status read_rule(const Source& source, const Node& node, WrittenRule& out) {
+// Takes unknown keys where they are to be ignored.
+ReadUnknown tolerance(const RuleFileSettings& settings) {
+  if (!settings.ignore_unknown) return {};
+  return [](const Node::Entry&) { return std::optional<Status>(Status()); };
+}
+
+Status read_rule(const Source& source, const Node& node, const ReadUnknown& unknown,
+                 WrittenRule& out) {
   out.place = out.record_place = out.alert_place = out.expression_place = node.place;
   return read_map(source, node, "rule",
                   {{"record", placed_text(out.record, out.record_place)},
@@ -61,15 +68,17 @@ Status read_rule(const Source& source, const Node& node, WrittenRule& out) {
                    {"for", duration(out.hold)},
                    {"keep_firing_for", duration(out.keep_firing)},
                    {"labels", texts_by_name(out.labels)},
-                   {"annotations", texts_by_name(out.annotations)}});
+                   {"annotations", texts_by_name(out.annotations)}},
+                  unknown);
 }
 
-Status read_group(const Source& source, const Node& node, WrittenGroup& out) {
+Status read_group(const Source& source, const Node& node, const ReadUnknown& unknown,
+                  WrittenGroup& out) {
   out.place = node.place;
   std::chrono::milliseconds interval{};
   const ReadValue rules = [&](const Source& from, const Node& list) {
     return read_list(from, list, [&](const Source& each, const Node& item) {
-      return read_rule(each, item, out.rules.emplace_back());
+      return read_rule(each, item, unknown, out.rules.emplace_back());
     });
   };
   VARVE_TRY(read_map(source, node, "rule group",
@@ -78,7 +87,8 @@ Status read_group(const Source& source, const Node& node, WrittenGroup& out) {
                       {"limit", integer(out.limit)},
                       {"query_offset", duration(out.options.query_offset)},
                       {"labels", texts_by_name(out.labels)},
-                      {"rules", rules}}));
+                      {"rules", rules}},
+                     unknown));
   if (interval.count() > 0) out.options.interval = interval;
   out.options.limit = out.limit.value_or(0);
   return {};
@@ -211,14 +221,15 @@ Result<std::vector<WrittenGroup>> read_groups(std::string_view text, const std::
                                               const RuleFileSettings& settings) {
   VARVE_TRY_ASSIGN(const Tree tree, Tree::parse(text, name));
   std::vector<WrittenGroup> groups;
+  const ReadUnknown unknown = tolerance(settings);
   const ReadValue list = [&](const Source& from, const Node& node) {
     return read_list(from, node, [&](const Source& each, const Node& item) {
       WrittenGroup& group = groups.emplace_back();
       group.options.interval = settings.interval;
-      return read_group(each, item, group);
+      return read_group(each, item, unknown, group);
     });
   };
-  VARVE_TRY(read_map(Source{name, {}}, tree.root(), "rule file", {{"groups", list}}));
+  VARVE_TRY(read_map(Source{name, {}}, tree.root(), "rule file", {{"groups", list}}, unknown));
   return groups;
 }
 

@@ -24,6 +24,7 @@ struct RuleFileSettings {
   std::chrono::milliseconds interval = std::chrono::minutes(1);  // global evaluation_interval
   model::NameScheme name_scheme = model::NameScheme::kUtf8;
   promql::Features features = {};
+  bool ignore_unknown = false;  // keys that no rule file has; only tools let them pass
 };
 
 struct RuleFile {

@@ -54,7 +54,7 @@ TEST_CASE_METHOD(Fixture, "test rules: alerts and expressions as expected", "[cl
     eval_time: 1m
     exp_samples: [{labels: 'job:up:sum{job="a"}', value: 1}]
   - expr: h
-    eval_time: 1m
+    eval_time: 0s
     exp_samples: [{labels: h, histogram: '{{schema:0 sum:3 count:4 buckets:[1 2 1]}}'}]
   - {expr: nothing, eval_time: 1m}
   - {expr: 'count(ALERTS{alertstate="firing"})', eval_time: 4m, exp_samples: [{labels: '', value: 1}]}
@@ -122,14 +122,13 @@ TEST_CASE_METHOD(Fixture, "test rules: a rule never sees what comes after its ti
 }
 
 TEST_CASE_METHOD(Fixture, "test rules: start_timestamp moves history", "[cli]") {
-  const Printed printed = run_tests(R"(
+  CHECK(run_tests(R"(
 - start_timestamp: 2024-02-29T00:00:00Z
   input_series: [{series: a, values: '1x5'}]
   promql_expr_test:
   - {expr: 'day_of_month() + 0 * a', eval_time: 2m, exp_samples: [{labels: '{}', value: 29}]}
-)");
-  CHECK(printed.status == kExitFailure);  // vectors of different labels do not match up
-  CHECK(printed.err.find("got: nil") != std::string::npos);
+)")
+            .status == kExitOk);
   CHECK(run_tests(R"(
 - start_timestamp: 1709164800
   promql_expr_test:
