@@ -151,12 +151,12 @@ class ShardReplayer {
         }
       }
       if (late < image.late.size() && image.late[late].id == id) {
-        if (series != nullptr) shard_.restore_late(*series, std::move(image.late[late]));
+        if (series != nullptr) restore_late(*series, std::move(image.late[late]));
         ++late;
       }
       if (frozen < image.frozen.size() && image.frozen[frozen].id == id) {
         if (series != nullptr && !drop_frozen) {
-          shard_.restore_late(*series, std::move(image.frozen[frozen]));
+          restore_late(*series, std::move(image.frozen[frozen]));
         }
         ++frozen;
       }
@@ -165,6 +165,11 @@ class ShardReplayer {
         ++deleted;
       }
     }
+  }
+
+  void restore_late(HotSeries& series, head::ShardImage::Late late) {
+    out_.samples += late.floats.size() + late.histograms.size();
+    shard_.restore_late(series, std::move(late));
   }
 
   void add_chunk(ChunkRef chunk, std::vector<ChunkRef>& chunks) {
