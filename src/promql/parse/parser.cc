@@ -11,58 +11,19 @@
 #include <utility>
 
 #include "base/try.h"
-#include "model/duration.h"
 #include "model/number.h"
 #include "promql/parse/function_table.h"
-#include "promql/parse/lexer.h"
+#include "promql/parse/precedence.h"
+#include "promql/parse/selector_parser.h"
 #include "promql/parse/text.h"
 #include "promql/parse/type_check.h"
-#include "varve/labels.h"
 
 namespace varve::promql {
 namespace {
 
-constexpr int kLowestPrecedence = 1;
-constexpr int kPowerPrecedence = 6;
-
-int precedence(BinaryOp op) {
-  switch (op) {
-    case BinaryOp::kOr: return 1;
-    case BinaryOp::kAnd:
-    case BinaryOp::kUnless: return 2;
-    case BinaryOp::kEqual:
-    case BinaryOp::kNotEqual:
-    case BinaryOp::kLess:
-    case BinaryOp::kLessEqual:
-    case BinaryOp::kGreater:
-    case BinaryOp::kGreaterEqual:
-    case BinaryOp::kTrimUpper:
-    case BinaryOp::kTrimLower: return 3;
-    case BinaryOp::kAdd:
-    case BinaryOp::kSubtract: return 4;
-    case BinaryOp::kMultiply:
-    case BinaryOp::kDivide:
-    case BinaryOp::kModulo:
-    case BinaryOp::kAtan2: return 5;
-    case BinaryOp::kPower: return kPowerPrecedence;
-  }
-  return 0;
-}
-
-constexpr std::string_view kDurationExpected = "number, duration, step(), or range()";
-// What Go's time.Duration can hold, in seconds.
-constexpr double kDurationSecondsMax = 9223372036.854775807;
-
-std::int64_t to_ms(double seconds) {
-  return static_cast<std::int64_t>(std::trunc(std::round(seconds * 1e9) / 1e6));
-}
-
-using DurationPtr = std::unique_ptr<DurationExpr>;
-
-class Parser {
+class Parser : private SelectorParser {
  public:
-  Parser(std::string_view text, const Features& features)
-      : text_(text), features_(features), lexer_(text) {}
+  Parser(std::string_view text, const Features& features) : SelectorParser(text, features) {}
 
   Result<ExprPtr> expression() {
     if (current().is(TokenType::kEnd)) {
@@ -93,45 +54,6 @@ class Parser {
   }
 
  private:
-  // ---- tokens and errors ----
-
-  const Token& current() {
-    if (!has_current_) {
-      current_ = lexer_.next();
-      has_current_ = true;
-      if (current_.is(TokenType::kError)) fail({current_.start, current_.end()}, current_.message);
-    }
-    return current_;
-  }
-  Token take() {
-    Token token = current();
-    has_current_ = false;
-    last_end_ = token.end();
-    return token;
-  }
-  bool accept(TokenType type) {
-    if (!current().is(type)) return false;
-    take();
-    return true;
-  }
-
-  void fail(Position position, std::string_view message) {
-    if (error_) return;
-    error_ = Error(ErrorCode::kInvalidArgument, line_and_column(text_, position.start) +
-                                                    ": parse error: " + std::string(message));
-  }
-  // The current token cannot stand where it does. Without a context of its own the complaint names
-  // the aggregation around it, as Prometheus's grammar does.
-  std::nullptr_t unexpected(std::string_view context = "", std::string_view expected = "") {
-    const Token& token = current();
-    std::string message = "unexpected " + token.description();
-    if (context.empty()) context = context_;
-    if (!context.empty()) message += " in " + std::string(context);
-    if (!expected.empty()) message += ", expected " + std::string(expected);
-    fail({token.start, token.end()}, message);
-    return nullptr;
-  }
-
   // ---- building ----
 
   // Takes the node if the tree under it is not too high.
@@ -147,12 +69,6 @@ class Parser {
     if (node->height > kExpressionDepthMax) return too_deep(start);
     return node;
   }
-  std::nullptr_t too_deep(std::uint32_t start, std::size_t level_max = kExpressionDepthMax) {
-    fail({start, start},
-         "expression nests deeper than " + std::to_string(level_max) + " levels");
-    return nullptr;
-  }
-
   // ---- expressions ----
 
   // Operators that bind at least as tightly as `lowest`.
@@ -243,18 +159,6 @@ class Parser {
     return value;
   }
 
-  std::optional<double> signed_number() {
-    bool negate = false;
-    if (current().is_operator(BinaryOp::kAdd) || current().is_operator(BinaryOp::kSubtract)) {
-      negate = take().op == BinaryOp::kSubtract;
-    }
-    if (!current().is(TokenType::kNumber) && !current().is(TokenType::kDuration)) {
-      return std::nullopt;
-    }
-    const double value = literal_value(take());
-    return negate ? -value : value;
-  }
-
   ExprPtr unary() {
     const std::uint32_t start = current().start;
     if (!current().is_operator(BinaryOp::kAdd) && !current().is_operator(BinaryOp::kSubtract)) {
@@ -290,30 +194,6 @@ class Parser {
       }
     }
     return nullptr;
-  }
-
-  // Keywords may be names of metrics where no keyword can stand.
-  static bool is_metric_name(const Token& token) {
-    switch (token.type) {
-      case TokenType::kOperator:
-        return token.op == BinaryOp::kAnd || token.op == BinaryOp::kOr ||
-               token.op == BinaryOp::kUnless;
-      case TokenType::kIdentifier:
-      case TokenType::kMetricIdentifier:
-      case TokenType::kAggregator:
-      case TokenType::kBy:
-      case TokenType::kWithout:
-      case TokenType::kOffset:
-      case TokenType::kAnchored:
-      case TokenType::kSmoothed:
-      case TokenType::kStart:
-      case TokenType::kEndKeyword:
-      case TokenType::kStep:
-      case TokenType::kRange:
-      case TokenType::kMinOf:
-      case TokenType::kMaxOf: return true;
-      default: return false;
-    }
   }
 
   static bool is_function_name(const Token& token) {
@@ -368,20 +248,6 @@ class Parser {
     node->inner = std::move(inner);
     const Expr* child = node->inner.get();
     return finish(std::move(node), start, {child});
-  }
-
-  // The value of a kNumber or kDuration; 0 after an error.
-  double literal_value(const Token& token) {
-    if (token.is(TokenType::kNumber)) {
-      const Result<double> value = parse_number(token.text);
-      if (value.ok()) return *value;
-      fail({token.start, token.end()}, value.error().message());
-    } else {
-      const Result<std::int64_t> ms = model::parse_duration(token.text);
-      if (ms.ok()) return static_cast<double>(*ms) / 1000;
-      fail({token.start, token.end()}, ms.error().message());
-    }
-    return 0;
   }
 
   // ---- calls and aggregations ----
@@ -487,126 +353,7 @@ class Parser {
     return finish(std::move(node), name.start, {operand, param});
   }
 
-  // "(a, b)", also "()" and with a comma at the end.
-  bool grouping_labels(std::vector<std::string>& labels) {
-    constexpr std::string_view kContext = "grouping opts";
-    if (!accept(TokenType::kLeftParen)) {
-      unexpected(kContext, "\"(\"");
-      return false;
-    }
-    while (!current().is(TokenType::kRightParen)) {
-      if (!grouping_label(labels)) {
-        unexpected(kContext, "label");
-        return false;
-      }
-      if (accept(TokenType::kComma)) continue;
-      if (!current().is(TokenType::kRightParen)) {
-        unexpected(kContext, "\",\" or \")\"");
-        return false;
-      }
-    }
-    take();
-    return true;
-  }
-
-  bool grouping_label(std::vector<std::string>& labels) {
-    const Token& token = current();
-    const bool word = (is_metric_name(token) && !token.is(TokenType::kWithout)) ||
-                      token.is(TokenType::kBool) || token.is(TokenType::kOn) ||
-                      token.is(TokenType::kIgnoring) || token.is(TokenType::kGroupLeft) ||
-                      token.is(TokenType::kGroupRight) || token.is(TokenType::kFill) ||
-                      token.is(TokenType::kFillLeft) || token.is(TokenType::kFillRight) ||
-                      token.is_operator(BinaryOp::kAtan2);
-    if (!word && !token.is(TokenType::kString)) return false;
-    const Token taken = take();
-    std::string name = word ? std::string(taken.text) : unquote(taken.text);
-    if (name.empty() || !is_utf8(name)) {
-      fail({taken.start, taken.end()}, "invalid label name for grouping: " + quote(name));
-    }
-    labels.push_back(std::move(name));
-    return true;
-  }
-
-  static bool is_utf8(std::string_view name) {
-    for (std::size_t at = 0; at < name.size();) {
-      const Rune rune = decode_rune(name, at);
-      if (rune.value == kReplacementRune && rune.width == 1) return false;
-      at += rune.width;
-    }
-    return true;
-  }
-
   // ---- selectors ----
-
-  std::unique_ptr<VectorSelector> vector_selector(const Token* name) {
-    auto node = std::make_unique<VectorSelector>();
-    node->position.start = name != nullptr ? name->start : current().start;
-    node->position.end = last_end_;
-    if (current().is(TokenType::kLeftBrace)) {
-      take();
-      if (!matchers(node->matchers)) return nullptr;
-    }
-    if (name != nullptr) {
-      node->name = name->text;
-      add_matcher(node->matchers, model::MatchType::kEqual, kMetricName, node->name,
-                  node->position);
-    }
-    node->position.end = last_end_;
-    return node;
-  }
-
-  // Up to and with "}".
-  bool matchers(model::Matchers& out) {
-    constexpr std::string_view kContext = "label matching";
-    while (!current().is(TokenType::kRightBrace)) {
-      if (!current().is(TokenType::kIdentifier) && !current().is(TokenType::kString)) {
-        unexpected(kContext, "identifier or \"}\"");
-        return false;
-      }
-      const Token name = take();
-      const bool quoted = name.is(TokenType::kString);
-      const std::string label = quoted ? unquote(name.text) : std::string(name.text);
-      if (const auto type = match_type(current())) {
-        take();
-        if (!current().is(TokenType::kString)) {
-          unexpected(kContext, "string");
-          return false;
-        }
-        const Token value = take();
-        add_matcher(out, *type, label, unquote(value.text), {name.start, value.end()});
-      } else if (quoted) {
-        add_matcher(out, model::MatchType::kEqual, kMetricName, label, {name.start, name.end()});
-      } else {
-        unexpected(kContext, "label matching operator");
-        return false;
-      }
-      if (accept(TokenType::kComma)) continue;
-      if (!current().is(TokenType::kRightBrace)) {
-        unexpected(kContext, "\",\" or \"}\"");
-        return false;
-      }
-    }
-    take();
-    return true;
-  }
-
-  static std::optional<model::MatchType> match_type(const Token& token) {
-    if (token.is(TokenType::kEqual)) return model::MatchType::kEqual;
-    if (token.is(TokenType::kEqualRegex)) return model::MatchType::kRegex;
-    if (token.is(TokenType::kNotRegex)) return model::MatchType::kNotRegex;
-    if (token.is_operator(BinaryOp::kNotEqual)) return model::MatchType::kNotEqual;
-    return std::nullopt;
-  }
-
-  void add_matcher(model::Matchers& out, model::MatchType type, std::string_view name,
-                   std::string_view value, Position position) {
-    auto matcher = model::Matcher::create(type, std::string(name), std::string(value));
-    if (matcher.ok()) {
-      out.push_back(std::move(matcher).value());
-    } else {
-      fail(position, matcher.error().message());
-    }
-  }
 
   ExprPtr brackets(ExprPtr operand) {
     const std::uint32_t open = take().start;
@@ -754,184 +501,6 @@ class Parser {
     }
   }
 
-  // ---- durations ----
-
-  static Duration to_duration(DurationPtr expr) {
-    if (expr->op == DurationOp::kNumber) return {to_ms(expr->seconds), nullptr};
-    return {0, std::move(expr)};
-  }
-
-  std::optional<Duration> positive_duration(std::string_view context, std::string_view expected) {
-    const std::string_view outer_context = std::exchange(context_, context);
-    const std::string_view outer_expected = std::exchange(duration_expected_, expected);
-    DurationPtr expr = duration(kLowestPrecedence);
-    context_ = outer_context;
-    duration_expected_ = outer_expected;
-    if (!expr) return std::nullopt;
-    if (expr->op == DurationOp::kNumber && !(expr->seconds > 0)) {
-      fail(expr->position, "duration must be greater than 0");
-    }
-    return to_duration(std::move(expr));
-  }
-
-  // Unlike in brackets, arithmetic ends the offset unless it is in parentheses: in `x offset 1m + 1`
-  // the sum is that of the selector and 1.
-  std::optional<Duration> offset_duration() {
-    const std::string_view outer_context = std::exchange(context_, "offset");
-    const std::string_view outer_expected = std::exchange(duration_expected_, kDurationExpected);
-    DurationPtr expr;
-    if (current().is(TokenType::kLeftParen)) {
-      expr = duration(kLowestPrecedence);
-    } else if (current().is_operator(BinaryOp::kAdd) || current().is_operator(BinaryOp::kSubtract)) {
-      const Token sign = take();
-      const bool signs = current().is_operator(BinaryOp::kAdd) ||
-                         current().is_operator(BinaryOp::kSubtract);
-      DurationPtr operand = signs ? duration(kPowerPrecedence) : duration_primary();
-      expr = signed_duration(sign, std::move(operand));
-      if (signs && expr) expr = duration_rest(std::move(expr), kLowestPrecedence);
-    } else {
-      expr = duration_primary();
-    }
-    context_ = outer_context;
-    duration_expected_ = outer_expected;
-    if (!expr) return std::nullopt;
-    return to_duration(std::move(expr));
-  }
-
-  DurationPtr duration(int lowest) {
-    if (depth_ >= kExpressionNestingMax) return too_deep(current().start, kExpressionNestingMax);
-    ++depth_;
-    DurationPtr expr;
-    if (current().is_operator(BinaryOp::kAdd) || current().is_operator(BinaryOp::kSubtract)) {
-      const Token sign = take();
-      expr = signed_duration(sign, duration(kPowerPrecedence));
-    } else {
-      expr = duration_primary();
-    }
-    if (expr) expr = duration_rest(std::move(expr), lowest);
-    --depth_;
-    return expr;
-  }
-
-  DurationPtr signed_duration(const Token& sign, DurationPtr operand) {
-    if (!operand) return nullptr;
-    const bool negate = sign.op == BinaryOp::kSubtract;
-    if (operand->op == DurationOp::kNumber) {
-      if (negate) operand->seconds = -operand->seconds;
-      operand->position.start = sign.start;
-      return operand;
-    }
-    if (!negate) return operand;
-    return duration_node(DurationOp::kNegate, std::move(operand), nullptr, sign.start);
-  }
-
-  static std::optional<DurationOp> duration_op(BinaryOp op) {
-    switch (op) {
-      case BinaryOp::kAdd: return DurationOp::kAdd;
-      case BinaryOp::kSubtract: return DurationOp::kSubtract;
-      case BinaryOp::kMultiply: return DurationOp::kMultiply;
-      case BinaryOp::kDivide: return DurationOp::kDivide;
-      case BinaryOp::kModulo: return DurationOp::kModulo;
-      case BinaryOp::kPower: return DurationOp::kPower;
-      default: return std::nullopt;
-    }
-  }
-
-  DurationPtr duration_rest(DurationPtr lhs, int lowest) {
-    // Chains grow the tree to the left without recursion here, but not where it is evaluated.
-    for (std::size_t chained = 0; lhs && current().is(TokenType::kOperator); ++chained) {
-      const std::optional<DurationOp> op = duration_op(current().op);
-      const int level = precedence(current().op);
-      if (!op || level < lowest) break;
-      const Token sign = take();
-      if (chained >= kExpressionDepthMax) return too_deep(sign.start);
-      DurationPtr rhs = duration(*op == DurationOp::kPower ? level : level + 1);
-      if (!rhs) return nullptr;
-      needs_duration_expressions(*lhs);
-      if (rhs->op == DurationOp::kNumber && rhs->seconds == 0) {
-        if (*op == DurationOp::kDivide) fail({sign.start, sign.end()}, "division by zero");
-        if (*op == DurationOp::kModulo) fail({sign.start, sign.end()}, "modulo by zero");
-      }
-      const std::uint32_t start = lhs->position.start;
-      lhs = duration_node(*op, std::move(lhs), std::move(rhs), start);
-    }
-    return lhs;
-  }
-
-  DurationPtr duration_primary() {
-    const std::uint32_t start = current().start;
-    switch (current().type) {
-      case TokenType::kNumber:
-      case TokenType::kDuration: {
-        const Token token = take();
-        DurationPtr node = duration_node(DurationOp::kNumber, nullptr, nullptr, start);
-        node->with_unit = token.is(TokenType::kDuration);
-        node->seconds = literal_value(token);
-        if (!(std::fabs(node->seconds) <= kDurationSecondsMax)) {
-          fail(node->position, "duration out of range");
-          node->seconds = 0;
-        }
-        return node;
-      }
-      case TokenType::kStep:
-      case TokenType::kRange: {
-        const DurationOp op = take().is(TokenType::kStep) ? DurationOp::kStep : DurationOp::kRange;
-        if (!accept(TokenType::kLeftParen) || !accept(TokenType::kRightParen)) {
-          return unexpected("", duration_expected_);
-        }
-        return duration_node(op, nullptr, nullptr, start);
-      }
-      case TokenType::kMinOf:
-      case TokenType::kMaxOf: {
-        const DurationOp op = take().is(TokenType::kMinOf) ? DurationOp::kMinOf
-                                                           : DurationOp::kMaxOf;
-        if (!accept(TokenType::kLeftParen)) return unexpected("", duration_expected_);
-        DurationPtr lhs = duration(kLowestPrecedence);
-        if (!lhs) return nullptr;
-        if (!accept(TokenType::kComma)) return unexpected("", duration_expected_);
-        DurationPtr rhs = duration(kLowestPrecedence);
-        if (!rhs) return nullptr;
-        if (!accept(TokenType::kRightParen)) return unexpected("", duration_expected_);
-        return duration_node(op, std::move(lhs), std::move(rhs), start);
-      }
-      case TokenType::kLeftParen: {
-        take();
-        DurationPtr inner = duration(kLowestPrecedence);
-        if (!inner) return nullptr;
-        if (!accept(TokenType::kRightParen)) return unexpected("", duration_expected_);
-        needs_duration_expressions(*inner);
-        inner->parenthesized = inner->op != DurationOp::kNumber;
-        return inner;
-      }
-      default: return unexpected("", duration_expected_);
-    }
-  }
-
-  DurationPtr duration_node(DurationOp op, DurationPtr lhs, DurationPtr rhs, std::uint32_t start) {
-    auto node = std::make_unique<DurationExpr>();
-    node->op = op;
-    node->lhs = std::move(lhs);
-    node->rhs = std::move(rhs);
-    node->position = {start, last_end_};
-    return node;
-  }
-
-  void needs_duration_expressions(const DurationExpr& expr) {
-    if (!features_.duration_expressions) {
-      fail(expr.position, "experimental duration expression is not enabled");
-    }
-  }
-
-  std::string_view text_;
-  const Features& features_;
-  Lexer lexer_;
-  Token current_;
-  bool has_current_ = false;
-  std::uint32_t last_end_ = 0;  // of the token taken last
-  std::size_t depth_ = 0;
-  std::string_view context_;            // what unexpected() says it is in, unless told
-  std::string_view duration_expected_;  // what may stand for a duration, in words
-  std::optional<Error> error_;          // the first
 };
 
 Status check_length(std::string_view text) {
