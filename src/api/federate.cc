@@ -67,8 +67,14 @@ Result<Samples> newest_samples(const Call& call, const std::vector<model::Matche
   const auto deadline = call.services.clock->monotonic() + options.timeout;
   VARVE_TRY_ASSIGN(const auto querier, call.storage->querier(range));
   Samples found;
+  const model::MatchWatch watch([&call, deadline] {
+    return call.exchange->client_gone() || call.services.clock->monotonic() >= deadline;
+  });
   for (const model::Matchers& matchers : selectors) {
     VARVE_TRY_ASSIGN(const auto selection, querier->select(matchers, range));
+    if (watch.stopped()) {
+      return Error(ErrorCode::kTimeout, "federation timed out (--query.timeout)");
+    }
     VARVE_TRY(read_newest(call, *selection, range, deadline, found));
   }
   std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) {

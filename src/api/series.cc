@@ -9,7 +9,9 @@
 #include "api/call.h"
 #include "api/json.h"
 #include "api/routes.h"
+#include "base/clock.h"
 #include "base/try.h"
+#include "promql/engine.h"
 #include "storage/db.h"
 
 namespace varve::api {
@@ -20,7 +22,16 @@ struct MetadataRequest {
   std::size_t limit = 0;
   std::vector<model::Matchers> match;
   std::unique_ptr<storage::Querier> querier;
+  std::unique_ptr<model::MatchWatch> watch;  // of this thread
 };
+
+// Whether the search was broken off: the client has gone, or it took too long.
+bool broken_off(const Call& call, const MetadataRequest& request) {
+  if (!request.watch->stopped()) return false;
+  call.fail(call.exchange->client_gone() ? ErrorType::kCanceled : ErrorType::kTimeout,
+            "the search for series took longer than a query may (--query.timeout)");
+  return true;
+}
 
 Result<MetadataRequest> metadata_request(const Call& call) {
   MetadataRequest request;
@@ -28,6 +39,11 @@ Result<MetadataRequest> metadata_request(const Call& call) {
   VARVE_TRY_ASSIGN(request.range, call.range_parameters());
   VARVE_TRY_ASSIGN(request.match, call.match_parameters());
   VARVE_TRY_ASSIGN(request.querier, call.storage->querier(request.range));
+  const auto deadline =
+      call.services.clock->monotonic() + call.services.engine->options().timeout;
+  request.watch = std::make_unique<model::MatchWatch>([&call, deadline] {
+    return call.exchange->client_gone() || call.services.clock->monotonic() >= deadline;
+  });
   return request;
 }
 
@@ -40,6 +56,7 @@ void series(const CallPtr& call) {
   std::vector<Labels> found;
   for (const model::Matchers& matchers : request->match) {
     const auto selection = request->querier->select(matchers, request->range);
+    if (broken_off(*call, *request)) return;
     if (!selection.ok()) return call->fail(selection.error());
     // A selection has the series that may have samples in the range.
     std::vector<std::uint32_t> ordinals((*selection)->size());
@@ -79,6 +96,7 @@ void answer_names(const Call& call, MetadataRequest& request, const Read& read) 
   bool truncated = false;
   for (const model::Matchers& matchers : request.match) {
     Result<storage::Querier::Names> found = read(matchers);
+    if (broken_off(call, request)) return;
     if (!found.ok()) return call.fail(found.error());
     truncated |= found->truncated;
     names.insert(names.end(), std::make_move_iterator(found->names.begin()),

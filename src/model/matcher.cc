@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <re2/re2.h>
+#include <utility>
 
 #include <algorithm>
 
@@ -54,12 +55,36 @@ std::string_view without_group(std::string_view pattern) {
   return pattern;
 }
 
+// RE2 runs a DFA, at about a nanosecond a byte, unless its states do not fit its memory; then it
+// follows all of the program at every byte.
+constexpr std::size_t kInstructionsPerUnit = 16;
+constexpr std::size_t kUnitsPerCall = 64;
+constexpr std::size_t kUnitsBetweenLooks = 1 << 20;
+
+thread_local MatchWatch* watch_of_thread = nullptr;
+
 }  // namespace
+
+MatchWatch::MatchWatch(std::function<bool()> over)
+    : over_(std::move(over)), outer_(std::exchange(watch_of_thread, this)) {}
+
+MatchWatch::~MatchWatch() { watch_of_thread = outer_; }
+
+bool MatchWatch::allows(std::size_t text_bytes, std::size_t program_size) {
+  if (stopped_) return false;
+  work_ += kUnitsPerCall + text_bytes * (1 + program_size / kInstructionsPerUnit);
+  if (work_ < kUnitsBetweenLooks) return true;
+  work_ = 0;
+  stopped_ = over_();
+  return !stopped_;
+}
 
 struct Matcher::Regex {
   enum class Shape { kLiterals, kAll, kAllNonempty, kPrefix, kSuffix, kContains, kProgram };
 
-  Regex(const std::string& pattern, const RE2::Options& options) : program(pattern, options) {}
+  Regex(const std::string& pattern, const RE2::Options& options)
+      : program(pattern, options),
+        program_size(static_cast<std::size_t>(std::max(program.ProgramSize(), 0))) {}
 
   void find_shape(std::string_view pattern) {
     if (pattern == ".*") {
@@ -117,10 +142,14 @@ struct Matcher::Regex {
       case Shape::kProgram: break;
     }
     if (!value.starts_with(prefix)) return false;
+    if (watch_of_thread != nullptr && !watch_of_thread->allows(value.size(), program_size)) {
+      return false;
+    }
     return RE2::FullMatch(re2::StringPiece(value.data(), value.size()), program);
   }
 
   RE2 program;
+  std::size_t program_size;
   Shape shape = Shape::kProgram;
   std::vector<std::string> literals;  // sorted
   std::string prefix;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -57,5 +58,28 @@ class Matcher {
 };
 
 using Matchers = std::vector<Matcher>;
+
+// Bounds the time that regular expressions take on this thread while it lives: `over` is asked after
+// every few milliseconds of matching, however long that takes in all. Once it has said yes, matches()
+// says no to everything at once, so that whoever selects comes to an end soon; what was selected is
+// worthless then and must be given up: ask stopped(). For scopes within each other the innermost is
+// asked. A hook of the thread, because matching happens deep in indices that know no queries.
+class MatchWatch {
+ public:
+  explicit MatchWatch(std::function<bool()> over);
+  ~MatchWatch();
+  MatchWatch(const MatchWatch&) = delete;
+  MatchWatch& operator=(const MatchWatch&) = delete;
+
+  bool stopped() const { return stopped_; }
+  // About to match a text of this length with a program of this many instructions. False: stopped.
+  bool allows(std::size_t text_bytes, std::size_t program_size);
+
+ private:
+  const std::function<bool()> over_;
+  MatchWatch* const outer_;
+  std::size_t work_ = 0;  // since `over` was asked last
+  bool stopped_ = false;
+};
 
 }  // namespace varve::model

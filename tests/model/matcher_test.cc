@@ -50,3 +50,24 @@ TEST_CASE("matcher: empty values stand for absent labels", "[model]") {
   CHECK_FALSE(Matcher::create(MatchType::kNotEqual, "l", "")->matches_empty());
   CHECK(Matcher::create(MatchType::kRegex, "l", "a|")->matches_empty());
 }
+TEST_CASE("matcher: a watch that has had enough ends matching on its thread, and only while it lives",
+          "[model]") {
+  const auto made = Matcher::create(MatchType::kRegex, "a", "(x+x+)+y.*");
+  REQUIRE(made.ok());
+  const Matcher& matcher = *made;
+  const std::string value = std::string(4000, 'x') + "y";
+  int asked = 0;
+  {
+    const MatchWatch outer([] { return false; });
+    const MatchWatch watch([&asked] { return ++asked == 3; });
+    int matched = 0;
+    for (int i = 0; i < 100'000 && !watch.stopped(); ++i) matched += matcher.matches(value) ? 1 : 0;
+    CHECK(watch.stopped());
+    CHECK(asked == 3);
+    CHECK(matched > 0);
+    CHECK_FALSE(matcher.matches(value));
+    CHECK_FALSE(outer.stopped());
+  }
+  CHECK(matcher.matches(value));
+}
+

@@ -313,9 +313,7 @@ Result<StepMatrix> Evaluator::info(const Call& call, const StepGrid& grid) {
     storage::SelectHints hints;
     hints.step_ms = grid.count > 1 ? grid.step_ms : 0;
     hints.function = call.function->name;
-    VARVE_TRY_ASSIGN(auto selected, state_.querier().select(matchers, shape.span(), hints));
-    const std::shared_ptr<storage::Selection> selection(std::move(selected));
-    state_.count_series(selection->size());
+    VARVE_TRY_ASSIGN(const auto selection, select(matchers, shape.span(), hints));
     const SeriesSourcePtr times = source_of_selector(selection, timing, grid,
                                                      SelectorValue::kTime, false, state_);
     const SeriesSourcePtr samples = source_of_selector(selection, timing, grid,

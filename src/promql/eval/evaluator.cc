@@ -280,7 +280,21 @@ Result<std::shared_ptr<storage::Selection>> Evaluator::select(const VectorSelect
   hints.step_ms = grid.count > 1 ? grid.step_ms : 0;
   hints.range_ms = timing.range_ms;
   hints.function = function_hint_;
-  VARVE_TRY_ASSIGN(auto selection, state_.querier().select(selector.matchers, range, hints));
+  VARVE_TRY_ASSIGN(auto selection, select(selector.matchers, range, hints));
+  return selection;
+}
+
+// One regular expression over many long values can take minutes.
+Result<std::shared_ptr<storage::Selection>> Evaluator::select(const model::Matchers& matchers,
+                                                              TimeRange range,
+                                                              const storage::SelectHints& hints) {
+  const model::MatchWatch watch([this] { return !state_.poll().ok(); });
+  auto selection_or = state_.querier().select(matchers, range, hints);
+  if (watch.stopped()) {
+    VARVE_TRY(state_.poll());
+    return Error(ErrorCode::kCanceled, "query was canceled in expression evaluation");
+  }
+  VARVE_TRY_ASSIGN(auto selection, std::move(selection_or));
   state_.count_series(selection->size());
   return std::shared_ptr<storage::Selection>(std::move(selection));
 }
