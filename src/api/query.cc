@@ -11,6 +11,7 @@
 #include "base/metrics.h"
 #include "base/try.h"
 #include "model/duration.h"
+#include "model/number.h"
 #include "promql/engine.h"
 #include "promql/parser.h"
 #include "storage/db.h"
@@ -33,7 +34,8 @@ Result<promql::QueryParams> query_params(const Call& call, const Turn& turn) {
   params.canceled = turn.canceled;
   if (call.has_parameter("timeout")) {
     VARVE_TRY_ASSIGN(const std::int64_t timeout_ms, call.duration_parameter("timeout"));
-    params.timeout = std::chrono::milliseconds(std::max<std::int64_t>(timeout_ms, 1));
+    // None at all, or less than a millisecond, is over before it begins.
+    params.timeout = std::chrono::milliseconds(timeout_ms > 0 ? timeout_ms : -1);
   }
   if (call.has_parameter("lookback_delta")) {
     auto lookback_ms = call.duration_parameter("lookback_delta");
@@ -77,7 +79,10 @@ Result<QueryResult> run_range(const Call& call, const Turn& turn) {
   if (end < start) {
     return invalid("invalid parameter \"end\": end timestamp must not be before start time");
   }
-  VARVE_TRY_ASSIGN(const std::int64_t step, call.duration_parameter("step"));
+  VARVE_TRY_ASSIGN(const std::int64_t step_ms, call.duration_parameter("step"));
+  const bool below_millisecond =
+      step_ms == 0 && model::parse_float(call.parameter("step")).value_or(0) > 0;
+  const std::int64_t step = below_millisecond ? 1 : step_ms;
   if (step <= 0) {
     return invalid(
         "invalid parameter \"step\": zero or negative query resolution step widths are not "
@@ -87,6 +92,9 @@ Result<QueryResult> run_range(const Call& call, const Turn& turn) {
     return invalid(
         "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query "
         "resolution (?step=XX)");
+  }
+  if (below_millisecond) {
+    return Error(ErrorCode::kExecution, "query resolution steps below a millisecond are not supported");
   }
   VARVE_TRY_ASSIGN(promql::QueryParams params, query_params(call, turn));
   // Statistics are about computing the whole.

@@ -114,7 +114,7 @@ std::string cache_key(std::string_view expression, const QuerySettings& settings
 }
 
 std::chrono::milliseconds timeout_of(const EngineOptions& options, const QueryParams& params) {
-  return params.timeout.count() > 0 ? std::min(params.timeout, options.timeout) : options.timeout;
+  return params.timeout.count() != 0 ? std::min(params.timeout, options.timeout) : options.timeout;
 }
 
 Result<QueryResult> run(const Environment& environment, const storage::Queryable& storage,

@@ -41,7 +41,8 @@ class RangeCache;
 
 struct QueryParams {
   std::chrono::milliseconds lookback_delta{0};  // 0: the engine's
-  std::chrono::milliseconds timeout{0};         // 0: the engine's; a longer one is cut to it
+  // 0: the engine's; a longer one is cut to it. Below 0 it is over before anything is evaluated.
+  std::chrono::milliseconds timeout{0};
   // How long the query has waited for its turn: counts against the timeout.
   std::chrono::nanoseconds queued{0};
   // Polled between tasks; true cancels the query (kCanceled). May be empty.

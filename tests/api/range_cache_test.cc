@@ -64,3 +64,17 @@ TEST_CASE("api: a sample that comes late shows in a cached range", "[api]") {
       panel.get("/api/v1/query_range", "query=up&start=1699997000&end=1700000000&step=15");
   CHECK(answer["data"]["result"].size() == 2);
 }
+
+TEST_CASE("api: times shorter than a millisecond and timeouts that are over", "[api]") {
+  Panel panel;
+  const auto refused = [&panel](const std::string& path, const std::string& query, int status) {
+    return panel.get(path, query, status)["errorType"].get<std::string>();
+  };
+  const std::string range = "/api/v1/query_range";
+  CHECK(refused(range, "query=up&start=1700000000&end=1700000000.1&step=0.0001", 422) ==
+        "execution");
+  CHECK(refused(range, "query=up&start=1700000000&end=1700000100&step=0.0001", 400) == "bad_data");
+  CHECK(refused("/api/v1/query", "query=count_over_time(up%5B5m:1e-9%5D)", 422) == "execution");
+  CHECK(refused("/api/v1/query", "query=up&timeout=-1", 503) == "timeout");
+  CHECK(refused("/api/v1/query", "query=up%7B&timeout=-1", 400) == "bad_data");
+}

@@ -266,5 +266,36 @@ TEST_CASE("engine: sums are compensated and their order does not show", "[promql
   REQUIRE(value("avg(a)") == 1.125);
 }
 
+TEST_CASE("engine: a query ends while its regular expressions are still being matched",
+          "[promql][engine]") {
+  test_language::MemoryStorage storage;
+  for (int i = 0; i < 2000; ++i) {
+    const std::string value = std::string(4000, 'x') + std::to_string(i);
+    storage.add(Labels{{kMetricName, "x"}, {"v", value}}, 1000, 1);
+  }
+  const Fixture fixture;
+  int polls = 0;
+  QueryParams params;
+  params.canceled = [&polls] { return ++polls > 3; };
+  const auto result =
+      fixture.engine().instant(storage, "count({v=~\"(x+x+)+y|(x+x+)+z\"})", 1000, params);
+  REQUIRE_FALSE(result.ok());
+  CHECK(result.error().code() == ErrorCode::kCanceled);
+  CHECK(polls < 10);
+  CHECK(fixture.held() == 0);
+}
+
+TEST_CASE("engine: a timeout below zero is over before anything is read, after the syntax",
+          "[promql][engine]") {
+  const auto storage = counters(3, 3);
+  const Fixture fixture;
+  QueryParams params;
+  params.timeout = std::chrono::milliseconds(-1);
+  CHECK(fixture.engine().instant(storage, "x_total", 0, params).error().code() ==
+        ErrorCode::kTimeout);
+  CHECK(fixture.engine().instant(storage, "x_total{", 0, params).error().code() ==
+        ErrorCode::kInvalidArgument);
+}
+
 }  // namespace
 }  // namespace varve::promql

@@ -103,8 +103,11 @@ struct Plan::Builder {
         if (subquery.step) {
           VARVE_TRY_ASSIGN(resolved.step_ms,
                            resolve_duration(*subquery.step, scope, DurationSign::kPositive, text));
-          // A step below a millisecond (0.0001) resolves to 0, as which Prometheus takes the default.
-          if (resolved.step_ms <= 0) resolved.step_ms = default_subquery_step_ms;
+          // Prometheus 3.5 divides by it and answers with its recovered panic, also an execution error.
+          if (resolved.step_ms <= 0) {
+            return Error(ErrorCode::kExecution,
+                         "subquery steps below a millisecond are not supported");
+          }
         }
         plan.timings_.emplace(&expr, resolved);
         return resolved.at_ms.has_value();
