@@ -176,7 +176,11 @@ Result<SeriesSourcePtr> Evaluator::range_call_source(const Call& call,
     const auto& subquery = as<Subquery>(argument);
     const StepGrid inner = plan_.subquery_grid(subquery, grid);
     VARVE_TRY(check_steps(inner));
-    VARVE_TRY_ASSIGN(StepMatrix points, vector(*subquery.operand, inner));
+    const auto evaluate_operand = [&] {
+      const QueryState::ReadScale scale(state_, 0);
+      return vector(*subquery.operand, inner);
+    };
+    VARVE_TRY_ASSIGN(StepMatrix points, evaluate_operand());
     VARVE_TRY_ASSIGN(BoundArgs args, bind_args(call, grid, false));
     return settled(source_of_subquery_call(std::move(points), inner, plan_.timing(subquery), grid,
                                            function, std::move(args), state_));

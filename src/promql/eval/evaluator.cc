@@ -80,6 +80,7 @@ Result<ScalarSteps> Evaluator::scalar(const Expr& expr, const StepGrid& grid) {
     }
     case ExprKind::kCall: {
       if (grid.count > 1 && plan_.step_invariant(expr)) {
+        const QueryState::ReadScale scale(state_, grid.count);
         VARVE_TRY_ASSIGN(const ScalarSteps once, scalar_call(as<Call>(expr), single_step(grid)));
         return ScalarSteps(grid.count, once[0]);
       }
@@ -96,6 +97,7 @@ Result<StepMatrix> Evaluator::vector(const Expr& expr, const StepGrid& grid) {
   VARVE_TRY(state_.poll());
   if (grid.count == 0) return StepMatrix();
   if (grid.count > 1 && plan_.step_invariant(expr)) {
+    const QueryState::ReadScale scale(state_, grid.count);
     VARVE_TRY_ASSIGN(StepMatrix once, vector(expr, single_step(grid)));
     VARVE_TRY(state_.charge(once.series.size() * (grid.count - 1)));
     replicate(once, grid.count);

@@ -15,6 +15,7 @@
 #include "promql/features.h"
 #include "promql/ast.h"
 #include "varve/result.h"
+#include "varve/sample.h"
 
 namespace varve::base {
 class Clock;
@@ -36,6 +37,15 @@ struct QuerySettings {
   std::chrono::nanoseconds deadline{0};  // on the clock's monotonic axis
   DurationScope scope;                   // the query's own start, end and step
 };
+
+// How many samples a histogram counts for in statistics: Prometheus takes its bytes in memory by 16.
+inline std::uint64_t samples_in(const Histogram& histogram) {
+  constexpr std::size_t kFixedBytes = 168;
+  return (kFixedBytes + 8 * (histogram.positive_spans.size() + histogram.negative_spans.size() +
+                             histogram.positive_counts.size() + histogram.negative_counts.size() +
+                             histogram.custom_bounds.size())) /
+         16;
+}
 
 // charge(), release(), poll() and count_read() may be called by any task; the rest belongs to the
 // thread that runs the query.
@@ -67,6 +77,22 @@ class QueryState {
   void count_read(std::uint64_t samples) {
     samples_read_.fetch_add(samples, std::memory_order_relaxed);
   }
+  // What is read while one lives counts `times` over: an expression with one value for all steps is
+  // as if it were read at each of them, and of a subquery only the points count that the function
+  // around it looks at (0), as in Prometheus. For the query's own thread, while no task runs.
+  class ReadScale {
+   public:
+    ReadScale(QueryState& state, std::uint64_t times)
+        : state_(state), times_(times), before_(state.samples_read()) {}
+    ~ReadScale() { state_.samples_read_ = before_ + (state_.samples_read() - before_) * times_; }
+    ReadScale(const ReadScale&) = delete;
+    ReadScale& operator=(const ReadScale&) = delete;
+
+   private:
+    QueryState& state_;
+    const std::uint64_t times_;
+    const std::uint64_t before_;
+  };
   void count_series(std::uint64_t series) { series_count_ += series; }
   std::uint64_t samples_read() const { return samples_read_.load(std::memory_order_relaxed); }
   std::uint64_t samples_peak() const { return samples_peak_.load(std::memory_order_relaxed); }

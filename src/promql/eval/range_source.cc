@@ -205,7 +205,7 @@ class RangeSource::Reader final : public SeriesReader {
   void run_windows(const WindowIndex& floats, const SeriesRef& ref, StepSeries& out) {
     const WindowShape& shape = source_.windows_.shape();
     const WindowIndex histograms = index_windows(samples_.histogram_times, shape);
-    samples_read_ += histograms.samples_total;
+    count_histograms(histograms);
     Window window;
     window.extension = source_.extension_;
     window.series = &ref;
@@ -231,6 +231,17 @@ class RangeSource::Reader final : public SeriesReader {
       window.eval_ms = source_.grid_.at(step);
       window.step = step;
       out.set(step, source_.function_.window(window, args_, context_));
+    }
+  }
+
+  void count_histograms(const WindowIndex& windows) {
+    if (samples_.histograms.empty()) return;
+    std::vector<std::uint64_t> before{0};  // how much all histograms before one count for
+    for (const HistogramPtr& histogram : samples_.histograms) {
+      before.push_back(before.back() + samples_in(*histogram));
+    }
+    for (std::size_t step = 0; step < windows.lo.size(); ++step) {
+      samples_read_ += before[windows.hi[step]] - before[windows.lo[step]];
     }
   }
 

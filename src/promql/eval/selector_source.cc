@@ -108,6 +108,8 @@ class SelectorSource::StepsReader final : public SeriesReader {
         } else {
           out.set(step, moment(samples_.histogram_times, samples_.histogram_starts, h));
         }
+        points_ += samples_in(*samples_.histograms[h]);
+        continue;
       }
       ++points_;
     }
@@ -139,7 +141,14 @@ class SelectorSource::InstantReader final : public SeriesReader {
     reader->last_.resize(end - begin);
     VARVE_TRY(source.selection_->read_last(ordinals, source.windows_.shape().span(),
                                            reader->last_));
-    source.state_.count_read(end - begin);
+    std::uint64_t samples = 0;
+    for (const storage::LastSample& last : reader->last_) {
+      if (last.kind == storage::LastSample::Kind::kFloat) samples += is_stale(last.value) ? 0 : 1;
+      if (last.kind == storage::LastSample::Kind::kHistogram && !last.histogram->is_stale()) {
+        samples += samples_in(*last.histogram);
+      }
+    }
+    source.state_.count_read(samples);
     return std::unique_ptr<SeriesReader>(std::move(reader));
   }
 
