@@ -102,6 +102,14 @@ constexpr Panel kPanels[] = {
      6 * kHour, 60'000},
     {"mem_used_max_6h", "max by (dc) (1 - mem_available / (mem_free + mem_available))", 6 * kHour,
      60'000},
+    {"topk_all_series_6h", "topk(5, rate(node_cpu_seconds_total[5m]))", 6 * kHour, 60'000},
+    {"hist_quantile_by_instance_6h",
+     "histogram_quantile(0.99, sum by (instance, le) (rate(request_bucket[5m])))", 6 * kHour,
+     60'000},
+    {"group_left_6h",
+     "rate(node_cpu_seconds_total{mode=\"user\"}[5m]) / on(instance) group_left node_load1",
+     6 * kHour, 60'000},
+    {"set_and_6h", "node_load1 > 500 and on(instance) mem_free > 100", 6 * kHour, 60'000},
     {"count_instant", "count by (mode) ({__name__=~\".+\"})", 0, 0},
 };
 
