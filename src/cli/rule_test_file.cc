@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <limits>
+
 #include "api/moment.h"
 #include "base/try.h"
 #include "config/yaml_reader.h"
@@ -14,6 +16,24 @@ namespace {
 using config::Node;
 using config::ReadValue;
 using config::Source;
+
+// A float, also one of YAML's words for what has no digits.
+ReadValue number(double& out) {
+  return [&out](const Source& source, const Node& node) -> Status {
+    const bool negative = node.text.starts_with('-');
+    const std::string_view magnitude =
+        std::string_view(node.text).substr(negative || node.text.starts_with('+') ? 1 : 0);
+    if (magnitude == ".inf" || magnitude == ".Inf" || magnitude == ".INF") {
+      const double infinity = std::numeric_limits<double>::infinity();
+      out = negative ? -infinity : infinity;
+    } else if (node.text == ".nan" || node.text == ".NaN" || node.text == ".NAN") {
+      out = std::numeric_limits<double>::quiet_NaN();
+    } else {
+      return config::number(out)(source, node);
+    }
+    return {};
+  };
+}
 
 class Reader {
  public:
@@ -105,7 +125,7 @@ class Reader {
 
   ReadValue sample(ExpectedSample& out) const {
     return map("sample", {{"labels", config::text(out.labels)},
-                          {"value", config::number(out.value)},
+                          {"value", number(out.value)},
                           {"histogram", config::text(out.histogram)}});
   }
 

@@ -112,6 +112,16 @@ TEST_CASE_METHOD(Fixture, "test rules: floats are exact unless they may be fuzzy
   CHECK(run_tests(tests + "fuzzy_compare: true\n").status == kExitOk);
 }
 
+TEST_CASE_METHOD(Fixture, "test rules: infinities are expected in YAML's words", "[cli]") {
+  CHECK(run_tests(R"(
+- input_series: [{series: a, values: 'Inf -Inf'}]
+  promql_expr_test:
+  - {expr: a, eval_time: 0s, exp_samples: [{labels: a, value: .inf}]}
+  - {expr: a, eval_time: 1m, exp_samples: [{labels: a, value: -.Inf}]}
+)")
+            .status == kExitOk);
+}
+
 TEST_CASE_METHOD(Fixture, "test rules: a rule never sees what comes after its time", "[cli]") {
   folder.write("rules.yml", "groups: [{name: g, rules: [{record: next, expr: 'a offset -1m'}]}]");
   const Printed printed = run_tests(R"(
