@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// The MANIFEST's reader on any bytes: once as the file they are, once with every line's checksum put
+// right, so that what stands in the lines is looked at too.
+#include <fmt/format.h>
+#include <xxhash.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "storage/manifest.h"
+
+using namespace varve;
+
+namespace {
+
+void read(std::string_view text) {
+  const auto reading = storage::parse_manifest(text, "MANIFEST");
+  if (!reading.ok()) return;
+  for (const auto& [ulid, meta] : reading->state.blocks) (void)storage::block::to_json(meta);
+}
+
+std::string with_checksums(std::string_view text) {
+  std::string fixed;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    std::string_view json = text.substr(0, end);
+    json.remove_prefix(std::min(json.find('{'), json.size()));
+    fixed += fmt::format("{:016x} {}\n", XXH3_64bits(json.data(), json.size()), json);
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return fixed;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  read(text);
+  read(with_checksums(text));
+  return 0;
+}
