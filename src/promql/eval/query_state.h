@@ -40,7 +40,7 @@ struct QuerySettings {
 
 // How many samples a histogram counts for in statistics: Prometheus takes its bytes in memory by 16.
 inline std::uint64_t samples_in(const Histogram& histogram) {
-  constexpr std::size_t kFixedBytes = 168;
+  constexpr std::size_t kFixedBytes = 176;
   return (kFixedBytes + 8 * (histogram.positive_spans.size() + histogram.negative_spans.size() +
                              histogram.positive_counts.size() + histogram.negative_counts.size() +
                              histogram.custom_bounds.size())) /
