@@ -51,5 +51,6 @@ std::span<const Route> target_routes();
 std::span<const Route> rule_routes();
 std::span<const Route> lifecycle_routes();
 std::span<const Route> page_routes();
+std::span<const Route> dashboard_routes();
 
 }  // namespace varve::api

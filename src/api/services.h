@@ -22,6 +22,9 @@ class Logger;
 class MetricsRegistry;
 class ThreadPool;
 }  // namespace varve::base
+namespace varve::dashboards {
+class Store;
+}
 namespace varve::promql {
 class Engine;
 class RangeCache;
@@ -74,6 +77,7 @@ struct Services {
   base::MetricsRegistry* metrics = nullptr;
   BuildInfo build;
   Dashboard dashboard;
+  std::function<dashboards::Store*()> dashboards;          // null while starting
   std::vector<std::pair<std::string, std::string>> flags;  // all values as text
   std::function<Labels()> external_labels;                 // global.external_labels; may be empty
   std::function<std::string()> config_yaml;                // the loaded configuration, secrets hidden

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <limits>
 #include <memory>
@@ -23,6 +24,7 @@
 #include "config/config.h"
 #include "config/read_web_config.h"
 #include "config/read_rules.h"
+#include "dashboards/store.h"
 #include "fs/real_fs.h"
 #include "http/client.h"
 #include "http/server.h"
@@ -293,6 +295,11 @@ class Daemon {
 
     VARVE_TRY_ASSIGN(db_, storage::Db::open(storage_options(flags_, config.storage), files_, clock_,
                                             log_, metrics_));
+    VARVE_TRY_ASSIGN(dashboards_,
+                     dashboards::Store::open(
+                         files_, fs::join(flags_.storage_path, "varve/dashboards"), clock_, log_));
+    provision_dashboards();
+    shown_dashboards_.store(dashboards_.get(), std::memory_order_release);
     VARVE_TRY_ASSIGN(client_, http::Client::create(files_));
     scrape_pool_ = std::make_unique<base::ThreadPool>("scrape", cores, kScrapeQueueMax);
     scrape::ManagerOptions scrape_options;
@@ -314,6 +321,12 @@ class Daemon {
     api_->ready(*db_, *scrape_, rules_.get(), notifier_.get());
     log_.info("Server is ready to receive web requests.");
     return {};
+  }
+
+  // Dashboards that come as files stand beside the configuration.
+  void provision_dashboards() {
+    const std::string folder = fs::join(fs::parent_of(flags_.config_file), "dashboards");
+    dashboards_->provision(std::span(&folder, 1));
   }
 
   void make_rules() {
@@ -356,6 +369,7 @@ class Daemon {
     services.metrics = &metrics_;
     services.build = build_info();
     services.dashboard = {web::index_html(), find_asset};
+    services.dashboards = [this] { return shown_dashboards_.load(std::memory_order_acquire); };
     services.flags = flags_.all;
     services.external_labels = [this] { return config_holder_.external_labels(); };
     services.config_yaml = [this] { return config_holder_.yaml(); };
@@ -387,6 +401,7 @@ class Daemon {
     const storage::Options storage = storage_options(flags_, config.storage);
     db_->set_retention(storage.retention, storage.retention_bytes);
     db_->set_out_of_order_window(storage.out_of_order_window);
+    provision_dashboards();
     config_holder_.loaded(std::move(config));
     log_.info("Completed loading of configuration file", {{"filename", flags_.config_file}});
     return {};
@@ -494,6 +509,8 @@ class Daemon {
   std::unique_ptr<http::WebAccess> web_access_;
   std::unique_ptr<http::Server> server_;
   std::unique_ptr<storage::Db> db_;
+  std::unique_ptr<dashboards::Store> dashboards_;
+  std::atomic<dashboards::Store*> shown_dashboards_{nullptr};
   std::unique_ptr<http::Client> client_;
   std::unique_ptr<base::ThreadPool> scrape_pool_;
   std::unique_ptr<scrape::Manager> scrape_;

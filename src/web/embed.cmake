@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# cmake -DFOLDER=<bundle> -DOUTPUT=<file.cc> -P embed.cmake
-# Writes the source file that embeds a bundle: the assembler includes the files as they are, which
+# cmake -DFOLDER=<bundle> -DOUTPUT=<file.inc> -P embed.cmake
+# Writes what embeds a bundle, for assets.cc to include: the assembler includes the files as they are, which
 # takes no time where arrays of numbers would take minutes.
 file(GLOB files RELATIVE "${FOLDER}" "${FOLDER}/*.gz")
 list(SORT files)
@@ -22,22 +22,19 @@ foreach(file IN LISTS files)
   math(EXPR number "${number} + 1")
 endforeach()
 file(WRITE "${OUTPUT}" "// Made by embed.cmake.
-#include \"web/assets.h\"
-
 ${blobs}
-namespace varve::web {
-namespace {
-std::string_view text(const char* begin, const char* end) {
+namespace varve::web::embedded {
+
+inline std::string_view text(const char* begin, const char* end) {
   return {begin, static_cast<std::size_t>(end - begin)};
 }
-}  // namespace
 
-std::span<const Asset> assets() {
+inline std::span<const Asset> assets() {
   static const Asset all[] = {
 ${table}  };
   return all;
 }
-std::string_view index_html() { return text(varve_web_index_begin, varve_web_index_end); }
+inline std::string_view index_html() { return text(varve_web_index_begin, varve_web_index_end); }
 
-}  // namespace varve::web
+}  // namespace varve::web::embedded
 ")
