@@ -42,7 +42,10 @@ Result<Parsed> parse(std::string_view text) {
       return !too_deep;
     });
   } catch (const json::exception& error) {
-    return Error(ErrorCode::kInvalidArgument, fmt::format("the dashboard is not JSON: {}", error.what()));
+    if (!too_deep) {
+      return Error(ErrorCode::kInvalidArgument,
+                   fmt::format("the dashboard is not JSON: {}", error.what()));
+    }
   }
   if (too_deep) {
     return Error(ErrorCode::kInvalidArgument,

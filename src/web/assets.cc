@@ -5,7 +5,7 @@
 
 #ifdef VARVE_WEB_EMBEDDED
 // Made from the bundle by embed.cmake.
-#include "embedded_assets.inc"
+#include <embedded_assets.inc>
 #endif
 
 namespace varve::web {

@@ -18,6 +18,7 @@ std::string samples_of(const std::string& json) {
 
 TEST_CASE("admin: without --web.enable-admin-api everything is refused", "[api]") {
   Harness harness;
+  harness.api->ready(*harness.db, *harness.manager);
   for (const char* what : {"delete_series", "clean_tombstones", "snapshot", "compact"}) {
     const auto response = harness.ask("POST", std::string("/api/v1/admin/tsdb/") + what);
     CHECK(response.status == 503);
@@ -28,6 +29,7 @@ TEST_CASE("admin: without --web.enable-admin-api everything is refused", "[api]"
 
 TEST_CASE("admin: only POST and PUT", "[api]") {
   Harness harness(with_admin());
+  harness.api->ready(*harness.db, *harness.manager);
   CHECK(harness.ask("GET", "/api/v1/admin/tsdb/compact").status == 405);
   CHECK(harness.ask("PUT", "/api/v1/admin/tsdb/compact").status == 204);
   CHECK(harness.ask("POST", "/api/v1/admin/tsdb/clean_tombstones").status == 204);
@@ -35,6 +37,7 @@ TEST_CASE("admin: only POST and PUT", "[api]") {
 
 TEST_CASE("admin: deleted series are not found any more", "[api]") {
   Harness harness(with_admin());
+  harness.api->ready(*harness.db, *harness.manager);
   REQUIRE(harness.write(time_series({{"__name__", "up"}, {"job", "a"}}, {{kNow, 1}})).status == 204);
   REQUIRE(harness.write(time_series({{"__name__", "up"}, {"job", "b"}}, {{kNow, 1}})).status == 204);
   auto response = harness.ask("POST", "/api/v1/admin/tsdb/delete_series");
@@ -54,6 +57,7 @@ TEST_CASE("admin: deleted series are not found any more", "[api]") {
 
 TEST_CASE("status: blocks are listed as Prometheus lists them", "[api]") {
   Harness harness(with_admin());
+  harness.api->ready(*harness.db, *harness.manager);
   CHECK(harness.get("/api/v1/status/tsdb/blocks", "")["data"]["blocks"].empty());
   constexpr Timestamp kWindowMs = 7'200'000;
   const Timestamp begin = kNow / kWindowMs * kWindowMs - 2 * kWindowMs;
@@ -73,6 +77,7 @@ TEST_CASE("status: blocks are listed as Prometheus lists them", "[api]") {
 
 TEST_CASE("admin: a snapshot is named and lies in the data directory", "[api]") {
   Harness harness(with_admin());
+  harness.api->ready(*harness.db, *harness.manager);
   CHECK(harness.ask("POST", "/api/v1/admin/tsdb/snapshot", "skip_head=perhaps").body ==
         R"({"status":"error","errorType":"bad_data","error":"invalid parameter \"skip_head\": )"
         R"(unable to parse boolean: strconv.ParseBool: parsing \"perhaps\": invalid syntax"})");

@@ -7,6 +7,7 @@
 
 using namespace varve;
 using model::Matcher;
+using model::MatchWatch;
 using model::MatchType;
 
 TEST_CASE("matcher: fast paths agree with RE2 on every pattern and value", "[model]") {
