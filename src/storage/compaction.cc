@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <chrono>
 #include <limits>
+#include <thread>
 #include <utility>
 
+#include "base/thread_pool.h"
 #include "base/try.h"
 #include "storage/compaction_plan.h"
 
@@ -115,7 +117,13 @@ Status Compaction::replace(std::vector<std::shared_ptr<block::Block>> sources,
   request.sources = std::move(sources);
   request.stop = &engine_.stop;
   const std::string directory = request.directory;
-  auto merged = merge_blocks(engine_.files, std::move(request));
+  // On a thread of its own: a low priority cannot be given back.
+  Result<std::optional<block::BlockMeta>> merged = std::optional<block::BlockMeta>();
+  std::thread([&] {
+    base::name_this_thread("merge");
+    base::make_this_thread_low_priority();
+    merged = merge_blocks(engine_.files, std::move(request));
+  }).join();
   if (!merged.ok()) {
     engine_.blocks.discard({directory, {}});
     return std::move(merged).error();

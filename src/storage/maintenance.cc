@@ -47,39 +47,49 @@ Maintenance::Maintenance(const Engine& engine)
 Maintenance::~Maintenance() { stop(); }
 
 void Maintenance::start() {
-  thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
+  rounds_ = std::jthread([this](const std::stop_token& stop) { run_rounds(stop); });
+  snapshots_ = std::jthread([this](const std::stop_token& stop) { run_snapshots(stop); });
 }
 
 void Maintenance::stop() {
-  thread_ = {};
+  rounds_.request_stop();
+  snapshots_ = {};
+  rounds_ = {};
   // What somebody asked for gives up when Engine::stop is set.
   const std::lock_guard lock(work_mutex_);
 }
 
-void Maintenance::run(const std::stop_token& stop) {
+void Maintenance::run_rounds(const std::stop_token& stop) {
   base::name_this_thread("maintenance");
-  base::make_this_thread_low_priority();
   std::unique_lock lock(wake_mutex_);
-  auto next_round = std::chrono::steady_clock::now() + kInterval;
   while (!stop.stop_requested()) {
-    wake_.wait_for(lock, stop, kSnapshotInterval, [] { return false; });
+    wake_.wait_for(lock, stop, kInterval, [] { return false; });
     if (stop.stop_requested()) return;
-    const auto now = std::chrono::steady_clock::now();
-    Status status;
-    if (now >= next_round) {
-      status = round();
-      next_round = now + kInterval;
-    } else {
-      status = snapshot_head();
-    }
-    if (!status.ok() && status.error().code() != ErrorCode::kCanceled) {
-      engine_.log.error("storage: maintenance", {{"err", status.error().message()}});
-    }
+    lock.unlock();
+    report(round());
+    lock.lock();
   }
 }
 
+void Maintenance::run_snapshots(const std::stop_token& stop) {
+  base::name_this_thread("head-snapshots");
+  std::unique_lock lock(wake_mutex_);
+  while (!stop.stop_requested()) {
+    wake_.wait_for(lock, stop, kSnapshotInterval, [] { return false; });
+    if (stop.stop_requested()) return;
+    lock.unlock();
+    report(snapshot_head());
+    lock.lock();
+  }
+}
+
+void Maintenance::report(const Status& status) const {
+  if (status.ok() || status.error().code() == ErrorCode::kCanceled) return;
+  engine_.log.error("storage: maintenance", {{"err", status.error().message()}});
+}
+
 Status Maintenance::snapshot_head() {
-  const std::lock_guard lock(work_mutex_);
+  const std::lock_guard lock(head_mutex_);
   return engine_.head_snapshots.due() ? engine_.head_snapshots.take() : Status();
 }
 
@@ -96,11 +106,14 @@ Status Maintenance::round() {
 // Retention first: on a full disk it makes the room that the rest needs.
 Status Maintenance::round_locked() {
   FirstError first;
-  first.note(retention_.run());
-  flush_.trim();
-  first.note(idle_.run(engine_.options.idle_after, &engine_.stop));
+  {
+    const std::lock_guard lock(head_mutex_);
+    first.note(retention_.run());
+    flush_.trim();
+    first.note(idle_.run(engine_.options.idle_after, &engine_.stop));
+  }
   first.note(cut_and_compact(false));
-  if (engine_.head_snapshots.due()) first.note(engine_.head_snapshots.take());
+  first.note(snapshot_head());
   return first.take();
 }
 
@@ -109,6 +122,7 @@ Status Maintenance::cut_and_compact(bool asked) {
   // merges it is looked for cuts again, as a large merge takes its time.
   FirstError first;
   const auto cut = [&] {
+    const std::lock_guard lock(head_mutex_);
     for (;;) {
       Result<bool> done = flush_.cut_window(asked);
       if (!done.ok()) return first.note(std::move(done).error());
@@ -144,6 +158,7 @@ Status Maintenance::delete_series(std::span<const std::vector<model::Matcher>> s
                                   TimeRange range) {
   const std::lock_guard lock(work_mutex_);
   VARVE_TRY(open());
+  const std::lock_guard head_lock(head_mutex_);
   return delete_samples(engine_, selectors, range);
 }
 
@@ -156,6 +171,7 @@ Status Maintenance::clean_tombstones() {
 Result<std::string> Maintenance::snapshot(bool skip_head) {
   const std::lock_guard lock(work_mutex_);
   VARVE_TRY(open());
+  const std::lock_guard head_lock(head_mutex_);
   return take_db_snapshot(engine_, skip_head);
 }
 
@@ -164,7 +180,7 @@ Status Maintenance::compact() {
   VARVE_TRY(open());
   FirstError first;
   first.note(cut_and_compact(true));
-  if (engine_.head_snapshots.due()) first.note(engine_.head_snapshots.take());
+  first.note(snapshot_head());
   return first.take();
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Everything that happens to the database beside writing and reading, one piece of work at a time:
-// by the clock on a thread of low priority, or because somebody asked.
+// Everything that happens to the database beside writing and reading, by the clock or because
+// somebody asked: one piece of work at a time, but for snapshots of the head, which do not wait for
+// merges. What keeps the log and the head bounded runs at normal priority, merges at a low one: on a
+// busy machine the log would outgrow what recovery can replay in time.
 #pragma once
 
 #include <condition_variable>
@@ -41,7 +43,9 @@ class Maintenance {
   Status compact();
 
  private:
-  void run(const std::stop_token& stop);
+  void run_rounds(const std::stop_token& stop);
+  void run_snapshots(const std::stop_token& stop);
+  void report(const Status& status) const;
   Status open() const;  // kCanceled when the database closes
   Status round_locked();
   Status snapshot_head();
@@ -51,6 +55,9 @@ class Maintenance {
 
   const Engine engine_;
   std::mutex work_mutex_;  // held by the work under way; guards what follows
+  // Also held by what takes from the head or copies it, never over a merge; guards flush_ and the
+  // head's snapshots. Taken after work_mutex_.
+  std::mutex head_mutex_;
   Retention retention_;
   Flush flush_;
   Compaction compaction_;
@@ -59,7 +66,8 @@ class Maintenance {
 
   std::mutex wake_mutex_;  // only for the condition
   std::condition_variable_any wake_;
-  std::jthread thread_;
+  std::jthread rounds_;
+  std::jthread snapshots_;
 };
 
 }  // namespace varve::storage
