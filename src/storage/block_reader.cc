@@ -89,9 +89,7 @@ Status BlockReader::append_chunk(const block::ChunkView& chunk, TimeRange range,
         {reinterpret_cast<const std::uint8_t*>(chunk.bytes.data()), chunk.bytes.size()}, range, out);
   }
   VARVE_TRY_ASSIGN(const std::vector<Timestamp>* column, times(chunk.column));
-  // Columns of the head have no number in the upper bits.
-  const std::uint64_t key = (number_ + 1) << 40 ^ chunk.column;
-  return append_floats(chunk.bytes, *column, key, range, out);
+  return append_floats(chunk.bytes, *column, block_column_key(number_, chunk.column), range, out);
 }
 
 bool BlockReader::append(std::uint32_t ordinal, TimeRange range, SeriesSamples& out) const {

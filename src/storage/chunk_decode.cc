@@ -47,7 +47,7 @@ Status append_floats(std::string_view bytes, const std::vector<Timestamp>& times
   }
   out.float_times.insert(out.float_times.end(), times.begin() + static_cast<std::ptrdiff_t>(begin),
                          times.begin() + static_cast<std::ptrdiff_t>(end));
-  out.times_id = mix_times(out.times_id, (column_key << 16) | (begin << 8) | end);
+  out.times_id = mix_times(mix_times(out.times_id, column_key), (begin << 8) | end);
   return {};
 }
 

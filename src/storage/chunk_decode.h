@@ -21,10 +21,16 @@ constexpr TimeRange intersection(TimeRange a, TimeRange b) {
 // Positions [begin, end) of the times inside a range. The times ascend.
 std::pair<std::size_t, std::size_t> clip(std::span<const Timestamp> times, TimeRange range);
 
-// A step of SeriesSamples::times_id: equal sequences of steps mean equal times. Never 0.
+// A step of SeriesSamples::times_id: equal sequences of steps mean equal times. Never 0. Depends on
+// all bits of `value`; what has two parts takes two steps rather than shifting one beside the other.
 constexpr std::uint64_t mix_times(std::uint64_t state, std::uint64_t value) {
   state = (state ^ value) * 0x9fb21c651e98df25ULL;
   return (state ^ (state >> 32)) | 1;
+}
+
+// What stands for a time column of a block among all columns of a selection.
+constexpr std::uint64_t block_column_key(std::uint64_t block_number, std::uint64_t column) {
+  return mix_times(mix_times(0, block_number + 1), column);
 }
 
 // Appends the samples of a value block (codec/dense.h) that lie in the range, and takes its step of

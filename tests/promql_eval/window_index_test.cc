@@ -62,5 +62,23 @@ TEST_CASE("window index: the cache gives series of one id one index", "[promql][
   REQUIRE(lookup.find(0, others).index.hi[0] == 2);
 }
 
+TEST_CASE("window index: times that are not those of their id share no index", "[promql][eval]") {
+  const std::vector<Timestamp> times{10, 20, 30};
+  const std::vector<Timestamp> others =
+      GENERATE(std::vector<Timestamp>{}, std::vector<Timestamp>{30}, std::vector<Timestamp>{10, 30},
+               std::vector<Timestamp>{11, 20, 30}, std::vector<Timestamp>{10, 20, 31});
+  WindowShape shape;
+  shape.first_end_ms = 30;
+  shape.range_ms = 30;
+  shape.count = 1;
+  const WindowIndex expected = index_windows(others, shape);
+  WindowIndexCache cache(shape);
+  WindowIndexLookup lookup(cache);
+  REQUIRE(lookup.find(7, times).index.hi[0] == 3);
+  CHECK(lookup.find(7, others).index.hi == expected.hi);  // against the series before
+  CHECK(WindowIndexLookup(cache).find(7, others).index.hi == expected.hi);
+  CHECK(cache.get(7, times)->index.hi[0] == 3);
+}
+
 }  // namespace
 }  // namespace varve::promql

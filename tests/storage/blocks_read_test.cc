@@ -112,6 +112,37 @@ TEST_CASE("db: series of one scrape share their times across blocks and the head
   CHECK(ids.count(0) == 0);
 }
 
+TEST_CASE("db: times of different blocks are told apart, however many blocks there are", "[storage]") {
+  World world(kStart + 60 * Timestamp{86'400'000});
+  Options options = world.options();
+  options.retention = std::chrono::milliseconds(0);
+  options.idle_after = std::chrono::hours(10'000);
+  options.block_windows = {std::chrono::hours(2)};
+  auto db = world.open(options);
+  // A series of each window, which is the first of its block.
+  constexpr std::int64_t kWindows = 300;
+  for (std::int64_t window = 0; window < kWindows; ++window) {
+    BatchBuilder builder;
+    builder.add(series_of(std::to_string(window)), kStart + window * 2 * kHourMs, 1);
+    append(*db, builder.batch);
+  }
+  REQUIRE(db->compact().ok());
+  REQUIRE(db->blocks().size() > 256);
+  auto querier = db->querier(TimeRange::all());
+  auto selection = (*querier)->select(kAll, TimeRange::all());
+  REQUIRE(selection.ok());
+  REQUIRE((*selection)->size() == kWindows);
+  std::set<std::uint64_t> ids;
+  SeriesSamples samples;
+  for (std::size_t i = 0; i < kWindows; ++i) {
+    REQUIRE((*selection)->read(i, TimeRange::all(), samples).ok());
+    REQUIRE(samples.float_times.size() == 1);
+    CHECK(samples.times_id != 0);
+    ids.insert(samples.times_id);
+  }
+  CHECK(ids.size() == kWindows);
+}
+
 TEST_CASE("db: what is damaged in a block is left out, and the result says so", "[storage]") {
   World world;
   {

@@ -40,19 +40,20 @@ WindowIndex index_windows(std::span<const Timestamp> times, const WindowShape& s
 std::shared_ptr<const SharedWindowIndex> WindowIndexCache::get(
     std::uint64_t times_id, std::span<const Timestamp> times) {
   const auto build = [&] {
-    return std::make_shared<const SharedWindowIndex>(index_windows(times, shape_));
+    return std::make_shared<const SharedWindowIndex>(index_windows(times, shape_), times);
   };
   if (times_id == 0) return build();
   {
     const std::lock_guard lock(mutex_);
     const auto found = by_id_.find(times_id);
-    if (found != by_id_.end()) return found->second;
+    if (found != by_id_.end()) return found->second->fits(times) ? found->second : build();
   }
   // Two tasks may compute the same index; that is cheaper than making one wait.
   auto index = build();
   const std::lock_guard lock(mutex_);
   if ((by_id_.size() + 1) * shape_.count * kStepBytes <= kBytesMax) {
-    return by_id_.try_emplace(times_id, std::move(index)).first->second;
+    const auto [at, is_new] = by_id_.try_emplace(times_id, index);
+    if (is_new || at->second->fits(times)) return at->second;
   }
   return index;
 }
@@ -61,9 +62,10 @@ const SharedWindowIndex& WindowIndexLookup::find(std::uint64_t times_id,
                                                  std::span<const Timestamp> times) {
   const bool same =
       last_ != nullptr && times_id == last_id_ &&
-      (times_id != 0 || (times.size() == last_times_.size() &&
-                         (times.empty() || std::memcmp(times.data(), last_times_.data(),
-                                                       times.size_bytes()) == 0)));
+      (times_id != 0 ? last_->fits(times)
+                     : times.size() == last_times_.size() &&
+                           (times.empty() || std::memcmp(times.data(), last_times_.data(),
+                                                         times.size_bytes()) == 0));
   if (!same) {
     last_ = cache_.get(times_id, times);
     last_id_ = times_id;

@@ -45,15 +45,29 @@ struct WindowIndex {
 
 // An index shared by series of equal times, with what a kernel made of it.
 struct SharedWindowIndex {
-  explicit SharedWindowIndex(WindowIndex built) : index(std::move(built)) {}
+  SharedWindowIndex(WindowIndex built, std::span<const Timestamp> times)
+      : index(std::move(built)),
+        size(times.size()),
+        first_ms(times.empty() ? 0 : times.front()),
+        last_ms(times.empty() ? 0 : times.back()) {}
+  // False: `times` are others than those it was made of. An id is a hash; should two ever be equal,
+  // this keeps indices inside the samples.
+  bool fits(std::span<const Timestamp> times) const {
+    return times.size() == size &&
+           (times.empty() || (times.front() == first_ms && times.back() == last_ms));
+  }
+
   const WindowIndex index;
+  const std::size_t size;
+  const Timestamp first_ms, last_ms;
   WindowMemo memo;
 };
 
 // Precondition: times rise strictly.
 WindowIndex index_windows(std::span<const Timestamp> times, const WindowShape& shape);
 
-// Indices by times_id, shared by the tasks of one selector. Thread-safe.
+// Indices by times_id, shared by the tasks of one selector. Times that do not fit the index of their
+// id get one of their own. Thread-safe.
 class WindowIndexCache {
  public:
   explicit WindowIndexCache(const WindowShape& shape) : shape_(shape) {}
