@@ -56,32 +56,51 @@ Result<bool> Compaction::merge_next(bool force) {
   for (const std::chrono::milliseconds window : engine_.options.block_windows) {
     if (window.count() <= longest_ms()) windows_ms.push_back(window.count());
   }
-  const std::optional<CompactionPlan> plan =
-      plan_compaction({metas, windows_ms, settled_ms(), force});
-  if (!plan) return false;
-
-  MergeRequest request;
-  request.window_begin_ms = plan->window_begin_ms;
-  request.window_end_ms = plan->window_end_ms;
-  request.repack = plan->repack;
-  std::vector<std::shared_ptr<block::Block>> sources;
-  std::uint64_t bytes = 0;
-  for (const auto& block : set->blocks) {
-    const std::string& ulid = block->meta().ulid;
-    if (std::find(plan->sources.begin(), plan->sources.end(), ulid) == plan->sources.end()) continue;
-    sources.push_back(block);
-    bytes += block->meta().bytes;
-  }
-  // The result is not larger than its sources, and they stay until it is committed.
-  VARVE_TRY_ASSIGN(const std::uint64_t free, engine_.files.free_bytes(engine_.directory.dense));
-  if (free < bytes + bytes / 10) {
+  waiting_ = {};
+  std::vector<TimeRange> set_aside;
+  for (;;) {
+    const std::optional<CompactionPlan> plan =
+        plan_compaction({metas, windows_ms, settled_ms(), force, set_aside});
+    if (!plan) {
+      space_reported_ = !waiting_.ok();
+      return false;
+    }
+    std::vector<std::shared_ptr<block::Block>> sources;
+    std::uint64_t bytes = 0;
+    for (const auto& block : set->blocks) {
+      const std::string& ulid = block->meta().ulid;
+      if (std::find(plan->sources.begin(), plan->sources.end(), ulid) == plan->sources.end()) {
+        continue;
+      }
+      sources.push_back(block);
+      bytes += block->meta().bytes;
+    }
+    // The result is not larger than its sources, and they stay until it is committed.
+    const std::uint64_t needed = bytes + bytes / 10;
+    VARVE_TRY_ASSIGN(const std::uint64_t free, engine_.files.free_bytes(engine_.directory.dense));
+    if (free >= needed) return merge(*plan, std::move(sources), bytes);
+    // A large merge that waits does not keep smaller ones waiting.
+    set_aside.push_back({plan->window_begin_ms, plan->window_end_ms});
+    if (waiting_.ok()) {
+      waiting_ = Error(ErrorCode::kLimitExceeded,
+                       fmt::format("compaction waits for space on the disk: {} bytes are needed, "
+                                   "{} are free",
+                                   needed, free));
+    }
     if (!std::exchange(space_reported_, true)) {
       engine_.log.warn("storage: compaction waits for space on the disk",
-                       {{"needed_bytes", bytes + bytes / 10}, {"free_bytes", free}});
+                       {{"needed_bytes", needed}, {"free_bytes", free}});
     }
-    return false;
   }
-  space_reported_ = false;
+}
+
+Result<bool> Compaction::merge(const CompactionPlan& plan,
+                               std::vector<std::shared_ptr<block::Block>> sources,
+                               std::uint64_t bytes) {
+  MergeRequest request;
+  request.window_begin_ms = plan.window_begin_ms;
+  request.window_end_ms = plan.window_end_ms;
+  request.repack = plan.repack;
   const std::size_t count = sources.size();
   const auto started = engine_.clock.monotonic();
   Status status = replace(sources, std::move(request));
@@ -94,14 +113,14 @@ Result<bool> Compaction::merge_next(bool force) {
     // Queries still get what can be read of them, and say what cannot.
     engine_.log.error("storage: blocks cannot be merged and stay as they are",
                       {{"err", status.error().message()}});
-    damaged_.insert(plan->sources.begin(), plan->sources.end());
+    damaged_.insert(plan.sources.begin(), plan.sources.end());
     return true;
   }
   engine_.log.info(
       "storage: blocks merged",
       {{"blocks", count},
-       {"begin_ms", plan->window_begin_ms},
-       {"end_ms", plan->window_end_ms},
+       {"begin_ms", plan.window_begin_ms},
+       {"end_ms", plan.window_end_ms},
        {"bytes", bytes},
        {"duration_s",
         std::chrono::duration<double>(engine_.clock.monotonic() - started).count()}});

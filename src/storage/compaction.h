@@ -9,6 +9,7 @@
 
 #include "base/metrics.h"
 #include "storage/block_merge.h"
+#include "storage/compaction_plan.h"
 #include "storage/engine.h"
 #include "varve/result.h"
 
@@ -20,17 +21,22 @@ class Compaction {
   explicit Compaction(const Engine& engine);
 
   // The next merge there is, if any; whether there was one. `force`: CompactionInput::force.
+  // Merges that do not fit on the disk are left for later: waiting() then says so.
   Result<bool> merge_next(bool force);
+  Status waiting() const { return waiting_; }
   // Rewrites every block that has tombstones without what they delete.
   Status clean_tombstones();
 
  private:
   Timestamp settled_ms() const;
   std::int64_t longest_ms() const;
+  Result<bool> merge(const CompactionPlan& plan,
+                     std::vector<std::shared_ptr<block::Block>> sources, std::uint64_t bytes);
   Status replace(std::vector<std::shared_ptr<block::Block>> sources, MergeRequest request);
 
   const Engine engine_;
   std::set<std::string> damaged_;  // ULIDs of blocks that a merge could not read
+  Status waiting_;  // for space, as the last merge_next() found it
   bool space_reported_ = false;
   base::Counter& compactions_;
   base::Counter& failed_;

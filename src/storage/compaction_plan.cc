@@ -75,6 +75,11 @@ std::optional<CompactionPlan> plan_compaction(const CompactionInput& input) {
     for (const auto& [begin, found] : windows) {
       const bool ended = begin + window_ms <= input.settled_ms;
       if (!ended && !(input.force && window_ms <= kUnfinishedMaxMs)) continue;
+      const TimeRange window{begin, begin + window_ms};
+      if (std::find(input.set_aside.begin(), input.set_aside.end(), window) !=
+          input.set_aside.end()) {
+        continue;
+      }
       if (worth_it(found, input.force)) return make_plan(found, begin, window_ms);
     }
   }

@@ -20,6 +20,8 @@ struct CompactionInput {
   Timestamp settled_ms = TimeRange::all().min_ms;
   // Also merge what would otherwise wait for its window to end, or for more to merge.
   bool force = false;
+  // Windows that are not to be merged now, smaller ones within them may be.
+  std::span<const TimeRange> set_aside = {};  // [begin, end)
 };
 
 struct CompactionPlan {

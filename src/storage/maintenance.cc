@@ -137,7 +137,10 @@ Status Maintenance::cut_and_compact(bool asked) {
       first.note(std::move(merged).error());
       break;
     }
-    if (!*merged) break;
+    if (!*merged) {
+      if (asked) first.note(compaction_.waiting());
+      break;
+    }
     cut();
   }
   return first.take();

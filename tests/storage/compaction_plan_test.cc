@@ -54,6 +54,21 @@ TEST_CASE("compaction plan: a week is made at once from what there is", "[storag
   CHECK(found->window_end_ms == 168 * kHour);
 }
 
+TEST_CASE("compaction plan: a window that is set aside leaves what is in it to smaller ones",
+          "[storage]") {
+  std::vector<block::BlockMeta> blocks{block_of(0, 24), block_of(24, 2), block_of(24, 2, 1000, 1),
+                                       block_of(26, 2)};
+  std::vector<TimeRange> set_aside;
+  std::vector<Timestamp> lengths_h;
+  while (const auto found =
+             plan_compaction({blocks, kWindows, 168 * kHour, false, set_aside})) {
+    lengths_h.push_back((found->window_end_ms - found->window_begin_ms) / kHour);
+    set_aside.push_back({found->window_begin_ms, found->window_end_ms});
+    REQUIRE(set_aside.size() < 10);
+  }
+  CHECK(lengths_h == std::vector<Timestamp>{168, 24, 2});
+}
+
 TEST_CASE("compaction plan: one block alone is left as it is", "[storage]") {
   CHECK_FALSE(plan({block_of(0, 2)}, 1000, true));
   CHECK_FALSE(plan({block_of(0, 24), block_of(168, 24)}, 1000, true));
