@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -31,6 +32,12 @@ struct ClientRequest {
   // The body is handed over as it was sent, for decode_body() on another thread: one that unfolds
   // to the bound would hold up all other requests.
   bool encoded_body = false;
+  // A header of the answer to hand over, in small letters; "": none.
+  std::string answer_header = {};
+  // Takes the body of a 200 piece by piece, on the client's thread, for answers that go on for
+  // minutes (watches); ClientResponse::body stays empty and body_max_bytes does not count. Combine
+  // it with accept_gzip = false: pieces are handed over as they were sent.
+  std::function<void(std::string_view)> on_body = {};
   // How to connect and to authenticate; null: plainly. Shared, since thousands of requests have the
   // same. Secrets, certificates and keys in files are read anew for every request.
   std::shared_ptr<const ClientOptions> options;
@@ -41,6 +48,7 @@ struct ClientResponse {
   std::string content_type;
   std::string body;              // decompressed, unless encoded_body was asked for
   std::string content_encoding;  // of `body`; "" once it is decompressed
+  std::string answer_header;     // the value of the header asked for, "" without it
   std::size_t wire_bytes = 0;    // body bytes as received
   std::chrono::nanoseconds duration{};
 };

@@ -32,6 +32,14 @@ constexpr std::string_view kHeadersTooLarge =
 
 std::size_t on_body(char* data, std::size_t, std::size_t size, void* context) {
   auto& transfer = *static_cast<Transfer*>(context);
+  if (transfer.request.on_body) {
+    long status = 0;
+    ::curl_easy_getinfo(transfer.easy.get(), CURLINFO_RESPONSE_CODE, &status);
+    if (status == 200) {
+      transfer.request.on_body({data, size});
+      return size;
+    }
+  }
   const std::size_t max_bytes = transfer.request.body_max_bytes;
   if (max_bytes > 0 && transfer.received.size() + size > max_bytes) {
     transfer.body_too_large = true;
@@ -50,10 +58,23 @@ std::size_t on_body(char* data, std::size_t, std::size_t size, void* context) {
   return size;
 }
 
+// The value of a header line if it has this name (in small letters, with its colon).
+std::optional<std::string> header_value(std::string_view line, std::string_view name) {
+  if (line.size() <= name.size()) return std::nullopt;
+  for (std::size_t i = 0; i < name.size(); ++i) {
+    const char c = line[i] >= 'A' && line[i] <= 'Z' ? static_cast<char>(line[i] | 0x20) : line[i];
+    if (c != name[i]) return std::nullopt;
+  }
+  const std::string_view value = line.substr(name.size());
+  const auto first = value.find_first_not_of(" \t\r\n");
+  const auto last = value.find_last_not_of(" \t\r\n");
+  if (first == std::string_view::npos) return std::string();
+  return std::string(value.substr(first, last - first + 1));
+}
+
 std::size_t on_header(char* data, std::size_t, std::size_t size, void* context) {
   auto& transfer = *static_cast<Transfer*>(context);
   const std::string_view line(data, size);
-  static constexpr std::string_view kName = "content-encoding:";
   transfer.header_bytes += size;
   if (transfer.header_bytes > kHeadersMaxBytes) {
     transfer.headers_too_large = true;
@@ -62,19 +83,16 @@ std::size_t on_header(char* data, std::size_t, std::size_t size, void* context) 
   if (line.starts_with("HTTP/")) {  // the headers of a redirect's target replace its own
     transfer.content_encoding.clear();
     transfer.received.clear();
-  } else if (line.size() > kName.size()) {
-    bool matches = true;
-    for (std::size_t i = 0; i < kName.size() && matches; ++i) {
-      const char c = line[i] >= 'A' && line[i] <= 'Z' ? static_cast<char>(line[i] | 0x20) : line[i];
-      matches = c == kName[i];
-    }
-    if (matches) {
-      std::string_view value = line.substr(kName.size());
-      const auto first = value.find_first_not_of(" \t\r\n");
-      const auto last = value.find_last_not_of(" \t\r\n");
-      transfer.content_encoding =
-          first == std::string_view::npos ? "" : value.substr(first, last - first + 1);
-    }
+    transfer.response.answer_header.clear();
+    return size;
+  }
+  if (auto coding = header_value(line, "content-encoding:")) {
+    transfer.content_encoding = *std::move(coding);
+  }
+  const std::string& wanted = transfer.request.answer_header;
+  if (wanted.empty()) return size;
+  if (auto value = header_value(line, wanted + ':')) {
+    transfer.response.answer_header = *std::move(value);
   }
   return size;
 }
