@@ -11,7 +11,7 @@
 #include "cli/check_rules.h"
 #include "cli/features.h"
 #include "config/config.h"
-#include "config/matching_files.h"
+#include "fs/matching_files.h"
 #include "fs/real_fs.h"
 #include "model/duration.h"
 #include "scrape/target.h"
@@ -29,7 +29,7 @@ Result<std::vector<std::string>> rule_files(fs::FileSystem& files,
                                             const std::vector<std::string>& patterns) {
   std::vector<std::string> out;
   for (const std::string& pattern : patterns) {
-    VARVE_TRY_ASSIGN(const std::vector<std::string> found, config::matching_files(files, pattern));
+    VARVE_TRY_ASSIGN(const std::vector<std::string> found, fs::matching_files(files, pattern));
     if (found.empty() && pattern.find('*') == std::string::npos) {
       return Error(ErrorCode::kNotFound,
                    fmt::format("\"{}\" does not point to an existing file", pattern));

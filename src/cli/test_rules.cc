@@ -17,7 +17,7 @@
 #include "cli/rule_test.h"
 #include "cli/rule_test_file.h"
 #include "config/config.h"
-#include "config/matching_files.h"
+#include "fs/matching_files.h"
 #include "config/read_rules.h"
 #include "fs/real_fs.h"
 
@@ -47,7 +47,7 @@ class Tester {
     if (!parsed.ok()) return abort(parsed.error().message());
     std::vector<std::string> rule_files;
     for (const std::string& pattern : parsed->rule_files) {
-      const auto found = config::matching_files(files_, pattern);
+      const auto found = fs::matching_files(files_, pattern);
       if (!found.ok()) return abort(found.error().message());
       if (found->empty()) console_.err << "  WARNING: no file match pattern " << pattern << "\n";
       rule_files.insert(rule_files.end(), found->begin(), found->end());

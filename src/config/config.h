@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "discovery/options.h"
 #include "rules/options.h"
 #include "scrape/options.h"
 #include "varve/labels.h"
@@ -76,6 +77,9 @@ struct Config {
   std::size_t main_scrape_configs = 0;              // how many stand in the main file
   StorageConfig storage;
   rules::AlertingOptions alerting_options;
+  // Beside static_configs: of jobs, by their name, and of alerting_options.alertmanagers, each.
+  std::map<std::string, std::vector<discovery::SourceOptions>> scrape_discovery;
+  std::vector<std::vector<discovery::SourceOptions>> alertmanager_discovery;
   RawSection alerting, remote_write, remote_read, otlp, tracing;
   // Things that are accepted but do not do what they seem to; for the log.
   std::vector<std::string> warnings;
@@ -100,6 +104,10 @@ Status check_files(fs::FileSystem& files, const Config& config);
 Result<std::vector<scrape::PoolOptions>> parse_scrape_configs(std::string_view text,
                                                               std::string name,
                                                               const GlobalConfig& global);
+
+// Target groups as a file of file_sd_configs holds them; their sources are their numbers.
+Result<std::vector<model::TargetGroup>> parse_target_groups(std::string_view content,
+                                                            std::string name);
 
 // As /api/v1/status/config shows it: Prometheus's order of keys, defaults filled in where
 // Prometheus does, secrets as `<secret>`.

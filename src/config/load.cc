@@ -4,12 +4,12 @@
 #include <algorithm>
 
 #include "config/config.h"
-#include "config/matching_files.h"
 #include "config/read_alerting.h"
 #include "config/read_scrape.h"
 #include "config/read_sections.h"
 #include "config/yaml_writer.h"
 #include "fs/file_system.h"
+#include "fs/matching_files.h"
 
 namespace varve::config {
 namespace {
@@ -100,12 +100,13 @@ Result<Loaded> read_main(const Source& source, const Node& root, const Environme
   const auto scheme = config.global.name_scheme.value_or(model::NameScheme::kUtf8);
   if (jobs != nullptr) {
     VARVE_TRY(read_scrape_configs(source, *jobs, config.global, loaded.first_found,
-                                  config.scrape_configs));
+                                  config.scrape_configs, config.scrape_discovery));
   }
   config.main_scrape_configs = config.scrape_configs.size();
   if (alerting != nullptr) {
     VARVE_TRY(section(config.alerting, "alerting", [&](const Source& s, const Node& node) {
-      return read_alerting(s, node, scheme, config.alerting_options);
+      return read_alerting(s, node, scheme, config.alerting_options,
+                           config.alertmanager_discovery);
     })(source, *alerting));
   }
   if (remote_write != nullptr) {
@@ -119,10 +120,11 @@ Result<Loaded> read_main(const Source& source, const Node& root, const Environme
 // Adds the jobs of one file of scrape_config_files.
 Status read_jobs_file(const Source& source, std::string_view content, const GlobalConfig& global,
                       std::map<std::string, std::string>& first_found,
-                      std::vector<scrape::PoolOptions>& out) {
+                      std::vector<scrape::PoolOptions>& out,
+                      std::map<std::string, std::vector<discovery::SourceOptions>>& discovery) {
   VARVE_TRY_ASSIGN(const Tree tree, Tree::parse(content, source.name));
   const ReadValue jobs = [&](const Source& s, const Node& node) {
-    return read_scrape_configs(s, node, global, first_found, out);
+    return read_scrape_configs(s, node, global, first_found, out, discovery);
   };
   return read_map(source, tree.root(), "scrape config file", {{"scrape_configs", jobs}});
 }
@@ -141,7 +143,8 @@ Result<std::vector<scrape::PoolOptions>> parse_scrape_configs(std::string_view t
                                                               const GlobalConfig& global) {
   std::map<std::string, std::string> first_found;
   std::vector<scrape::PoolOptions> out;
-  VARVE_TRY(read_jobs_file(Source{std::move(name), {}}, text, global, first_found, out));
+  std::map<std::string, std::vector<discovery::SourceOptions>> discovery;
+  VARVE_TRY(read_jobs_file(Source{std::move(name), {}}, text, global, first_found, out, discovery));
   return out;
 }
 
@@ -152,11 +155,12 @@ Result<Config> load_file(fs::FileSystem& files, const std::string& path,
   const Source source{path, fs::parent_of(path)};
   VARVE_TRY_ASSIGN(Loaded loaded, read_main(source, tree.root(), environment));
   for (const std::string& pattern : loaded.config.scrape_config_files) {
-    VARVE_TRY_ASSIGN(const std::vector<std::string> found, matching_files(files, pattern));
+    VARVE_TRY_ASSIGN(const std::vector<std::string> found, fs::matching_files(files, pattern));
     for (const std::string& file : found) {
       VARVE_TRY_ASSIGN(const std::string jobs, files.read_file(file, kFileMaxBytes));
       VARVE_TRY(read_jobs_file(Source{file, fs::parent_of(file)}, jobs, loaded.config.global,
-                               loaded.first_found, loaded.config.scrape_configs));
+                               loaded.first_found, loaded.config.scrape_configs,
+                               loaded.config.scrape_discovery));
     }
   }
   return std::move(loaded.config);

@@ -4,12 +4,14 @@
 #include <fmt/format.h>
 
 #include "config/read_client.h"
+#include "config/read_discovery.h"
 
 namespace varve::config {
 namespace {
 
 Status read_alertmanager(const Source& source, const Node& node, model::NameScheme scheme,
-                         rules::AlertmanagerOptions& out) {
+                         rules::AlertmanagerOptions& out,
+                         std::vector<discovery::SourceOptions>& discovery) {
   if (node.kind == Node::Kind::kNull) {
     return source.error(node.place, "empty or null Alertmanager config section");
   }
@@ -36,6 +38,7 @@ Status read_alertmanager(const Source& source, const Node& node, model::NameSche
       {"alert_relabel_configs",
        relabel_rules(out.alert_relabel, scheme, "Alertmanager alert relabeling rule")}};
   for (Field& field : client.fields()) fields.push_back(std::move(field));
+  for (Field& field : discovery_fields(discovery)) fields.push_back(std::move(field));
   VARVE_TRY(read_map(source, node, "alertmanager config", fields, refuse_discovery(source)));
   if (version != "v2") {
     return source.error(
@@ -50,11 +53,14 @@ Status read_alertmanager(const Source& source, const Node& node, model::NameSche
 }  // namespace
 
 Status read_alerting(const Source& source, const Node& node, model::NameScheme scheme,
-                     rules::AlertingOptions& out) {
+                     rules::AlertingOptions& out,
+                     std::vector<std::vector<discovery::SourceOptions>>& discovery) {
   const ReadValue managers = [&](const Source& from, const Node& list) {
     out.alertmanagers.clear();
+    discovery.clear();
     return read_list(from, list, [&](const Source& s, const Node& item) {
-      return read_alertmanager(s, item, scheme, out.alertmanagers.emplace_back());
+      return read_alertmanager(s, item, scheme, out.alertmanagers.emplace_back(),
+                               discovery.emplace_back());
     });
   };
   return read_map(

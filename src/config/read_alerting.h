@@ -3,6 +3,7 @@
 #pragma once
 
 #include "config/yaml_reader.h"
+#include "discovery/options.h"
 #include "model/relabel.h"
 #include "rules/options.h"
 
@@ -10,6 +11,7 @@ namespace varve::config {
 
 // `scheme` is what label names of relabel rules must follow.
 Status read_alerting(const Source& source, const Node& node, model::NameScheme scheme,
-                     rules::AlertingOptions& out);
+                     rules::AlertingOptions& out,
+                     std::vector<std::vector<discovery::SourceOptions>>& discovery);
 
 }  // namespace varve::config

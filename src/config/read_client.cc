@@ -17,13 +17,6 @@ constexpr std::array<std::string_view, 15> kReservedHeaders{
     "x-prometheus-remote-write-version", "x-prometheus-remote-read-version",
     "x-prometheus-scrape-timeout-seconds"};
 
-constexpr std::array<std::string_view, 4> kDiscoveryToCome{"file", "http", "dns", "kubernetes"};
-constexpr std::array<std::string_view, 26> kVendorDiscovery{
-    "aws",    "azure",     "digitalocean", "docker",   "dockerswarm", "ec2",      "eureka",
-    "gce",    "hetzner",   "ionos",        "kuma",     "lightsail",   "linode",   "marathon",
-    "nerve",  "nomad",     "openstack",    "outscale", "ovhcloud",    "puppetdb", "scaleway",
-    "serverset", "stackit", "triton",      "uyuni",    "vultr"};
-
 std::string lower(std::string_view text) {
   std::string out(text);
   for (char& c : out) {
@@ -384,29 +377,6 @@ ReadValue static_configs(std::vector<scrape::TargetGroup>& out, bool check_addre
       return read_map(from, item, "static config",
                       {{"targets", targets}, {"labels", labels(group.labels)}});
     });
-  };
-}
-
-ReadUnknown refuse_discovery(const Source& source) {
-  return [&source](const Node::Entry& entry) -> std::optional<Status> {
-    constexpr std::string_view kSuffix = "_sd_configs";
-    std::string_view kind = entry.key;
-    if (!kind.ends_with(kSuffix)) return std::nullopt;
-    kind.remove_suffix(kSuffix.size());
-    const auto names = [&](const auto& list) {
-      return std::find(list.begin(), list.end(), kind) != list.end();
-    };
-    if (names(kDiscoveryToCome) || kind == "consul") {
-      return source.error(entry.place, fmt::format("{} is not supported yet; supported are: "
-                                                   "static_configs",
-                                                   entry.key));
-    }
-    if (names(kVendorDiscovery)) {
-      return source.error(entry.place,
-                          fmt::format("{} is not supported by Varve; supported are: static_configs",
-                                      entry.key));
-    }
-    return std::nullopt;
   };
 }
 

@@ -40,7 +40,4 @@ ReadValue tls_config(http::TlsOptions& out);
 // static_configs. `check_addresses`: a target with a slash is refused, since it is a URL.
 ReadValue static_configs(std::vector<scrape::TargetGroup>& out, bool check_addresses);
 
-// For read_map: takes `*_sd_configs` and says what of them is supported.
-ReadUnknown refuse_discovery(const Source& source);
-
 }  // namespace varve::config

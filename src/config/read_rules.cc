@@ -10,9 +10,9 @@
 #include <set>
 
 #include "config/config.h"
-#include "config/matching_files.h"
 #include "config/yaml_reader.h"
 #include "fs/file_system.h"
+#include "fs/matching_files.h"
 #include "promql/parser.h"
 #include "template/template.h"
 
@@ -260,7 +260,7 @@ Result<std::vector<std::string>> rule_file_paths(fs::FileSystem& files,
                                                  const std::vector<std::string>& patterns) {
   std::vector<std::string> out;
   for (const std::string& pattern : patterns) {
-    VARVE_TRY_ASSIGN(const std::vector<std::string> found, matching_files(files, pattern));
+    VARVE_TRY_ASSIGN(const std::vector<std::string> found, fs::matching_files(files, pattern));
     for (const std::string& path : found) {
       // A file that two patterns name holds its groups once.
       if (std::find(out.begin(), out.end(), path) == out.end()) out.push_back(path);

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "config/read_client.h"
+#include "config/read_discovery.h"
 
 namespace varve::config {
 namespace {
@@ -170,7 +171,7 @@ Status resolve_names(const Source& source, Place place, const GlobalConfig& glob
 }
 
 Status read_job(const Source& source, const Node& node, const GlobalConfig& global,
-                scrape::PoolOptions& job) {
+                scrape::PoolOptions& job, std::vector<discovery::SourceOptions>& discovery) {
   if (node.kind == Node::Kind::kNull) {
     return source.error(node.place, "empty or null scrape config section");
   }
@@ -207,6 +208,7 @@ Status read_job(const Source& source, const Node& node, const GlobalConfig& glob
       {"metric_relabel_configs", keep_node(values.metric_relabel)}};
   for (Field& field : limit_fields(job.limits)) fields.push_back(std::move(field));
   for (Field& field : client.fields()) fields.push_back(std::move(field));
+  for (Field& field : discovery_fields(discovery)) fields.push_back(std::move(field));
   VARVE_TRY(read_map(source, node, "scrape config", fields, refuse_discovery(source)));
   if (job.job_name.empty()) return source.error(node.place, "job_name is empty");
   VARVE_TRY(client.finish(source, node.place));
@@ -342,12 +344,17 @@ Status read_global(const Source& source, const Node& node, const Environment& en
 
 Status read_scrape_configs(const Source& source, const Node& node, const GlobalConfig& global,
                            std::map<std::string, std::string>& first_found,
-                           std::vector<scrape::PoolOptions>& out) {
+                           std::vector<scrape::PoolOptions>& out,
+                           std::map<std::string, std::vector<discovery::SourceOptions>>& discovery) {
   return read_list(source, node, [&](const Source& from, const Node& item) -> Status {
     scrape::PoolOptions& job = out.emplace_back();
-    VARVE_TRY(read_job(from, item, global, job));
+    std::vector<discovery::SourceOptions> sources;
+    VARVE_TRY(read_job(from, item, global, job, sources));
     const auto [found, is_new] = first_found.emplace(job.job_name, from.name);
-    if (is_new) return {};
+    if (is_new) {
+      if (!sources.empty()) discovery[job.job_name] = std::move(sources);
+      return {};
+    }
     const Node* at = item.find("job_name");
     return from.error(at == nullptr ? item.place : at->place,
                       fmt::format("found multiple scrape configs with job name \"{}\"{}",

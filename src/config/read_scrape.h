@@ -14,7 +14,8 @@ Status read_global(const Source& source, const Node& node, const Environment& en
 // which file each job name of `out` stands, for the message about a second one.
 Status read_scrape_configs(const Source& source, const Node& node, const GlobalConfig& global,
                            std::map<std::string, std::string>& first_found,
-                           std::vector<scrape::PoolOptions>& out);
+                           std::vector<scrape::PoolOptions>& out,
+                           std::map<std::string, std::vector<discovery::SourceOptions>>& discovery);
 
 // `$name`, `${name}` and `$$` as Go's os.Expand reads them.
 std::string expand_environment(std::string_view text, const Environment& environment,

@@ -3,6 +3,8 @@
 // of Prometheus's structs: a key with `omitempty` there stands here only if it is set.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "config/config.h"
 #include "config/yaml_reader.h"
 #include "config/yaml_writer.h"
@@ -188,6 +190,95 @@ void static_groups(YamlWriter& w, std::span<const scrape::TargetGroup> groups) {
   w.close();
 }
 
+void source(YamlWriter& w, const discovery::FileOptions& o) {
+  list_if(w, "files", o.files);
+  span(w, "refresh_interval", o.refresh_interval);
+}
+
+void source(YamlWriter& w, const discovery::HttpOptions& o) {
+  client(w, o.client);
+  span(w, "refresh_interval", o.refresh_interval);
+  w.entry("url", redacted_url(o.url));
+}
+
+void source(YamlWriter& w, const discovery::DnsOptions& o) {
+  list_if(w, "names", o.names);
+  span(w, "refresh_interval", o.refresh_interval);
+  w.entry("type", to_string(o.type));
+  number_if(w, "port", o.port);
+}
+
+void source(YamlWriter& w, const discovery::ConsulOptions& o) {
+  entry_if(w, "server", o.server);
+  entry_if(w, "path_prefix", o.path_prefix);
+  if (!o.token.empty()) w.entry("token", kSecret);
+  entry_if(w, "datacenter", o.datacenter);
+  entry_if(w, "namespace", o.namespace_name);
+  entry_if(w, "partition", o.partition);
+  entry_if(w, "tag_separator", o.tag_separator);
+  entry_if(w, "scheme", o.scheme);
+  entry_if(w, "username", o.username);
+  if (!o.password.empty()) w.entry("password", kSecret);
+  flag(w, "allow_stale", o.allow_stale);
+  span(w, "refresh_interval", o.refresh_interval);
+  list_if(w, "services", o.services);
+  list_if(w, "tags", o.tags);
+  if (!o.node_meta.empty()) {
+    w.open("node_meta");
+    for (const auto& [name, value] : o.node_meta) w.entry(name, value);
+    w.close();
+  }
+  entry_if(w, "filter", o.filter);
+  client(w, o.client);
+}
+
+void source(YamlWriter& w, const discovery::KubernetesOptions& o) {
+  w.entry("api_server", redacted_url(o.api_server));
+  w.entry("role", to_string(o.role));
+  w.entry("kubeconfig_file", o.kubeconfig_file);
+  client(w, o.client);
+  if (o.own_namespace || !o.namespaces.empty()) {
+    w.open("namespaces");
+    flag(w, "own_namespace", o.own_namespace);
+    list_if(w, "names", o.namespaces);
+    w.close();
+  }
+  if (!o.selectors.empty()) {
+    w.open_list("selectors");
+    for (const auto& [role, selector] : o.selectors) {
+      w.item();
+      w.entry("role", to_string(role));
+      entry_if(w, "label", selector.label);
+      entry_if(w, "field", selector.field);
+      w.close();
+    }
+    w.close();
+  }
+  if (!o.attach_node && !o.attach_namespace) return;
+  w.open("attach_metadata");
+  flag(w, "node", o.attach_node);
+  flag(w, "namespace", o.attach_namespace);
+  w.close();
+}
+
+// Each kind under its key, in the order in which the kinds first appear.
+void discovery_configs(YamlWriter& w, std::span<const discovery::SourceOptions> sources) {
+  std::vector<std::size_t> done;
+  for (const discovery::SourceOptions& first : sources) {
+    const std::size_t kind = first.index();
+    if (std::find(done.begin(), done.end(), kind) != done.end()) continue;
+    done.push_back(kind);
+    w.open_list(fmt::format("{}_sd_configs", kind_of(first)));
+    for (const discovery::SourceOptions& each : sources) {
+      if (each.index() != kind) continue;
+      w.item();
+      std::visit([&](const auto& options) { source(w, options); }, each);
+      w.close();
+    }
+    w.close();
+  }
+}
+
 std::string_view scheme_name(model::NameScheme scheme) {
   return scheme == model::NameScheme::kLegacy ? "legacy" : "utf8";
 }
@@ -214,7 +305,8 @@ void global_config(YamlWriter& w, const GlobalConfig& g) {
   w.close();
 }
 
-void scrape_config(YamlWriter& w, const scrape::PoolOptions& job) {
+void scrape_config(YamlWriter& w, const scrape::PoolOptions& job,
+                   std::span<const discovery::SourceOptions> discovery) {
   w.item();
   w.entry("job_name", job.job_name);
   flag_if(w, "honor_labels", job.honor_labels);
@@ -250,6 +342,7 @@ void scrape_config(YamlWriter& w, const scrape::PoolOptions& job) {
   relabel_rules(w, "relabel_configs", job.relabel);
   relabel_rules(w, "metric_relabel_configs", job.metric_relabel);
   static_groups(w, job.static_configs);
+  discovery_configs(w, discovery);
   w.close();
 }
 
@@ -295,7 +388,11 @@ std::string to_yaml(const Config& config) {
   if (config.main_scrape_configs > 0) {
     jobs.open_list("scrape_configs");
     for (std::size_t i = 0; i < config.main_scrape_configs; ++i) {
-      scrape_config(jobs, config.scrape_configs[i]);
+      const scrape::PoolOptions& job = config.scrape_configs[i];
+      const auto discovery = config.scrape_discovery.find(job.job_name);
+      const bool has = discovery != config.scrape_discovery.end();
+      scrape_config(jobs, job, has ? std::span(discovery->second)
+                                   : std::span<const discovery::SourceOptions>());
     }
     jobs.close();
   }

@@ -13,7 +13,7 @@ namespace {
 constexpr std::string_view kSecret = "<secret>";
 
 // Keys whose values prometheus/common and the sections that build on it hold as Secret.
-constexpr std::array<std::string_view, 6> kSecretKeys{"password",      "credentials",
+constexpr std::array<std::string_view, 7> kSecretKeys{"password", "token", "credentials",
                                                       "client_secret", "bearer_token",
                                                       "secret_key",    "secrets"};
 // Maps whose leaves are secrets.

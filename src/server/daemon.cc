@@ -25,6 +25,7 @@
 #include "config/read_web_config.h"
 #include "config/read_rules.h"
 #include "dashboards/store.h"
+#include "discovery/manager.h"
 #include "fs/real_fs.h"
 #include "http/client.h"
 #include "http/server.h"
@@ -50,8 +51,13 @@ constexpr std::uint64_t kQueryMemoryShare = 4;
 constexpr std::chrono::seconds kStopGrace{10};
 // Bodies of scrapes are parsed beside ingest and queries; more threads than cores gain nothing.
 constexpr std::size_t kScrapeQueueMax = 10'000;
+// Discovery waits for names and reads files on these.
+constexpr std::size_t kDiscoveryThreads = 2;
+constexpr std::size_t kDiscoveryQueueMax = 1000;
 // Administrative requests that wait for the one under way.
 constexpr std::size_t kAdminQueueMax = 16;
+// alertmanagers[0] is "config-0" to discovery, as in Prometheus's metrics.
+constexpr std::string_view kAlertmanagerPrefix = "config-";
 // Beyond --web.max-connections, for those who ask whether the server lives.
 constexpr std::size_t kReservedConnections = 8;
 
@@ -313,9 +319,12 @@ class Daemon {
       scrape_ = scrape::Manager::create(
           scrape_options, {*client_, *db_, *scrape_pool_, files_, clock_, log_, metrics_});
       make_rules();
+      VARVE_TRY(make_discovery());
       VARVE_TRY(apply(std::move(loaded)));
       scrape_->start();
       notifier_->start();
+      scrape_discovery_->start();
+      notify_discovery_->start();
       rules_->start();
     }
     api_->ready(*db_, *scrape_, rules_.get(), notifier_.get());
@@ -327,6 +336,44 @@ class Daemon {
   void provision_dashboards() {
     const std::string folder = fs::join(fs::parent_of(flags_.config_file), "dashboards");
     dashboards_->provision(std::span(&folder, 1));
+  }
+
+  // Questions that stay open for minutes have a client of their own.
+  Status make_discovery() {
+    VARVE_TRY_ASSIGN(discovery_client_, http::Client::create(files_));
+    discovery_pool_ = std::make_unique<base::ThreadPool>("discovery", kDiscoveryThreads,
+                                                         kDiscoveryQueueMax);
+    const discovery::ManagerDependencies dependencies{
+        *discovery_client_, *discovery_pool_, files_, clock_, log_, metrics_,
+        config::parse_target_groups, discovery::system_resolver()};
+    scrape_discovery_ = discovery::Manager::create(
+        {.name = "scrape"}, dependencies,
+        [this](const std::string& job, std::span<const model::TargetGroup> groups) {
+          warn(scrape_->update_targets(job, groups));
+        });
+    notify_discovery_ = discovery::Manager::create(
+        {.name = "notify", .positional = true}, dependencies,
+        [this](const std::string& name, std::span<const model::TargetGroup> groups) {
+          const std::size_t place = std::stoul(name.substr(kAlertmanagerPrefix.size()));
+          warn(notifier_->update_targets(place, groups));
+        });
+    return {};
+  }
+
+  void warn(const Status& status) {
+    if (!status.ok()) log_.warn("Discovered targets not taken", {{"err", status.error().message()}});
+  }
+
+  void apply_discovery(const config::Config& config) {
+    std::vector<discovery::Subscription> jobs;
+    for (const auto& [job, sources] : config.scrape_discovery) jobs.push_back({job, sources});
+    scrape_discovery_->apply(std::move(jobs));
+    std::vector<discovery::Subscription> alertmanagers;
+    for (std::size_t i = 0; i < config.alertmanager_discovery.size(); ++i) {
+      alertmanagers.push_back({fmt::format("{}{}", kAlertmanagerPrefix, i),
+                               config.alertmanager_discovery[i]});
+    }
+    notify_discovery_->apply(std::move(alertmanagers));
   }
 
   void make_rules() {
@@ -398,6 +445,7 @@ class Daemon {
     for (const std::string& warning : config.warnings) log_.warn(warning);
     notifier_->apply(config.alerting_options, config.global.external_labels);
     scrape_->apply(config.scrape_configs);
+    apply_discovery(config);
     const storage::Options storage = storage_options(flags_, config.storage);
     db_->set_retention(storage.retention, storage.retention_bytes);
     db_->set_out_of_order_window(storage.out_of_order_window);
@@ -464,6 +512,8 @@ class Daemon {
   // In reverse order of start(); whatever was not built is skipped.
   int stop() {
     if (api_) api_->stopping();
+    if (scrape_discovery_) scrape_discovery_->stop();
+    if (notify_discovery_) notify_discovery_->stop();
     if (scrape_) scrape_->stop();
     if (rules_) rules_->stop();
     if (notifier_) notifier_->stop();
@@ -481,6 +531,10 @@ class Daemon {
     server_.reset();
     web_access_.reset();
     api_.reset();
+    scrape_discovery_.reset();
+    notify_discovery_.reset();
+    discovery_client_.reset();
+    discovery_pool_.reset();
     rules_.reset();
     notifier_.reset();
     scrape_.reset();
@@ -516,6 +570,10 @@ class Daemon {
   std::unique_ptr<scrape::Manager> scrape_;
   std::unique_ptr<rules::Notifier> notifier_;
   std::unique_ptr<rules::Manager> rules_;
+  std::unique_ptr<http::Client> discovery_client_;
+  std::unique_ptr<base::ThreadPool> discovery_pool_;
+  std::unique_ptr<discovery::Manager> scrape_discovery_;
+  std::unique_ptr<discovery::Manager> notify_discovery_;
 };
 
 }  // namespace

@@ -99,15 +99,16 @@ TEST_CASE("config: a wrong key names file, line, column and the nearest right on
 }
 
 TEST_CASE("config: discovery that is not there is refused by its name", "[config]") {
-  CHECK(bad(job("  file_sd_configs: []\n")) ==
-        "f.yml:3:3: file_sd_configs is not supported yet; supported are: static_configs");
-  CHECK(bad(job("  consul_sd_configs: []\n")) ==
-        "f.yml:3:3: consul_sd_configs is not supported yet; supported are: static_configs");
-  CHECK(bad(job("  ec2_sd_configs: []\n")) ==
-        "f.yml:3:3: ec2_sd_configs is not supported by Varve; supported are: static_configs");
+  const std::string supported =
+      " is not supported by Varve; supported are: static_configs, file_sd_configs, "
+      "http_sd_configs, dns_sd_configs, consul_sd_configs, kubernetes_sd_configs";
+  CHECK(bad(job("  ec2_sd_configs: []\n")) == "f.yml:3:3: ec2_sd_configs" + supported);
+  CHECK(bad("alerting:\n  alertmanagers:\n  - azure_sd_configs: []\n") ==
+        "f.yml:3:5: azure_sd_configs" + supported);
   CHECK(bad(job("  foo_sd_configs: []\n")).starts_with("f.yml:3:3: field foo_sd_configs not known"));
-  CHECK(bad("alerting:\n  alertmanagers:\n  - dns_sd_configs: []\n") ==
-        "f.yml:3:5: dns_sd_configs is not supported yet; supported are: static_configs");
+  CHECK(bad(job("  file_sd_config: []\n")) ==
+        "f.yml:3:3: field file_sd_config not known in scrape config, did you mean "
+        "file_sd_configs?");
 }
 
 TEST_CASE("config: wrong values name their place", "[config]") {

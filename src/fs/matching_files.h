@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which files a pattern of the configuration names.
+// Which files a pattern names.
 #pragma once
 
 #include <string>
@@ -8,13 +8,11 @@
 #include "varve/result.h"
 
 namespace varve::fs {
-class FileSystem;
-}
 
-namespace varve::config {
+class FileSystem;
 
 // Sorted. Wildcards may stand in the last part of the path only; a pattern without any names a file
 // only if it is there.
-Result<std::vector<std::string>> matching_files(fs::FileSystem& files, const std::string& pattern);
+Result<std::vector<std::string>> matching_files(FileSystem& files, const std::string& pattern);
 
-}  // namespace varve::config
+}  // namespace varve::fs

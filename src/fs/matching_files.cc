@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "config/matching_files.h"
+#include "fs/matching_files.h"
 
 #include <fnmatch.h>
 
 #include "fs/file_system.h"
 
-namespace varve::config {
+namespace varve::fs {
 
-Result<std::vector<std::string>> matching_files(fs::FileSystem& files, const std::string& pattern) {
-  const std::string folder = fs::parent_of(pattern);
+Result<std::vector<std::string>> matching_files(FileSystem& files, const std::string& pattern) {
+  const std::string folder = parent_of(pattern);
   const std::size_t slash = pattern.rfind('/');
   const std::string name = slash == std::string::npos ? pattern : pattern.substr(slash + 1);
   std::vector<std::string> found;
@@ -19,9 +19,9 @@ Result<std::vector<std::string>> matching_files(fs::FileSystem& files, const std
   }
   for (const std::string& candidate : *names) {
     if (::fnmatch(name.c_str(), candidate.c_str(), FNM_PERIOD) != 0) continue;
-    found.push_back(slash == std::string::npos ? candidate : fs::join(folder, candidate));
+    found.push_back(slash == std::string::npos ? candidate : join(folder, candidate));
   }
   return found;
 }
 
-}  // namespace varve::config
+}  // namespace varve::fs
