@@ -15,6 +15,19 @@
 
 namespace varve::storage {
 
+namespace {
+
+// Those of the blocks that are damaged. Reads all of them.
+std::vector<std::string> damaged_of(const std::vector<std::shared_ptr<block::Block>>& blocks) {
+  std::vector<std::string> damaged;
+  for (const auto& block : blocks) {
+    if (block->verify([](const Error&) {}) > 0) damaged.push_back(block->meta().ulid);
+  }
+  return damaged;
+}
+
+}  // namespace
+
 Compaction::Compaction(const Engine& engine)
     : engine_(engine),
       compactions_(engine.metrics.counter("prometheus_tsdb_compactions_total",
@@ -113,7 +126,12 @@ Result<bool> Compaction::merge(const CompactionPlan& plan,
     // Queries still get what can be read of them, and say what cannot.
     engine_.log.error("storage: blocks cannot be merged and stay as they are",
                       {{"err", status.error().message()}});
-    damaged_.insert(plan.sources.begin(), plan.sources.end());
+    // Only what is damaged stays out of merges, for one bad page would keep a whole window apart.
+    std::size_t found = 0;
+    for (std::string& ulid : damaged_of(sources)) {
+      found += damaged_.insert(std::move(ulid)).second ? 1 : 0;
+    }
+    if (found == 0) damaged_.insert(plan.sources.begin(), plan.sources.end());
     return true;
   }
   engine_.log.info(

@@ -118,6 +118,25 @@ TEST_CASE("lifecycle: on demand windows are cut as soon as they have ended, then
   f.check();
 }
 
+TEST_CASE("lifecycle: a damaged block stays out of merges, its neighbours do not", "[storage]") {
+  Filled f;
+  f.write(kBegin, kBegin + 9 * kHourMs);
+  ok(f.db->maintain());
+  REQUIRE(f.blocks() == 3);
+  const std::string damaged = f.db->blocks()[0].ulid;
+  REQUIRE(f.db->close().ok());
+  f.db.reset();
+  f.world.files.flip_bit("data/varve/dense/" + damaged + "/data", 64, 1);
+  f.db = f.world.open(f.options);
+  ok(f.db->compact());
+  const std::vector<block::BlockMeta> left = f.db->blocks();
+  REQUIRE(left.size() == 2);
+  CHECK(std::any_of(left.begin(), left.end(),
+                    [&](const block::BlockMeta& meta) { return meta.ulid == damaged; }));
+  CHECK(std::any_of(left.begin(), left.end(),
+                    [](const block::BlockMeta& meta) { return meta.sources.size() == 2; }));
+}
+
 TEST_CASE("lifecycle: a reader keeps what it began with through cuts and merges", "[storage]") {
   Filled f;
   f.write(kBegin, kBegin + 7 * kHourMs);
