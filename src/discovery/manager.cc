@@ -474,7 +474,7 @@ Result<std::unique_ptr<Source>> create_source(const SourceOptions& options, Cont
   if (const auto* consul = std::get_if<ConsulOptions>(&options)) {
     return create_consul_source(*consul, context);
   }
-  return Error(ErrorCode::kUnimplemented, fmt::format("{}_sd_configs", kind_of(options)));
+  return create_kubernetes_source(std::get<KubernetesOptions>(options), context);
 }
 
 }  // namespace varve::discovery
