@@ -68,6 +68,7 @@ class SnapshotWriter {
 
   std::unique_ptr<fs::File> file_;
   std::uint64_t offset_ = 0;
+  std::uint64_t synced_ = 0;
   std::string buffer_;  // behind offset_
   std::string compressed_;
 };
