@@ -225,6 +225,23 @@ TEST_CASE("shard: taking everything closes what is open, and a retired series le
   CHECK(rig.head->memory().side.bytes() == 0);
 }
 
+TEST_CASE("shard: a late sample that takes the place of a forgotten one is a change",
+          "[storage][head]") {
+  Rig rig;
+  rig.fill();
+  Shard& shard = rig.shard();
+  const std::lock_guard lock(shard.mutex);
+  HotSeries& series = rig.series(2);
+  const Timestamp late = kT - 7'300'001;
+  REQUIRE(shard.insert_late(series, SeriesId{2}, Sample{late, 7}) == Appended::kOutOfOrder);
+  const SeriesState before = shard.state(series, SeriesId{2});
+  CHECK(shard.insert_late(series, SeriesId{2}, Sample{late, 7}) == Appended::kSame);
+  CHECK(shard.state(series, SeriesId{2}) == before);
+  shard.expire(series, SeriesId{2}, late + 1);
+  REQUIRE(shard.insert_late(series, SeriesId{2}, Sample{late - 5, 8}) == Appended::kOutOfOrder);
+  CHECK(shard.state(series, SeriesId{2}) != before);
+}
+
 TEST_CASE("shard: deleting hides what is there and nothing that comes", "[storage][head]") {
   Rig rig;
   rig.fill();

@@ -109,7 +109,9 @@ Appended Shard::insert_late(HotSeries& series, SeriesId id, const Sample& sample
   LateSeries& late = late_[static_cast<std::uint32_t>(id)];
   series.set(HotSeries::kOutOfOrder);
   const Appended result = insert_sorted(late.floats, sample, same);
-  if (result == Appended::kOutOfOrder) side_account_.charge(memory_of(sample));
+  if (result != Appended::kOutOfOrder) return result;
+  late.change = ++late_changes_;
+  side_account_.charge(memory_of(sample));
   return result;
 }
 
@@ -124,7 +126,9 @@ Appended Shard::insert_late(HotSeries& series, SeriesId id, HistogramPoint point
   series.set(HotSeries::kOutOfOrder);
   const std::int64_t bytes = memory_of(point);
   const Appended result = insert_sorted(late.histograms, std::move(point), same);
-  if (result == Appended::kOutOfOrder) side_account_.charge(bytes);
+  if (result != Appended::kOutOfOrder) return result;
+  late.change = ++late_changes_;
+  side_account_.charge(bytes);
   return result;
 }
 

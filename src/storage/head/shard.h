@@ -65,10 +65,13 @@ struct SeriesSnapshot {
   void clear();
 };
 
-// What has come to a series so far; equal states of one id mean that nothing came in between.
+// What has come to a series so far; equal states of one id mean that nothing is held that came in
+// between.
 struct SeriesState {
   Timestamp newest_ms = TimeRange::all().min_ms;  // in order
-  std::uint32_t late_count = 0;                   // late samples held
+  // Of the last change of its late samples, as counted by the shard: never the same twice, however
+  // many came and went. 0: none are held.
+  std::uint64_t late_change = 0;
   friend bool operator==(const SeriesState&, const SeriesState&) = default;
 };
 
@@ -181,6 +184,7 @@ class Shard {
   struct LateSeries {
     std::vector<Sample> floats;
     std::vector<HistogramPoint> histograms;
+    std::uint64_t change = 0;  // SeriesState::late_change
     bool empty() const { return floats.empty() && histograms.empty(); }
   };
   using LateMap = std::unordered_map<std::uint32_t, LateSeries>;
@@ -201,7 +205,8 @@ class Shard {
   void close_open(HotSeries& series, SeriesId id);
   void drop_chunks_before(HotSeries& series, Timestamp time_ms);
   void forget_late(LateMap& map, HotSeries& series, SeriesId id);
-  void erase_late(LateMap& map, HotSeries& series, SeriesId id, TimeRange range);
+  // Whether there was any.
+  bool erase_late(LateMap& map, HotSeries& series, SeriesId id, TimeRange range);
   Timestamp oldest_in_order_ms(const HotSeries& series, SeriesId id) const;
 
   BlockArena arena_;
@@ -211,6 +216,7 @@ class Shard {
   ShardCounts counts_;
   std::unordered_map<std::uint32_t, std::unique_ptr<HistogramSeries>> histograms_;
   LateMap late_;
+  std::uint64_t late_changes_ = 0;  // never goes down
   LateMap frozen_;  // put aside by freeze(): all before frozen_before_ms_
   Timestamp frozen_before_ms_ = TimeRange::all().min_ms;
   Timestamp cut_ms_ = TimeRange::all().min_ms;

@@ -63,6 +63,7 @@ void Shard::freeze(Timestamp before_ms) {
       LateSeries& frozen = frozen_[it->first];
       move_before(late.floats, before_ms, frozen.floats);
       move_before(late.histograms, before_ms, frozen.histograms);
+      frozen.change = std::max(frozen.change, late.change);
     }
     it = late.empty() ? late_.erase(it) : std::next(it);
   }
@@ -111,8 +112,7 @@ SeriesState Shard::state(const HotSeries& series, SeriesId id) const {
   for (const LateMap* map : {&late_, &frozen_}) {
     const auto found = map->find(static_cast<std::uint32_t>(id));
     if (found == map->end()) continue;
-    state.late_count +=
-        static_cast<std::uint32_t>(found->second.floats.size() + found->second.histograms.size());
+    state.late_change = std::max(state.late_change, found->second.change);
   }
   return state;
 }
@@ -170,16 +170,18 @@ void Shard::expire(HotSeries& series, SeriesId id, Timestamp time_ms) {
   drop_chunks_before(series, time_ms);
 }
 
-void Shard::erase_late(LateMap& map, HotSeries& series, SeriesId id, TimeRange range) {
+bool Shard::erase_late(LateMap& map, HotSeries& series, SeriesId id, TimeRange range) {
   const auto found = map.find(static_cast<std::uint32_t>(id));
-  if (found == map.end()) return;
+  if (found == map.end()) return false;
   LateSeries& late = found->second;
   const std::int64_t before = memory_of(late.floats) + memory_of(late.histograms);
   const auto inside = [range](const auto& entry) { return range.contains(entry.timestamp_ms); };
-  std::erase_if(late.floats, inside);
-  std::erase_if(late.histograms, inside);
+  const std::size_t erased =
+      std::erase_if(late.floats, inside) + std::erase_if(late.histograms, inside);
+  if (erased > 0) late.change = ++late_changes_;
   side_account_.release(before - memory_of(late.floats) - memory_of(late.histograms));
   if (late.empty()) forget_late(map, series, id);
+  return erased > 0;
 }
 
 void Shard::drop_chunks_before(HotSeries& series, Timestamp time_ms) {
@@ -219,12 +221,11 @@ Timestamp Shard::oldest_in_order_ms(const HotSeries& series, SeriesId id) const 
 }
 
 bool Shard::delete_samples(HotSeries& series, SeriesId id, TimeRange range) {
-  const SeriesState before = state(series, id);
+  bool deleted = false;
   if (series.is(HotSeries::kOutOfOrder)) {
-    erase_late(late_, series, id, range);
-    erase_late(frozen_, series, id, range);
+    deleted |= erase_late(late_, series, id, range);
+    deleted |= erase_late(frozen_, series, id, range);
   }
-  bool deleted = state(series, id) != before;
   if (!series.is(HotSeries::kHasSamples)) return deleted;
   // No wider than what is there, so that samples to come are not hidden.
   range.min_ms = std::max(range.min_ms, oldest_in_order_ms(series, id));

@@ -104,6 +104,7 @@ void Shard::restore_late(HotSeries& series, ShardImage::Late from) {
   side_account_.charge(memory_of(from.floats) + memory_of(from.histograms));
   merge(late.floats, from.floats);
   merge(late.histograms, from.histograms);
+  late.change = ++late_changes_;
   series.set(HotSeries::kOutOfOrder);
 }
 
