@@ -242,7 +242,8 @@ Result<WriteOutcome> WritePath::append(const WriteBatch& batch, const AppendOpti
   if (outcome.first_error.empty() && !run.first.text.empty()) {
     outcome.first_error =
         fmt::format("{}: series={} timestamp={}", run.first.text,
-                    head_.index()->labels(run.first.id).to_string(), run.first.timestamp_ms);
+                    series_name(batch.series[run.first.entry], run.first.id, batch.decoder),
+                    run.first.timestamp_ms);
     outcome.first_error_code = run.first.code;
   }
   if (outcome.samples_appended > 0) floats_appended_.add(static_cast<double>(outcome.samples_appended));
@@ -253,6 +254,18 @@ Result<WriteOutcome> WritePath::append(const WriteBatch& batch, const AppendOpti
   outcome.ticket = static_cast<Ticket>(run.ticket);
   if (run.ticket != 0) log_->notify();
   return outcome;
+}
+
+// For messages. The series may have been retired since, and the index have been replaced.
+std::string WritePath::series_name(const SeriesEntry& entry, SeriesId id,
+                                   const KeyDecoder* decoder) const {
+  if (entry.id == SeriesId::kNone && entry.labels != nullptr) return entry.labels->to_string();
+  const std::shared_ptr<const index::HeadIndex> index = head_.index();
+  if (index->has(id)) return index->labels(id).to_string();
+  if (entry.id == SeriesId::kNone && decoder != nullptr) {
+    if (const auto labels = decoder->decode(entry.key); labels.ok()) return labels->to_string();
+  }
+  return fmt::format("id {}", static_cast<std::uint32_t>(id));
 }
 
 // Two passes, so that the cache misses of the table overlap, and then those of the series.

@@ -2,6 +2,9 @@
 // Series that get no samples any more: when they leave memory, and that nobody notices.
 #include <fmt/format.h>
 
+#include <functional>
+#include <thread>
+
 #include "db_fixture.h"
 
 namespace varve::storage::test {
@@ -120,6 +123,54 @@ TEST_CASE("db: idle series wait for the readers that still look for them in memo
   maintain(*db);
   CHECK(db->stats(1).series_count == 10);
   CHECK(read_all(*db, matchers).size() == 40);
+}
+
+// Does something else, on another thread, while an append waits for the labels of a key.
+class Interrupting : public KeyDecoder {
+ public:
+  Result<Labels> decode(std::string_view key) const override {
+    std::thread([this, key] { on_key(key); }).join();
+    return Labels{{"__name__", "k"}, {"key", std::string(key)}};
+  }
+  std::function<void(std::string_view)> on_key = [](std::string_view) {};
+};
+
+TEST_CASE("db: a refusal names its series even if that has left memory meanwhile", "[storage]") {
+  World world;
+  auto db = world.open(idle_options(world));
+  Interrupting decoder;
+  const auto add_key = [&decoder](BatchBuilder& builder, const std::string& key, Timestamp t) {
+    builder.add(Labels{}, t, 1);
+    builder.batch.series.back().labels = nullptr;
+    builder.batch.series.back().key = key;
+    builder.batch.decoder = &decoder;
+  };
+  const std::string early = "early";
+  const std::string fresh = "fresh";
+  Timestamp at = kStart;
+  BatchBuilder first;
+  add_key(first, early, at);
+  REQUIRE(append(*db, first.batch).all_accepted());
+  write(*db, 0, 40, 30, at);
+  write(*db, 1, 10, 70, at);
+
+  // While `fresh` is decoded, `early` leaves; while that is decoded once more, the refused one does.
+  Status maintained;
+  const Timestamp now = at;
+  decoder.on_key = [&](std::string_view key) {
+    if (key == early) write(*db, 2, 10, 70, at);
+    if (Status status = db->maintain(); !status.ok()) maintained = status;
+  };
+  BatchBuilder builder;
+  builder.add(series_of(1, 0), kStart, 1);
+  add_key(builder, early, now);
+  add_key(builder, fresh, now);
+  const WriteOutcome outcome = append(*db, builder.batch);
+  REQUIRE(maintained.ok());
+  REQUIRE(at > now);
+  CHECK(outcome.samples_appended == 2);
+  CHECK_THAT(outcome.first_error, Catch::Contains(series_of(1, 0).to_string()));
+  CHECK(db->stats(1).series_count < 15);
 }
 
 TEST_CASE("db: memory follows the series that are alive, not those that were", "[storage]") {
