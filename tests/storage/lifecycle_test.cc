@@ -398,5 +398,41 @@ TEST_CASE("lifecycle: bad data directories are refused with what to do", "[stora
   }
 }
 
+TEST_CASE("lifecycle: what comes late after a quiet cut and a crash is not taken for what was cut",
+          "[storage]") {
+  Filled f([](Options o) {
+    o.out_of_order_window = std::chrono::hours(6);
+    return o;
+  });
+  f.write(kBegin, kBegin + 4 * kHourMs);
+  const auto crash = [&f] {
+    f.db.reset();
+    f.world.files.reboot(fs::FaultFs::Keep::kNothing);
+    f.db = f.world.open(f.options);
+  };
+  const auto write_durably = [&f](Timestamp t) {
+    const auto outcome = append(*f.db, BatchBuilder().add(series(1), t, 0.5).batch);
+    REQUIRE(outcome.first_error.empty());
+    REQUIRE(wait(*f.db, outcome.ticket).ok());
+    f.expected[series(1).to_string()].emplace_back(t, bits(0.5));
+  };
+  write_durably(kBegin + 4 * kHourMs);
+  // Nothing is staged: the cut names a frame that is never written.
+  ok(f.db->maintain());
+  REQUIRE(f.blocks() == 1);
+  crash();
+  f.check();
+  // Each in a frame of its own.
+  for (int i = 1; i <= 3; ++i) write_durably(kBegin + kHourMs + i);
+  f.check();
+  crash();
+  CHECK(f.db->recovery().frames_lost == 0);
+  f.check();
+  write_durably(kBegin + kHourMs + 4);
+  crash();
+  CHECK(f.db->recovery().frames_lost == 0);
+  f.check();
+}
+
 }  // namespace
 }  // namespace varve::storage::test
