@@ -39,6 +39,17 @@ Status fill(const Engine& engine, bool skip_head, const std::string& path) {
   VARVE_TRY_ASSIGN(const DataDirectory copy, create_directory(engine.files, path));
   ManifestEdit everything;
   const std::shared_ptr<const BlockSet> set = engine.blocks.current();
+  if (!set->unreadable.empty()) {
+    std::string names;
+    for (const block::BlockMeta& meta : set->unreadable) {
+      names += fmt::format("{}{} ({} to {} ms)", names.empty() ? "" : ", ", meta.ulid,
+                           meta.range.min_ms, meta.range.max_ms);
+    }
+    return Error(ErrorCode::kCorruption,
+                 fmt::format("blocks that cannot be read would be missing from it: {}; put them back "
+                             "from a copy, or start once with --repair to give them up",
+                             names));
+  }
   for (const auto& block : set->blocks) {
     if (engine.stop.load(std::memory_order_relaxed)) {
       return Error(ErrorCode::kCanceled, "the snapshot was stopped");

@@ -388,6 +388,12 @@ TEST_CASE("lifecycle: bad data directories are refused with what to do", "[stora
     const std::vector matchers{equal("__name__", "m")};
     REQUIRE((*querier)->select(matchers, TimeRange::all()).ok());
     CHECK_FALSE((*querier)->warnings().empty());
+
+    // A copy would lack it, and who asked for one would not know.
+    const auto copy = f.db->snapshot(GENERATE(false, true));
+    REQUIRE_FALSE(copy.ok());
+    CHECK_THAT(copy.error().message(), Catch::Contains(ulid));
+    CHECK(files.list("data/snapshots")->empty());
   }
   SECTION("a block nobody lists is left alone") {
     const std::string stranger = "data/varve/dense/01ARZ3NDEKTSV4RRFFQ69G5FAV";
