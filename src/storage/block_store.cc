@@ -66,23 +66,49 @@ Result<std::unique_ptr<BlockStore>> BlockStore::open(fs::FileSystem& files,
                    index::SeriesHasher::from_hex(manifest.state().hash_secret));
   std::unique_ptr<BlockStore> store(
       new BlockStore(files, directory.dense, log, hasher, std::move(manifest)));
-  if (damaged) {
-    VARVE_TRY_ASSIGN(const std::vector<std::string> names, files.list(directory.dense));
-    VARVE_TRY(store->adopt(names));
+  VARVE_TRY_ASSIGN(const std::vector<std::string> names, files.list(directory.dense));
+  if (repair) {
+    VARVE_TRY(store->adopt(names, damaged));
+  } else {
+    VARVE_TRY(store->check_unlisted(names));
   }
   VARVE_TRY(store->open_blocks(repair));
   return store;
 }
 
-// Takes blocks in that a lost line may have listed: those that are not part of a listed one.
-Status BlockStore::adopt(const std::vector<std::string>& names) {
+// A block gets its final name only after its edit is durable, so one that no edit knows was listed by
+// a line that is gone without a trace.
+Status BlockStore::check_unlisted(const std::vector<std::string>& names) const {
+  const ManifestState& state = manifest_.state();
+  for (const std::string& name : names) {
+    if (!block::is_ulid(name) || state.blocks.count(name) > 0 || state.leaving.count(name) > 0) {
+      continue;
+    }
+    return Error(ErrorCode::kCorruption,
+                 fmt::format("{}: a block that the MANIFEST does not list, so the MANIFEST has lost "
+                             "its last lines; put it back from a copy, start once with --repair to "
+                             "take the block in, or move it away if it was put there by hand",
+                             fs::join(dense_, name)));
+  }
+  return {};
+}
+
+// Takes blocks in that a lost line may have listed: those that are not part of a listed one that is
+// there. What is left is set aside, so that the next start does not find it unlisted.
+Status BlockStore::adopt(const std::vector<std::string>& names, bool damaged) {
   std::set<std::string> covered;
   for (const auto& [ulid, meta] : manifest_.state().blocks) {
+    if (!contains(names, ulid) && !contains(names, plus(ulid, kCreation))) continue;
     covered.insert(meta.sources.begin(), meta.sources.end());
   }
+  // With a line lost it is not known whether one that leaves was taken in again.
+  const auto leaves = [this](const std::string& name) {
+    return manifest_.state().leaving.count(name) > 0;
+  };
   std::vector<block::BlockMeta> found;
   for (const std::string& name : names) {
     if (!block::is_ulid(name) || manifest_.state().blocks.count(name) > 0) continue;
+    if (leaves(name) && !damaged) continue;
     const auto opened = open_block(name);
     if (opened.ok()) found.push_back((*opened)->meta());
   }
@@ -101,7 +127,19 @@ Status BlockStore::adopt(const std::vector<std::string>& names) {
     log_.warn("storage: repair takes a block in", {{"block", fs::join(dense_, meta.ulid)}});
     edit.added.push_back(meta);
   }
-  return edit.added.empty() ? Status() : manifest_.commit(edit);
+  if (!edit.added.empty()) VARVE_TRY(manifest_.commit(edit));
+  bool changed = false;
+  for (const std::string& name : names) {
+    if (!block::is_ulid(name) || manifest_.state().blocks.count(name) > 0 || leaves(name)) continue;
+    const std::string path = fs::join(dense_, name);
+    log_.warn("storage: repair sets a folder aside that is no block or part of another one",
+              {{"block", path}});
+    VARVE_TRY_ASSIGN(const bool taken, files_.exists(plus(path, kCorrupt)));
+    if (taken) continue;
+    VARVE_TRY(files_.rename(path, plus(path, kCorrupt)));
+    changed = true;
+  }
+  return changed ? files_.sync_directory(dense_) : Status();
 }
 
 Result<std::shared_ptr<block::Block>> BlockStore::open_block(const std::string& ulid) {

@@ -38,8 +38,8 @@ struct BlockChange {
 class BlockStore {
  public:
   // Opens what the MANIFEST lists, or begins a new one, and removes what a crash left over.
-  // kCorruption, saying what to do, if a listed block is missing or the MANIFEST is damaged, unless
-  // `repair`. A block that cannot be read for its content is set aside (`.corrupt`), not an error.
+  // kCorruption, saying what to do, if a listed block is missing, one is there that is not listed, or
+  // the MANIFEST is damaged, unless `repair`. A block that cannot be read for its content is set aside (`.corrupt`), not an error.
   static Result<std::unique_ptr<BlockStore>> open(fs::FileSystem& files,
                                                   const DataDirectory& directory, Timestamp now_ms,
                                                   bool repair, base::Logger& log);
@@ -76,7 +76,8 @@ class BlockStore {
         manifest_(std::move(manifest)) {}
 
   Status open_blocks(bool repair);
-  Status adopt(const std::vector<std::string>& names);
+  Status check_unlisted(const std::vector<std::string>& names) const;
+  Status adopt(const std::vector<std::string>& names, bool damaged);
   Result<std::shared_ptr<block::Block>> open_block(const std::string& ulid);
   Status clean_up(const std::vector<std::string>& names, bool repair);
   void remove_folder(const std::string& directory);

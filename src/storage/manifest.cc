@@ -84,6 +84,19 @@ Result<Json> parse_line(std::string_view line) {
   return json;
 }
 
+// A last line without `\n`: whole but for that if the checksum is that of what ends with its last
+// brace. Such an edit may have been synced (and its end damaged since), so it counts.
+Result<Json> parse_unended(std::string_view line) {
+  // The damaged byte may be a brace itself.
+  std::size_t brace = line.rfind('}');
+  for (int tries = 0; tries < 2 && brace != std::string_view::npos && brace > 0; ++tries) {
+    Result<Json> json = parse_line(line.substr(0, brace + 1));
+    if (json.ok()) return json;
+    brace = line.rfind('}', brace - 1);
+  }
+  return corrupt("the line does not end");
+}
+
 // Whether a bad line is several whose ends were damaged.
 bool holds_line(std::string_view line) {
   for (std::size_t at = line.find('}'); at != std::string_view::npos; at = line.find('}', at + 1)) {
@@ -183,8 +196,11 @@ Result<ManifestReading> parse_manifest(std::string_view text, const std::string&
     // A crash leaves a last line that is short, or has holes where nothing was written. One that is
     // whole and does not fit its checksum was written once: dropping it could drop what counts.
     const bool torn = last && (end == std::string_view::npos || line.find('\0') != line.npos);
-    Result<Json> json = end == std::string_view::npos ? corrupt("the line does not end")
-                                                      : parse_line(line);
+    Result<Json> json = end != std::string_view::npos ? parse_line(line)
+                        : first ? Result<Json>(corrupt("the line does not end"))
+                                : parse_unended(line);
+    // Whatever stands there instead of its end, the next line must not be appended to it.
+    if (end == std::string_view::npos && json.ok()) reading.torn = true;
     if (first) {
       if (!json.ok()) return where(std::move(json).error());
       auto state = parse_first(*json, path);

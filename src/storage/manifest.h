@@ -46,12 +46,13 @@ struct ManifestState {
   void apply(const ManifestEdit& edit);
 };
 
-// What a file says. A last line that is torn (a crash while it was written: it does not end, or has
-// zero bytes) does not count and is no damage; any other bad line is.
+// What a file says. A last line that is torn (a crash while it was written: it is cut short, or has
+// zero bytes) does not count and is no damage; one that lacks nothing but its `\n` counts. Any other
+// bad line is damage.
 struct ManifestReading {
   ManifestState state;
   std::size_t edits = 0;
-  bool torn = false;
+  bool torn = false;  // the file does not end as it should: to be written anew
   std::vector<Error> damage;  // bad lines, left out: file, offset, what
 };
 

@@ -395,13 +395,60 @@ TEST_CASE("lifecycle: bad data directories are refused with what to do", "[stora
     CHECK_THAT(copy.error().message(), Catch::Contains(ulid));
     CHECK(files.list("data/snapshots")->empty());
   }
-  SECTION("a block nobody lists is left alone") {
+  SECTION("a folder nobody lists that is no block") {
     const std::string stranger = "data/varve/dense/01ARZ3NDEKTSV4RRFFQ69G5FAV";
     REQUIRE(files.create_directories(stranger).ok());
+    CHECK_THAT(message(), Catch::Contains(stranger + ": a block that the MANIFEST does not list"));
+    f.options.repair = true;
     f.db = f.world.open(f.options);
-    CHECK(files.exists(stranger).value());
+    f.check();
+    CHECK(files.exists(stranger + ".corrupt").value());
+    f.options.repair = false;
+    f.reopen();
     f.check();
   }
+  SECTION("a MANIFEST whose last line was cut short") {
+    const std::string text = files.read_file("data/varve/MANIFEST", 1 << 20).value();
+    const std::size_t line = text.rfind('\n', text.size() - 2) + 1;
+    const int left = GENERATE(0, 20, -2);  // of the line; below 0: from its end
+    const std::size_t size = left < 0 ? text.size() - 2 : line + static_cast<std::size_t>(left);
+    REQUIRE(line > 0);
+    REQUIRE(files.write_file_atomically("data/varve/MANIFEST", text.substr(0, size)).ok());
+    CHECK_THAT(message(), Catch::Contains(block_path + ": a block that the MANIFEST does not list") &&
+                              Catch::Contains("--repair"));
+    f.options.repair = true;
+    f.db = f.world.open(f.options);
+    CHECK(f.blocks() == 1);
+    f.check();
+    f.options.repair = false;
+    f.reopen();
+    CHECK(f.blocks() == 1);
+    f.check();
+  }
+}
+
+TEST_CASE("lifecycle: repair takes a merged block in whose line is lost with those it replaced",
+          "[storage]") {
+  Filled f;
+  f.write(kBegin, kBegin + 9 * kHourMs);
+  ok(f.db->maintain());
+  ok(f.db->compact());
+  REQUIRE(f.db->close().ok());
+  f.db.reset();
+  fs::FaultFs& files = f.world.files;
+  const std::string text = files.read_file("data/varve/MANIFEST", 1 << 20).value();
+  const std::size_t line = text.rfind('\n', text.size() - 2) + 1;
+  REQUIRE(text.find("\"remove\"", line) != std::string::npos);
+  REQUIRE(files.write_file_atomically("data/varve/MANIFEST", text.substr(0, line)).ok());
+  const auto refused = f.world.try_open(f.options);
+  REQUIRE_FALSE(refused.ok());
+  CHECK_THAT(refused.error().message(), Catch::Contains("a block that the MANIFEST does not list"));
+  f.options.repair = true;
+  f.db = f.world.open(f.options);
+  f.check();
+  f.options.repair = false;
+  f.reopen();
+  f.check();
 }
 
 TEST_CASE("lifecycle: what comes late after a quiet cut and a crash is not taken for what was cut",
