@@ -105,13 +105,12 @@ void SnapshotReader::shard(unsigned shard, head::ShardImage& image) {
 }
 
 void SnapshotReader::columns(
-    const std::function<void(std::uint64_t, std::vector<head::TimeColumn>&)>& take) {
+    const std::function<Status(std::uint64_t, std::vector<head::TimeColumn>&)>& take) {
   std::vector<head::TimeColumn> columns;
   each(PieceKind::kColumns, [&](std::string_view bytes) -> Status {
     std::uint64_t begin = 0;
     VARVE_TRY(head::decode_columns(bytes, begin, columns));
-    take(begin, columns);
-    return {};
+    return take(begin, columns);
   });
 }
 

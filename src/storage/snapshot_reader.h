@@ -38,7 +38,9 @@ class SnapshotReader {
   // Each decodes its pieces, calls back, and reports damage to the log.
   // The image of a shard; empty if there is none.
   void shard(unsigned shard, head::ShardImage& image);
-  void columns(const std::function<void(std::uint64_t begin, std::vector<head::TimeColumn>&)>& take);
+  // An error of `take` is damage as well.
+  void columns(
+      const std::function<Status(std::uint64_t begin, std::vector<head::TimeColumn>&)>& take);
   // False if it is not known which files there are.
   bool head_files(std::vector<head::SpillFileInfo>& out);
   // Ascending by id; labels live until `take` returns.

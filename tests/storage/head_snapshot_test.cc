@@ -6,7 +6,9 @@
 #include <set>
 
 #include "db_fixture.h"
+#include "storage/head/snapshot_file.h"
 #include "storage/head/spill_store.h"
+#include "storage/head/time_columns.h"
 
 namespace varve::storage::test {
 namespace {
@@ -85,6 +87,31 @@ Contents make_snapshot(World& world, int scrapes = 300) {
   db.reset();
   world.files.reboot(fs::FaultFs::Keep::kNothing);
   return contents;
+}
+
+TEST_CASE("head snapshot: columns that claim to stand far behind the others are damage", "[storage]") {
+  const std::uint64_t distance = GENERATE(1U << 25, 1U << 27);
+  World world;
+  const Contents expected = make_snapshot(world);
+  const std::string directory = "data/varve/snap";
+  const std::string name = world.files.list(directory)->at(0);
+  const std::string text = world.files.read_file(fs::join(directory, name), 1 << 30).value();
+  std::vector<Error> gaps;
+  auto writer = head::SnapshotWriter::create(world.files, directory,
+                                             *head::parse_snapshot_name(name) + 1);
+  REQUIRE(writer.ok());
+  std::string scratch;
+  for (const head::Piece& piece : head::find_pieces(text, gaps)) {
+    REQUIRE((*writer)->add(piece.info, piece.open(scratch).value()).ok());
+    if (piece.info.kind != head::PieceKind::kColumns) continue;
+    std::string forged;
+    head::encode_columns(distance, std::vector<head::TimeColumn>(1), forged);
+    REQUIRE((*writer)->add(piece.info, forged).ok());
+  }
+  REQUIRE((*writer)->finish().ok());
+  auto db = world.open(with_snapshots(world));
+  CHECK(see(*db) == expected);
+  CHECK_THAT(world.log_text, Catch::Contains(std::to_string(distance)));
 }
 
 TEST_CASE("head snapshot: everything the head has comes back, and goes on", "[storage]") {
