@@ -166,7 +166,7 @@ Status DbImpl::open(fs::FileSystem& files) {
   write_path_->start(*wal_, recovered.next);
   wal_->start(*write_path_);
   head_snapshots_ = std::make_unique<HeadSnapshots>(files, directory_.snap, *head_, *write_path_, *wal_,
-                                                    recovered, options_.snapshot_log_bytes, log_,
+                                                    recovered, options_.snapshot_log_bytes, clock_, log_,
                                                     metrics_);
   register_metrics();
   maintenance_ = std::make_unique<Maintenance>(

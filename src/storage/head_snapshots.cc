@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/head_snapshots.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
+#include <memory>
 #include <utility>
 
 #include "base/try.h"
@@ -16,18 +19,21 @@ using head::PieceKind;
 
 constexpr std::size_t kSeriesPieceBytes = 1 << 20;
 constexpr std::size_t kColumnsPerPiece = 1 << 16;
+constexpr std::chrono::nanoseconds kRetryMin = std::chrono::seconds(1);
+constexpr std::chrono::nanoseconds kRetryMax = std::chrono::minutes(1);
 
 }  // namespace
 
 HeadSnapshots::HeadSnapshots(fs::FileSystem& files, std::string directory, head::Head& head,
                              WritePath& write_path, wal::Log& log, const Recovery& recovered,
-                             std::uint64_t log_bytes_min, base::Logger& logger,
-                             base::MetricsRegistry& metrics)
+                             std::uint64_t log_bytes_min, const base::Clock& clock,
+                             base::Logger& logger, base::MetricsRegistry& metrics)
     : files_(files),
       directory_(std::move(directory)),
       head_(head),
       write_path_(write_path),
       log_(log),
+      clock_(clock),
       logger_(logger),
       log_bytes_min_(log_bytes_min),
       number_(recovered.snapshot.number),
@@ -45,6 +51,7 @@ HeadSnapshots::HeadSnapshots(fs::FileSystem& files, std::string directory, head:
                                  {0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30})) {}
 
 bool HeadSnapshots::due() const {
+  if (failures_ > 0 && clock_.monotonic() < retry_at_) return false;
   const std::uint64_t grown = log_bytes_before_ + log_.written_bytes() - written_before_;
   return log_bytes_min_ == 0 || grown >= std::max(log_bytes_min_, bytes_) ||
          head_.spill().has_dropped() || !damaged_.empty();
@@ -63,25 +70,34 @@ Status HeadSnapshots::take() {
       std::max(number_,
                damaged_.empty() ? 0 : *std::max_element(damaged_.begin(), damaged_.end())) +
       1;
-  auto writer = head::SnapshotWriter::create(files_, directory_, number);
+  std::unique_ptr<head::SnapshotWriter> writer;
   std::uint32_t first_segment = 0;
-  Status status;
-  if (!writer.ok()) {
-    status = std::move(writer).error();
-  } else {
-    status = write(**writer, first_segment);
-    if (status.ok()) {
-      status = (*writer)->finish();
+  Status status = check_space();
+  if (status.ok()) {
+    auto created = head::SnapshotWriter::create(files_, directory_, number);
+    if (created.ok()) {
+      writer = std::move(*created);
     } else {
-      (*writer)->discard();
+      status = std::move(created).error();
+    }
+  }
+  if (writer != nullptr) {
+    status = write(*writer, first_segment);
+    if (status.ok()) {
+      status = writer->finish();
+    } else {
+      writer->discard();
     }
   }
   if (!status.ok()) {
     failed_.add();
+    retry_at_ = clock_.monotonic() + std::min(kRetryMax, kRetryMin * (1U << std::min(failures_, 10U)));
+    ++failures_;
     return std::move(status).error().with("snapshot of the head");
   }
   const std::uint32_t before = std::exchange(number_, number);
-  bytes_ = (*writer)->size_bytes();
+  failures_ = 0;
+  bytes_ = writer->size_bytes();
   written_before_ = written;
   log_bytes_before_ = 0;
   if (before != 0 && std::find(damaged_.begin(), damaged_.end(), before) == damaged_.end()) {
@@ -96,6 +112,17 @@ Status HeadSnapshots::take() {
   logger_.info("storage: snapshot of the head",
                {{"number", number_}, {"bytes", bytes_}, {"duration_s", seconds}});
   return {};
+}
+
+// The one before stays until this one is durable. How much the head has grown is not known before it
+// is written: a tenth more.
+Status HeadSnapshots::check_space() const {
+  const std::uint64_t needed = bytes_ + bytes_ / 10 + head_.spill().pending_bytes();
+  VARVE_TRY_ASSIGN(const std::uint64_t free, files_.free_bytes(directory_));
+  if (free > needed) return {};
+  return Error(ErrorCode::kLimitExceeded,
+               fmt::format("no space on the disk: more than {} bytes are needed, {} are free", needed,
+                           free));
 }
 
 Status HeadSnapshots::write(head::SnapshotWriter& writer, std::uint32_t& first_segment) {

@@ -5,10 +5,12 @@
 // The layout is in head/FORMAT.md, "Snapshot".
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "fs/file_system.h"
@@ -27,18 +29,24 @@ class HeadSnapshots {
   // The references must outlive it. `recovered` is what opening found.
   HeadSnapshots(fs::FileSystem& files, std::string directory, head::Head& head,
                 WritePath& write_path, wal::Log& log, const Recovery& recovered,
-                std::uint64_t log_bytes_min, base::Logger& logger, base::MetricsRegistry& metrics);
+                std::uint64_t log_bytes_min, const base::Clock& clock, base::Logger& logger,
+                base::MetricsRegistry& metrics);
 
-  // The log has grown by as much as the last snapshot has, or files wait to be removed.
+  // The log has grown by as much as the last snapshot has, or files wait to be removed. After a
+  // failure not before a time that doubles from a second to a minute.
   bool due() const;
   // A snapshot would make the next start quicker than replaying what the log has.
   bool worthwhile() const;
 
   // Takes one, durable on return; then lets go of what it makes needless. After an error the one
-  // before is still in force. Memory: what one shard of 32 has, three times over.
+  // before is still in force. kLimitExceeded, before anything is written, if it would not fit on the
+  // disk. Memory: what one shard of 32 has, three times over.
   Status take();
+  // There is room again: due() need not wait.
+  void retry_now() { retry_at_ = {}; }
 
  private:
+  Status check_space() const;
   Status write(head::SnapshotWriter& writer, std::uint32_t& first_segment);
   Status add_columns(head::SnapshotWriter& writer);
   Status add_series(head::SnapshotWriter& writer, std::uint32_t& next_id);
@@ -50,6 +58,7 @@ class HeadSnapshots {
   head::Head& head_;
   WritePath& write_path_;
   wal::Log& log_;
+  const base::Clock& clock_;
   base::Logger& logger_;
 
   const std::uint64_t log_bytes_min_;  // Options::snapshot_log_bytes
@@ -59,6 +68,9 @@ class HeadSnapshots {
   std::uint64_t bytes_;                // of the last one
   std::uint64_t log_bytes_before_;     // in the log when it opened, behind the last snapshot
   std::uint64_t written_before_ = 0;   // Log::written_bytes() when the last one began
+
+  unsigned failures_ = 0;                // since the last one
+  std::chrono::nanoseconds retry_at_{};  // by the monotonic clock
 
   base::Counter& taken_;
   base::Counter& failed_;

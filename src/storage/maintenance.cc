@@ -98,6 +98,10 @@ Status Maintenance::round() {
   reserve_.hold();
   Status status = round_locked();
   if (!status.ok() && status.error().code() == ErrorCode::kLimitExceeded && reserve_.release()) {
+    {
+      const std::lock_guard head_lock(head_mutex_);
+      engine_.head_snapshots.retry_now();
+    }
     status = round_locked();
   }
   return status;

@@ -114,6 +114,30 @@ TEST_CASE("head snapshot: columns that claim to stand far behind the others are 
   CHECK_THAT(world.log_text, Catch::Contains(std::to_string(distance)));
 }
 
+TEST_CASE("head snapshot: on a full disk none is begun, and it is not tried all the time",
+          "[storage]") {
+  World world;
+  auto db = world.open(with_snapshots(world));
+  REQUIRE(wait(*db, append(*db, scrape(0).batch).ticket).ok());
+  world.files.fill_disk_at(world.files.steps() + 1);
+  const auto begun = [&] {
+    const std::vector<fs::FaultFs::Step> steps = world.files.trace();
+    return std::count_if(steps.begin(), steps.end(), [](const fs::FaultFs::Step& step) {
+      return step.path.find("/snap/") != std::string::npos;
+    });
+  };
+  const auto before = begun();
+  CHECK_FALSE(db->maintain().ok());
+  CHECK(begun() == before);
+  CHECK(db->maintain().ok());  // not tried
+  world.files.make_space();
+  CHECK(db->maintain().ok());
+  CHECK(begun() == before);
+  world.clock.advance(std::chrono::minutes(1));
+  CHECK(db->maintain().ok());
+  CHECK(begun() > before);
+}
+
 TEST_CASE("head snapshot: everything the head has comes back, and goes on", "[storage]") {
   World world;
   const Contents expected = make_snapshot(world);
@@ -300,6 +324,7 @@ void run_rounds(World& world, int from, int to, Progress& progress) {
     auto outcome = (*db)->append(round_batch(round).batch);
     if (outcome.ok() && wait(**db, outcome->ticket).ok()) progress.acknowledged.push_back(round);
     if (round % 2 == 1) (void)(*db)->maintain().ok();
+    world.clock.advance(std::chrono::minutes(2));  // a failed snapshot is tried again after a while
     if (round == 4) {
       const std::vector<std::vector<model::Matcher>> one{{equal("s", "2")}};
       progress.delete_tried = true;
