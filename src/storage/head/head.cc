@@ -2,6 +2,7 @@
 #include "storage/head/head.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "base/try.h"
 
@@ -82,7 +83,10 @@ std::shared_ptr<const index::HeadIndex> Head::index() const {
 
 void Head::forget_series(index::IdSpan dead) {
   for (const SeriesId id : dead) index_->remove(id);
-  keys_.remove_if([dead](SeriesId id) { return std::binary_search(dead.begin(), dead.end(), id); });
+  // Every name of the table is asked for while nobody can create a series: a bit, not a search.
+  std::vector<bool> is_dead(std::size_t{bound_.load(std::memory_order_acquire)} + 1);
+  for (const SeriesId id : dead) is_dead[static_cast<std::uint32_t>(id)] = true;
+  keys_.remove_if([&is_dead](SeriesId id) { return is_dead[static_cast<std::uint32_t>(id)]; });
 }
 
 void Head::give_back(index::IdSpan dead) {
