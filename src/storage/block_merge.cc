@@ -123,15 +123,10 @@ block::BlockMeta meta_of(const MergeRequest& request) {
 
 }  // namespace
 
-void sort_by_rank(std::vector<std::shared_ptr<block::Block>>& blocks) {
-  std::sort(blocks.begin(), blocks.end(), [](const auto& a, const auto& b) {
-    if (a->meta().out_of_order != b->meta().out_of_order) return b->meta().out_of_order;
-    return a->meta().ulid > b->meta().ulid;
-  });
-}
-
 Result<std::optional<block::BlockMeta>> merge_blocks(fs::FileSystem& files, MergeRequest request) {
-  sort_by_rank(request.sources);
+  std::sort(request.sources.begin(), request.sources.end(), [](const auto& a, const auto& b) {
+    return block::counts_before(a->meta(), b->meta());
+  });
   std::vector<Cursor> cursors;
   cursors.reserve(request.sources.size());
   for (const auto& source : request.sources) {

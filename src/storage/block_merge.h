@@ -26,12 +26,9 @@ struct MergeRequest {
   const std::atomic<bool>* stop = nullptr;  // set: give up with kCanceled
 };
 
-// What readers of several blocks see where two have a sample of the same time: that of the block
-// that comes first here. Blocks that were cut in order before late ones, the newer before the older.
-void sort_by_rank(std::vector<std::shared_ptr<block::Block>>& blocks);
-
 // Writes and syncs a block with what the sources have and their tombstones leave; nullopt, and no
-// folder, if that is nothing. After an error the folder is the caller's to remove.
+// folder, if that is nothing. Of samples of one time that of the source that block::counts_before()
+// the others stays, as readers had it. After an error the folder is the caller's to remove.
 Result<std::optional<block::BlockMeta>> merge_blocks(fs::FileSystem& files, MergeRequest request);
 
 }  // namespace varve::storage

@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "base/try.h"
 #include "storage/chunk_decode.h"
 #include "storage/sample_merge.h"
 
@@ -56,14 +57,33 @@ std::size_t join_head(const index::Ids& ids, std::span<const index::SeriesHash> 
   return in_head.at.size();
 }
 
+// In order before late, each ascending in time; what overlaps in time, by which sample counts: the
+// first one read stays. Sorting all by that alone would read old times after new ones.
+void sort_for_reading(std::vector<BlockPart>& parts) {
+  const auto range = [](const BlockPart& part) { return part.reader->time_range(); };
+  std::stable_sort(parts.begin(), parts.end(), [&](const BlockPart& a, const BlockPart& b) {
+    return std::pair(a.late, range(a).min_ms) < std::pair(b.late, range(b).min_ms);
+  });
+  for (auto begin = parts.begin(); begin != parts.end();) {
+    Timestamp max_ms = range(*begin).max_ms;
+    auto end = begin + 1;
+    for (; end != parts.end() && end->late == begin->late && range(*end).min_ms <= max_ms; ++end) {
+      max_ms = std::max(max_ms, range(*end).max_ms);
+    }
+    std::sort(begin, end, [](const BlockPart& a, const BlockPart& b) {
+      return block::counts_before(a.reader->block().meta(), b.reader->block().meta());
+    });
+    begin = end;
+  }
+}
+
 }  // namespace
 
 std::unique_ptr<Selection> make_merged_selection(std::unique_ptr<HeadSelection> head,
                                                  const head::KeyTable& keys, Timestamp head_from_ms,
                                                  std::vector<BlockPart> parts, TimeRange range,
                                                  ReadContext& context) {
-  std::stable_partition(parts.begin(), parts.end(),
-                        [](const BlockPart& part) { return !part.late; });
+  sort_for_reading(parts);
   SeriesJoin join;
   std::vector<MergedSelection::BlockSource> blocks;
   std::vector<index::SeriesHash> hashes;
@@ -256,16 +276,27 @@ Status MergedSelection::read_last(std::span<const std::uint32_t> series, TimeRan
   if (range.empty()) return {};
   for (std::uint32_t i = 0; i < series.size(); ++i) {
     LastSample& last = out[i];
+    bool tied = false;  // several places have a sample of that time
     for (const std::uint32_t b : newest_first_) {
       const TimeRange has = blocks_[b].reader->time_range();
       if (has.max_ms < range.min_ms) break;
-      if (last.kind != LastSample::Kind::kNone && has.max_ms <= last.timestamp_ms) break;
+      if (last.kind != LastSample::Kind::kNone && has.max_ms < last.timestamp_ms) break;
       const std::uint32_t ordinal = blocks_[b].of(series[i]);
       if (ordinal == kAbsent || has.min_ms > range.max_ms) continue;
       TimeRange left = range;
-      if (last.kind != LastSample::Kind::kNone) left.min_ms = last.timestamp_ms + 1;
-      blocks_[b].reader->read_last(ordinal, left, last);
+      if (last.kind != LastSample::Kind::kNone) left.min_ms = last.timestamp_ms;
+      LastSample found;
+      blocks_[b].reader->read_last(ordinal, left, found);
+      if (found.kind == LastSample::Kind::kNone) continue;
+      tied = last.kind != LastSample::Kind::kNone && found.timestamp_ms == last.timestamp_ms;
+      if (!tied) last = std::move(found);
     }
+    if (!tied) continue;
+    // Which of them counts is for read() to say.
+    static thread_local SeriesSamples samples;
+    VARVE_TRY(read(series[i], {last.timestamp_ms, last.timestamp_ms}, samples));
+    last = {};
+    take_newest(samples, last);
   }
   return {};
 }

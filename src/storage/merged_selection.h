@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A selection over several blocks and the head: which series of them are one, and their samples in
 // one row. A time that several places have is given back once; the sample that came first stays (in
-// order before late, blocks before the head).
+// order before late, blocks before the head, of blocks the one that block::counts_before() others).
 #pragma once
 
 #include <cstdint>
@@ -27,7 +27,7 @@ struct BlockPart {
   bool late = false;         // the block has what came behind a cut, else what came in order
 };
 
-// Joins the parts. `parts` ascend in time; `head` may be null. Parts whose hashes cannot be read are
+// Joins the parts; `head` may be null. Parts whose hashes cannot be read are
 // reported and left out.
 std::unique_ptr<Selection> make_merged_selection(std::unique_ptr<HeadSelection> head,
                                                  const head::KeyTable& keys,
@@ -76,7 +76,7 @@ class MergedSelection final : public Selection {
   const std::unique_ptr<HeadSelection> head_;
   const Source in_head_;
   const Timestamp head_from_ms_;
-  const std::vector<BlockSource> blocks_;  // in order ones, then late ones; each ascending in time
+  const std::vector<BlockSource> blocks_;  // in order ones, then late ones; see sort_for_reading()
   const std::size_t size_;
   const TimeRange range_;
   ReadContext& context_;

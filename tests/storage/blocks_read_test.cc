@@ -3,6 +3,7 @@
 // block is damaged.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <numeric>
 #include <set>
 
@@ -141,6 +142,67 @@ TEST_CASE("db: times of different blocks are told apart, however many blocks the
     ids.insert(samples.times_id);
   }
   CHECK(ids.size() == kWindows);
+}
+
+TEST_CASE("db: of several late samples of one time the first stays", "[storage]") {
+  // Where the block of the second begins and ends beside that of the first.
+  constexpr Timestamp kDay = kStart - kStart % (24 * kHourMs);
+  const Timestamp beside_ms = GENERATE(Timestamp{0}, -30 * kMinuteMs, 30 * kMinuteMs);
+  CAPTURE(beside_ms);
+  World world(kDay + 10 * 24 * kHourMs);
+  Options options = world.options();
+  options.out_of_order_window = std::chrono::hours(24);
+  options.retention = std::chrono::milliseconds(0);
+  options.idle_after = std::chrono::hours(1000);
+  // Nothing is merged unless asked for.
+  options.block_windows = {std::chrono::hours(24)};
+  auto db = world.open(options);
+  const Labels labels = series_of("late");
+  const Timestamp late_ms = kDay + kHourMs + 1;
+  const auto write = [&](Timestamp t, double value) {
+    BatchBuilder builder;
+    builder.add(labels, t, value);
+    REQUIRE(append(*db, builder.batch).first_error.empty());
+  };
+  // The block of a round is younger than those before.
+  const auto cut = [&](Timestamp until_ms) {
+    write(until_ms, 0);
+    world.clock.advance(std::chrono::hours(1));
+    REQUIRE(db->maintain().ok());
+  };
+  const auto check = [&] {
+    const TimeRange range{late_ms, late_ms};
+    auto querier = db->querier(TimeRange::all());
+    auto selection = (*querier)->select(kAll, TimeRange::all());
+    REQUIRE((*selection)->size() == 1);
+    SeriesSamples samples;
+    REQUIRE((*selection)->read(0, TimeRange::all(), samples).ok());
+    const auto at = std::find(samples.float_times.begin(), samples.float_times.end(), late_ms);
+    REQUIRE(at != samples.float_times.end());
+    CHECK(samples.float_values[static_cast<std::size_t>(at - samples.float_times.begin())] == 1);
+    const std::vector<std::uint32_t> which{0};
+    std::vector<LastSample> last(1);
+    REQUIRE((*selection)->read_last(which, range, last).ok());
+    CHECK(last[0].timestamp_ms == late_ms);
+    CHECK(last[0].value == 1);
+  };
+  write(kDay, 0);
+  cut(kDay + 5 * kHourMs);
+  write(late_ms, 1);
+  check();
+  cut(kDay + 7 * kHourMs);
+  check();
+  write(late_ms, 2);
+  if (beside_ms != 0) write(late_ms + beside_ms, 3);
+  check();  // a block and the head
+  cut(kDay + 9 * kHourMs);
+  const auto blocks = db->blocks();
+  REQUIRE(std::count_if(blocks.begin(), blocks.end(),
+                        [](const auto& meta) { return meta.out_of_order; }) == 2);
+  check();  // two blocks
+  REQUIRE(db->compact().ok());
+  REQUIRE(db->blocks().size() < blocks.size());
+  check();  // the block made of both
 }
 
 TEST_CASE("db: what is damaged in a block is left out, and the result says so", "[storage]") {

@@ -7,6 +7,7 @@
 #include <array>
 #include <nlohmann/json.hpp>
 #include <random>
+#include <tuple>
 
 namespace varve::storage::block {
 namespace {
@@ -15,7 +16,17 @@ constexpr std::string_view kCrockford = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 constexpr std::size_t kUlidCharacters = 26;
 constexpr std::size_t kUlidTimeCharacters = 10;  // 48 bits of milliseconds in 50
 
+const std::string& oldest_source(const BlockMeta& meta) {
+  const auto oldest = std::min_element(meta.sources.begin(), meta.sources.end());
+  return oldest == meta.sources.end() ? meta.ulid : *oldest;
+}
+
 }  // namespace
+
+bool counts_before(const BlockMeta& a, const BlockMeta& b) {
+  if (a.out_of_order != b.out_of_order) return b.out_of_order;
+  return std::tie(oldest_source(a), a.ulid) < std::tie(oldest_source(b), b.ulid);
+}
 
 std::string to_json(const BlockMeta& meta) {
   nlohmann::ordered_json json;

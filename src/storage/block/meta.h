@@ -26,6 +26,12 @@ struct BlockMeta {
   std::uint64_t hash_fingerprint = 0;  // index::SeriesHasher::fingerprint() of its database
 };
 
+// Whether of two samples of the same series and time that of `a` is the one that counts, for readers
+// and for merges alike. What came in order counts before what came late, else what was cut first:
+// the first sample stays. Blocks are as old as the oldest they were made of, so merging neighbours
+// changes no answer. A strict weak order.
+bool counts_before(const BlockMeta& a, const BlockMeta& b);
+
 // One line of JSON, and back; from_json is for hostile text (kCorruption).
 std::string to_json(const BlockMeta& meta);
 Result<BlockMeta> meta_from_json(std::string_view text);
