@@ -37,12 +37,9 @@ void run(const CallPtr& call, std::function<void(const Call&)> work) {
   if (!call->options.enable_admin) {
     return call->fail(ErrorType::kUnavailable, "admin APIs disabled");
   }
-  const bool own_thread = call->services.admin != nullptr;
-  base::ThreadPool* const pool = own_thread ? call->services.admin : call->services.queries;
-  if (!pool->try_post([call, own_thread, work = std::move(work)] {
-        if (own_thread) base::make_this_thread_low_priority();
-        work(*call);
-      })) {
+  base::ThreadPool* const pool =
+      call->services.admin != nullptr ? call->services.admin : call->services.queries;
+  if (!pool->try_post([call, work = std::move(work)] { work(*call); })) {
     call->fail(ErrorType::kUnavailable, "too many administrative requests are waiting");
   }
 }
