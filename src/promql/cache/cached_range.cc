@@ -106,12 +106,13 @@ std::vector<Keepable> keepable(const CachedRange& query, const Numbering& number
     return query.plan.touched(query.expr, numbering.grid(span));
   };
   if (touched({gap.first, gap.first}).max_ms >= settled_before_ms) return parts;
-  // The newest time that steps look at never goes back from step to step.
+  // The newest time that the steps up to one look at never goes back (that of a single step may: the
+  // grid of a subquery whose range is shorter than its step is empty at some).
   std::int64_t settled = gap.first;
   std::int64_t open = gap.last + 1;
   while (open - settled > 1) {
     const std::int64_t middle = settled + (open - settled) / 2;
-    (touched({middle, middle}).max_ms < settled_before_ms ? settled : open) = middle;
+    (touched({gap.first, middle}).max_ms < settled_before_ms ? settled : open) = middle;
   }
   const std::int64_t slot_steps = RangeCache::slot_steps(numbering.step_ms());
   std::int64_t next = gap.first;

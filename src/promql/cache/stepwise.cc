@@ -112,7 +112,12 @@ class Walk {
         return visit_call(as<Call>(expr));
       case ExprKind::kAggregate: {
         const auto& aggregate = as<Aggregate>(expr);
-        if (aggregate.op == AggregateOp::kLimitk) return false;
+        // Of equal values these keep the series that storage gives first, and that depends on where
+        // the samples of the range lie.
+        if (aggregate.op == AggregateOp::kLimitk || aggregate.op == AggregateOp::kTopk ||
+            aggregate.op == AggregateOp::kBottomk) {
+          return false;
+        }
         // A parameter is judged by its extremes over all steps.
         if (aggregate.param != nullptr && !is_constant(*aggregate.param)) return false;
         return visit(*aggregate.operand);
