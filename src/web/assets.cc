@@ -10,11 +10,11 @@
 
 namespace varve::web {
 
-#ifdef VARVE_WEB_EMBEDDED
+#if defined(VARVE_WEB_EMBEDDED) && !defined(VARVE_WEB_NOT_FETCHED)
 std::span<const Asset> assets() { return embedded::assets(); }
 std::string_view index_html() { return embedded::index_html(); }
 #else
-// npm was not there at build time.
+// npm, or what it should fetch, was not there at build time.
 std::span<const Asset> assets() { return {}; }
 std::string_view index_html() { return {}; }
 #endif

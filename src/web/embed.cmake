@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# cmake -DFOLDER=<bundle> -DOUTPUT=<file.inc> -P embed.cmake
+# Included by bundle.cmake with FOLDER, the bundle, and OUTPUT, a file.
 # Writes what embeds a bundle, for assets.cc to include: the assembler includes the files as they are, which
 # takes no time where arrays of numbers would take minutes.
 file(GLOB files RELATIVE "${FOLDER}" "${FOLDER}/*.gz")
