@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { drawnColumns, summarize, toChartData } from "../../src/web/app/parts/chart_data";
+import {
+  drawnColumns,
+  largestAt,
+  summarize,
+  toChartData,
+} from "../../src/web/app/parts/chart_data";
 
 const range = { startS: 100, endS: 130, stepS: 10 };
 
@@ -64,4 +69,29 @@ test("what is drawn below zero stacks downwards; percent stacks fill a hundred",
 test("a summary leaves gaps out", () => {
   expect(summarize([1, null, 3])).toEqual({ last: 3, min: 1, max: 3, mean: 2, sum: 4 });
   expect(summarize([null])).toBeUndefined();
+});
+
+test("samples that no axis has a place for are counted", () => {
+  const metric = { __name__: "odd" };
+  const values: [number, string][] = [
+    [100, "NaN"],
+    [110, "-Inf"],
+    [120, "1"],
+  ];
+  expect(toChartData([{ metric, values }], range, "").notFinite).toBe(2);
+});
+
+test("a tooltip lists the largest series, and the one pointed at whatever its size", () => {
+  const series = [5, 9, null, 1, 7].map((value, at) => ({
+    name: String(at),
+    labels: {},
+    values: [value],
+  }));
+  const shown = [0, 1, 2, 3, 4];
+  const order = (focused: number | null) =>
+    largestAt(series, shown, 0, focused, 2).rows.map((row) => row.series);
+  expect(order(null)).toEqual([1, 4]);
+  expect(order(3)).toEqual([1, 3]);
+  expect(largestAt(series, shown, 0, null, 2).more).toBe(2);
+  expect(largestAt(series, [2], 0, null, 2)).toEqual({ rows: [], more: 0 });
 });

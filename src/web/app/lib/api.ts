@@ -90,8 +90,9 @@ async function answer<T>(path: string, init: RequestInit): Promise<Answer<T>> {
     return { data: body.data as T, warnings: body.warnings ?? [], infos: body.infos ?? [] };
   }
   const message = body?.error ?? (text.slice(0, 300) || response.statusText);
-  const kind: ErrorKind =
-    response.status === 503 ? "busy" : response.status < 500 ? "refused" : "failed";
+  // 502 and 504 are a proxy's words for a server that restarts.
+  const waits = [502, 503, 504].includes(response.status);
+  const kind: ErrorKind = waits ? "busy" : response.status < 500 ? "refused" : "failed";
   throw new ApiError(kind, message, response.status, body?.errorType ?? "");
 }
 

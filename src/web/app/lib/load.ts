@@ -7,19 +7,28 @@ export interface Loaded<T> {
   data: T | undefined;
   error: ApiError | undefined;
   loading: boolean;
+  stale: boolean; // the data answers keys that have changed since
   reload: () => void;
 }
 
+function same(a: readonly unknown[] | undefined, b: readonly unknown[]): boolean {
+  return a !== undefined && a.length === b.length && a.every((key, i) => Object.is(key, b[i]));
+}
+
 // Runs `load` whenever a key changes, on reload(), and every `refreshMs` (0: never) while the page is
-// visible. After a failed try it tries again by itself, at first after two seconds.
+// visible. Where the server could not answer it tries again by itself, at first after two seconds;
+// what the server refused is tried again at the next refresh.
 export function useLoad<T>(
   load: (signal: AbortSignal) => Promise<T>,
   keys: readonly unknown[],
   refreshMs = 0,
 ): Loaded<T> {
-  const [state, setState] = useState<{ data?: T; error?: ApiError; loading: boolean }>({
-    loading: true,
-  });
+  const [state, setState] = useState<{
+    data?: T;
+    of?: readonly unknown[]; // the keys of data
+    error?: ApiError;
+    loading: boolean;
+  }>({ loading: true });
   const [turn, setTurn] = useState(0);
   const failures = useRef(0);
   useEffect(() => {
@@ -30,7 +39,7 @@ export function useLoad<T>(
       (data) => {
         if (abort.signal.aborted) return;
         failures.current = 0;
-        setState({ data, loading: false });
+        setState({ data, of: keys, loading: false });
         if (refreshMs > 0) again(refreshMs * (0.9 + 0.2 * Math.random()));
       },
       (cause: unknown) => {
@@ -39,6 +48,8 @@ export function useLoad<T>(
         setState((old) => ({ ...old, error, loading: false }));
         if (error.kind === "network" || error.kind === "busy") {
           again(Math.min(2000 * 2 ** failures.current++, 30_000));
+        } else if (refreshMs > 0) {
+          again(refreshMs);
         }
       },
     );
@@ -57,6 +68,7 @@ export function useLoad<T>(
     data: state.data,
     error: state.error,
     loading: state.loading,
+    stale: state.data !== undefined && !same(state.of, keys),
     reload: () => setTurn((t) => t + 1),
   };
 }

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// A time-series chart: uPlot with our legend. Drag to zoom; charts with one `syncKey` share the
-// crosshair.
+// A time-series chart: uPlot with our tooltip and legend. Drag to zoom; charts with one `syncKey`
+// share the crosshair.
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 import { dark, zone } from "../lib/settings";
-import { formatTime } from "../lib/time";
-import { formatValue } from "../lib/units";
-import { type ChartData, drawnColumns, type Summary } from "./chart_data";
-import { type ChartStyle, chartOptions, colorFor, type Mark } from "./chart_options";
+import { type ChartData, type ChartPoint, drawnColumns, type Summary } from "./chart_data";
+import { type ChartStyle, chartOptions, type Hover, type Mark } from "./chart_options";
+import { ChartTooltip } from "./chart_tooltip";
 import { Legend, type LegendKind } from "./legend";
 
 export type { ChartStyle } from "./chart_options";
 
 const noMarks: Mark[] = [];
+const noPoints: ChartPoint[] = [];
 const allSummaries: (keyof Summary)[] = ["last", "min", "mean", "max"];
 
 export function Chart(props: {
@@ -22,15 +22,20 @@ export function Chart(props: {
   syncKey: string;
   onZoom: (fromMs: number, toMs: number) => void;
   marks?: Mark[];
+  points?: ChartPoint[]; // exemplars
+  onPoint?: (point: ChartPoint) => void; // one was clicked
   legend?: LegendKind;
   legendValues?: (keyof Summary)[];
 }) {
-  const { data, style, height, syncKey, marks = noMarks, legend = "table" } = props;
+  const { data, style, height, syncKey, marks = noMarks, points = noPoints } = props;
+  const { legend = "table" } = props;
   const box = useRef<HTMLDivElement>(null);
-  const zoom = useRef(props.onZoom);
-  zoom.current = props.onZoom;
+  const latest = useRef(props);
+  latest.current = props;
   const [hidden, setHidden] = useState<ReadonlySet<string>>(new Set());
-  const [hover, setHover] = useState<{ at: number; series: number | null } | null>(null);
+  const [hover, setHover] = useState<Hover | null>(null);
+  const [focused, setFocused] = useState<number | null>(null);
+  const [inside, setInside] = useState(false); // other charts' crosshairs come with ours
   const isDark = dark.value;
   const timeZone = zone.value;
   const styleKey = JSON.stringify(style);
@@ -39,6 +44,13 @@ export function Chart(props: {
     () => data.series.flatMap((s, at) => (hidden.has(s.name) ? [] : [at])),
     [data, hidden],
   );
+  const notPositive = useMemo(() => {
+    if (!style.log) return 0;
+    return data.series.reduce(
+      (sum, s) => sum + s.values.filter((v) => v !== null && v <= 0).length,
+      0,
+    );
+  }, [data, style.log]);
 
   useEffect(() => {
     const element = box.current;
@@ -50,12 +62,11 @@ export function Chart(props: {
       : columns;
     const size = { width: Math.max(element.clientWidth, 100), height };
     const made = new uPlot(
-      chartOptions(data, shown, stacked, style, marks, size, syncKey, {
-        zoom: (from, to) => zoom.current(from, to),
-        hover: (at, series) =>
-          setHover((old) =>
-            at === null ? null : { at, series: series ?? (old?.at === at ? old.series : null) },
-          ),
+      chartOptions(data, shown, stacked, style, marks, points, size, syncKey, {
+        zoom: (from, to) => latest.current.onZoom(from, to),
+        hover: setHover,
+        focus: setFocused,
+        pick: (point) => latest.current.onPoint?.(point),
       }),
       [data.timesS, ...logged] as uPlot.AlignedData,
       element,
@@ -68,7 +79,7 @@ export function Chart(props: {
       observer.disconnect();
       made.destroy();
     };
-  }, [data, shown, styleKey, marks, height, syncKey, isDark, timeZone]);
+  }, [data, shown, styleKey, marks, points, height, syncKey, isDark, timeZone]);
 
   const pick = (name: string, toggle: boolean) =>
     setHidden((old) => {
@@ -83,10 +94,37 @@ export function Chart(props: {
 
   return (
     <div class="chart">
-      <div class="plot" ref={box} style={{ height: `${height}px` }} />
-      <p class="hover">
-        {hover && <HoverLine data={data} hover={hover} style={style} marks={marks} dark={isDark} />}
-      </p>
+      <div
+        class="plot"
+        ref={box}
+        style={{ height: `${height}px` }}
+        onPointerEnter={() => setInside(true)}
+        onPointerLeave={() => setInside(false)}
+      />
+      {inside && hover && (
+        <ChartTooltip
+          data={data}
+          shown={shown}
+          hover={hover}
+          focused={focused}
+          style={style}
+          marks={marks}
+        />
+      )}
+      {data.dropped > 0 && (
+        <p class="muted chart-note">
+          The first {data.series.length} of {data.series.length + data.dropped} series are drawn;
+          aggregate them (sum by …) or choose with topk.
+        </p>
+      )}
+      {Boolean(data.notFinite) && (
+        <p class="muted chart-note">{data.notFinite} samples are NaN or infinite: gaps here.</p>
+      )}
+      {notPositive > 0 && (
+        <p class="muted chart-note">
+          {notPositive} samples are zero or negative, which a logarithmic axis has no place for.
+        </p>
+      )}
       <Legend
         data={data}
         hidden={hidden}
@@ -97,40 +135,5 @@ export function Chart(props: {
         onPick={pick}
       />
     </div>
-  );
-}
-
-function HoverLine(props: {
-  data: ChartData;
-  hover: { at: number; series: number | null };
-  style: ChartStyle;
-  marks: Mark[];
-  dark: boolean;
-}) {
-  const { data, hover, style } = props;
-  const time = data.timesS[hover.at];
-  if (time === undefined) return null;
-  const series = hover.series === null ? undefined : data.series[hover.series];
-  const value = series?.values[hover.at];
-  const near = ((data.timesS.at(-1) ?? 0) - (data.timesS[0] ?? 0)) / 200;
-  const mark = props.marks.find((m) => m.fromS - near <= time && time <= m.toS + near);
-  const unit = series?.look?.unit ?? style.unit;
-  return (
-    <>
-      <b>{formatTime(time * 1000, zone.value)}</b>
-      {series && (
-        <>
-          {" "}
-          <i class="swatch" style={{ background: colorFor(data, hover.series ?? 0, props.dark) }} />{" "}
-          {series.name}{" "}
-          <b>
-            {value === null || value === undefined
-              ? "no sample"
-              : formatValue(value, unit, series.look?.decimals ?? style.decimals)}
-          </b>
-        </>
-      )}
-      {mark && <span class="muted"> · {mark.text}</span>}
-    </>
   );
 }

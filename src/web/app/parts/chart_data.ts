@@ -32,6 +32,14 @@ export interface ChartData {
   timesS: number[];
   series: ChartSeries[];
   dropped: number; // series beyond the limit
+  notFinite?: number; // samples that are NaN or infinite, which no axis has a place for
+}
+// A single sample drawn above the lines: an exemplar.
+export interface ChartPoint {
+  timeS: number;
+  value: number;
+  labels: Record<string, string>;
+  series: Record<string, string>;
 }
 
 export interface StepRange {
@@ -69,12 +77,18 @@ export function toChartData(
   limit = drawnSeriesMax,
 ): ChartData {
   const timesS = timesOf(range);
-  const series = matrix.slice(0, limit).map((item) => ({
+  const drawn = matrix.slice(0, limit);
+  const series = drawn.map((item) => ({
     name: legendText(legend, item.metric),
     labels: item.metric,
     values: valuesOn(item, range, timesS.length),
   }));
-  return { timesS, series, dropped: Math.max(0, matrix.length - limit) };
+  const notFinite = drawn.reduce(
+    (sum, item) =>
+      sum + (item.values ?? []).filter(([, text]) => !Number.isFinite(parseValue(text))).length,
+    0,
+  );
+  return { timesS, series, dropped: Math.max(0, matrix.length - limit), notFinite };
 }
 
 // What is drawn: signs turned, stacks summed up (those above and below zero apart); gaps count as 0
@@ -135,6 +149,25 @@ export function summarize(values: (number | null)[]): Summary | undefined {
     ++count;
   }
   return last === undefined ? undefined : { last, min, max, mean: sum / count, sum };
+}
+
+// The series at one time, the largest value first, at most `limit`; `focused` is always among them.
+export function largestAt(
+  series: ChartSeries[],
+  shown: number[],
+  at: number,
+  focused: number | null,
+  limit: number,
+): { rows: { series: number; value: number }[]; more: number } {
+  const all = shown.flatMap((index) => {
+    const value = series[index]?.values[at];
+    return value === null || value === undefined ? [] : [{ series: index, value }];
+  });
+  all.sort((a, b) => b.value - a.value);
+  const rows = all.slice(0, limit);
+  const place = all.findIndex((row) => row.series === focused);
+  if (place >= limit) rows[limit - 1] = all[place] as (typeof all)[number];
+  return { rows, more: all.length - rows.length };
 }
 
 // Colours that stay apart for many series, for a light or a dark ground.

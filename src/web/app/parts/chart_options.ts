@@ -4,7 +4,7 @@ import uPlot from "uplot";
 import { dark, zone } from "../lib/settings";
 import { formatTime } from "../lib/time";
 import { formatValue } from "../lib/units";
-import { type ChartData, seriesColor } from "./chart_data";
+import { type ChartData, type ChartPoint, seriesColor } from "./chart_data";
 
 export interface ChartStyle {
   mode: "line" | "stacked" | "points";
@@ -25,9 +25,68 @@ export interface Mark {
   color: string;
   text: string;
 }
+// Where the pointer is: the index of the time, the place in the window, and the point close by.
+export interface Hover {
+  at: number;
+  x: number;
+  y: number;
+  point?: ChartPoint;
+}
 export interface ChartEvents {
   zoom: (fromMs: number, toMs: number) => void;
-  hover: (at: number | null, series: number | null) => void;
+  hover: (hover: Hover | null) => void;
+  focus: (series: number | null) => void;
+  pick: (point: ChartPoint) => void;
+}
+
+const pointReachPx = 9;
+// An exemplar's value need not be of the lines' unit (think of a rate): outside of the axis it is
+// drawn at its edge.
+function pointPlace(plot: uPlot, point: ChartPoint): { x: number; y: number } {
+  const { bbox } = plot;
+  const y = plot.valToPos(point.value, "y", true);
+  const inside = Number.isFinite(y)
+    ? Math.min(Math.max(y, bbox.top + 5), bbox.top + bbox.height - 5)
+    : bbox.top + 5;
+  return { x: plot.valToPos(point.timeS, "x", true), y: inside };
+}
+
+function nearestPoint(plot: uPlot, points: ChartPoint[]): ChartPoint | undefined {
+  const { left, top } = plot.cursor;
+  if (left === undefined || top === undefined || left < 0) return undefined;
+  const ratio = devicePixelRatio || 1;
+  const x = left * ratio + plot.bbox.left;
+  const y = top * ratio + plot.bbox.top;
+  let best: ChartPoint | undefined;
+  let least = pointReachPx * ratio;
+  for (const point of points) {
+    const place = pointPlace(plot, point);
+    const distance = Math.hypot(place.x - x, place.y - y);
+    if (distance >= least) continue;
+    least = distance;
+    best = point;
+  }
+  return best;
+}
+
+function drawPoints(plot: uPlot, points: ChartPoint[]): void {
+  const { ctx } = plot;
+  const size = 4 * (devicePixelRatio || 1);
+  ctx.fillStyle = dark.value ? "#fbbf4a" : "#b45309";
+  ctx.strokeStyle = dark.value ? "#10141c" : "#ffffff";
+  ctx.lineWidth = 1;
+  ctx.setLineDash([]);
+  for (const point of points) {
+    const { x, y } = pointPlace(plot, point);
+    ctx.beginPath();
+    ctx.moveTo(x, y - size);
+    ctx.lineTo(x + size, y);
+    ctx.lineTo(x, y + size);
+    ctx.lineTo(x - size, y);
+    ctx.closePath();
+    ctx.fill();
+    ctx.stroke();
+  }
 }
 
 function axisTime(ms: number, spanS: number): string {
@@ -78,7 +137,7 @@ function path(look: ChartData["series"][number]["look"]): uPlot.Series.PathBuild
   return look?.smooth ? spline?.() : undefined;
 }
 
-function drawAbove(style: ChartStyle, marks: Mark[]): (plot: uPlot) => void {
+function drawAbove(style: ChartStyle, marks: Mark[], points: ChartPoint[]): (plot: uPlot) => void {
   return (plot) => {
     const { ctx, bbox } = plot;
     ctx.save();
@@ -106,6 +165,7 @@ function drawAbove(style: ChartStyle, marks: Mark[]): (plot: uPlot) => void {
       ctx.lineTo(from, bbox.top + bbox.height);
       ctx.stroke();
     }
+    drawPoints(plot, points);
     ctx.restore();
   };
 }
@@ -120,6 +180,7 @@ export function chartOptions(
   stacked: boolean[],
   style: ChartStyle,
   marks: Mark[],
+  points: ChartPoint[],
   size: { width: number; height: number },
   syncKey: string,
   events: ChartEvents,
@@ -199,7 +260,15 @@ export function chartOptions(
       }),
     ],
     hooks: {
-      draw: [drawAbove(style, marks)],
+      draw: [drawAbove(style, marks, points)],
+      ready: [
+        (plot) => {
+          plot.over.addEventListener("click", () => {
+            const point = nearestPoint(plot, points);
+            if (point) events.pick(point);
+          });
+        },
+      ],
       setSelect: [
         (plot) => {
           if (plot.select.width < 4) return;
@@ -209,13 +278,17 @@ export function chartOptions(
           events.zoom(from, to);
         },
       ],
-      setCursor: [(plot) => events.hover(plot.cursor.idx ?? null, null)],
-      setSeries: [
-        (plot, at) => {
-          if (at === null) return;
-          events.hover(plot.cursor.idx ?? null, at > 0 ? (shown[at - 1] ?? null) : null);
+      setCursor: [
+        (plot) => {
+          const at = plot.cursor.idx;
+          if (at === null || at === undefined) return events.hover(null);
+          const box = plot.over.getBoundingClientRect();
+          const point = points.length > 0 ? nearestPoint(plot, points) : undefined;
+          const { left = 0, top = 0 } = plot.cursor;
+          events.hover({ at, x: box.left + left, y: box.top + top, ...(point ? { point } : {}) });
         },
       ],
+      setSeries: [(_, at) => events.focus(at !== null && at > 0 ? (shown[at - 1] ?? null) : null)],
     },
   };
 }

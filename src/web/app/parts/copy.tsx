@@ -1,13 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 import { useState } from "preact/hooks";
 
+// The clipboard proper is there only over TLS and on localhost; elsewhere a selection is copied.
+export async function copyText(text: string): Promise<boolean> {
+  if (navigator.clipboard) {
+    try {
+      await navigator.clipboard.writeText(text);
+      return true;
+    } catch {
+      // Not allowed here: the old way may be.
+    }
+  }
+  const field = document.createElement("textarea");
+  field.value = text;
+  field.className = "hidden";
+  document.body.append(field);
+  field.select();
+  const done = document.execCommand("copy");
+  field.remove();
+  return done;
+}
+
 // Copies a text; shows for a moment that it did.
 export function CopyButton(props: { text: string; title?: string }) {
   const [done, setDone] = useState(false);
   const copy = () => {
-    void navigator.clipboard?.writeText(props.text).then(() => {
-      setDone(true);
-      setTimeout(() => setDone(false), 1200);
+    void copyText(props.text).then((copied) => {
+      setDone(copied);
+      if (copied) setTimeout(() => setDone(false), 1200);
     });
   };
   return (

@@ -14,10 +14,14 @@ export function LazyEditor(props: EditorProps) {
   const [editor, setEditor] = useState(() => loaded);
   useEffect(() => {
     if (loaded) return;
-    void import("./editor").then((module) => {
-      loaded = module.default;
-      setEditor(() => loaded);
-    });
+    // Where it cannot be fetched (the server restarts) the plain field serves.
+    import("./editor").then(
+      (module) => {
+        loaded = module.default;
+        setEditor(() => loaded);
+      },
+      () => undefined,
+    );
   }, []);
   const Editor = editor;
   if (Editor) return <Editor {...props} />;

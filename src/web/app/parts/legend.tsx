@@ -51,11 +51,6 @@ export function Legend(props: {
       {row.name}
     </button>
   );
-  const dropped = data.dropped > 0 && (
-    <p class="muted">
-      {data.dropped} more series are not drawn; aggregate them (sum by …) or use topk to choose.
-    </p>
-  );
   if (kind === "list") {
     return (
       <div class="legend list">
@@ -70,7 +65,6 @@ export function Legend(props: {
             ))}
           </span>
         ))}
-        {dropped}
       </div>
     );
   }
@@ -108,7 +102,6 @@ export function Legend(props: {
           ))}
         </tbody>
       </table>
-      {dropped}
     </div>
   );
 }
