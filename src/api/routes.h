@@ -47,6 +47,7 @@ std::span<const Route> query_routes();
 std::span<const Route> parse_query_routes();
 std::span<const Route> series_routes();
 std::span<const Route> status_routes();
+std::span<const Route> cardinality_routes();
 std::span<const Route> target_routes();
 std::span<const Route> rule_routes();
 std::span<const Route> lifecycle_routes();

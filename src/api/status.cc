@@ -130,7 +130,8 @@ void tsdb(const CallPtr& call) {
                     .done());
 }
 
-// As tsdb.BlockMeta in JSON, whose maxTime is the first millisecond that is not in the block.
+// As tsdb.BlockMeta in JSON, whose maxTime is the first millisecond that is not in the block. What
+// Prometheus does not tell stands under a key of its own.
 std::string block_json(const storage::block::BlockMeta& meta) {
   std::string sources = "[";
   for (const std::string& source : meta.sources) {
@@ -151,6 +152,12 @@ std::string block_json(const storage::block::BlockMeta& meta) {
                         .done())
       .raw("compaction", Object().number("level", meta.level).raw("sources", sources).done())
       .number("version", 1)
+      .raw("varve", Object()
+                        .number("sizeBytes", meta.bytes)
+                        .number("windowStart", meta.window_begin_ms)
+                        .number("windowEnd", meta.window_end_ms)
+                        .raw("outOfOrder", meta.out_of_order ? "true" : "false")
+                        .done())
       .done();
 }
 
