@@ -36,3 +36,14 @@ export function differingLabels(all: LabelSet[]): string[] {
   const names = new Set(all.flatMap((labels) => Object.keys(labels)));
   return [...names].filter((name) => all.some((labels) => labels[name] !== first[name])).sort();
 }
+
+// A selector with one more matcher.
+export function narrowed(selector: string, matcher: string): string {
+  const text = selector.trim();
+  if (text === "") return `{${matcher}}`;
+  const [, name = text, inside = ""] = /^([^{]*)\{(.*)\}$/s.exec(text) ?? [];
+  // A name may not be given twice; there is only this one then.
+  if (name.trim() !== "" && matcher.startsWith("__name__=")) return text;
+  const old = inside.trim().replace(/,$/, "");
+  return `${name.trim()}{${old === "" ? matcher : `${old},${matcher}`}}`;
+}

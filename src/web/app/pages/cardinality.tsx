@@ -1,22 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
-// Cardinality: which metrics, labels and pairs the series of the head are made of, with a way down
-// from each to its parts.
-import { useState } from "preact/hooks";
+// Cardinality: which metrics, labels and pairs the series of a time consist of, what grew since
+// another time, and a way down from each to its parts.
 import { get } from "../lib/api";
-import { labelName, quote } from "../lib/labels";
-import { useLoad } from "../lib/load";
-import { go, place } from "../lib/router";
+import { labelName, narrowed, quote } from "../lib/labels";
+import { type Loaded, useLoad } from "../lib/load";
+import { go, href, place } from "../lib/router";
 import { zone } from "../lib/settings";
 import { formatTime } from "../lib/time";
 import { formatValue } from "../lib/units";
-import { DataTable } from "../parts/data_table";
+import { CopyButton } from "../parts/copy";
+import { DataTable, type TableColumn } from "../parts/data_table";
 import { ErrorNotice, Notice } from "../parts/notice";
+import { comparedRange, countedRange } from "./cardinality_range";
 
-interface Count {
+interface Entry {
   name: string;
   value: number;
+  before?: number;
+  new?: number;
+  label?: string;
+  labelValue?: string;
 }
-interface TsdbStatus {
+interface Counted {
+  range: { start: number; end: number };
+  compared?: { start: number; end: number };
+  series: { value: number; before?: number; new?: number; gone?: number };
+  seriesCountByMetricName: Entry[];
+  labelValueCountByLabelName: Entry[];
+  seriesCountByLabelValuePair: Entry[];
+}
+interface HeadStatus {
   headStats: {
     numSeries: number;
     numLabelPairs: number;
@@ -24,210 +37,384 @@ interface TsdbStatus {
     minTime: number;
     maxTime: number;
   };
-  seriesCountByMetricName: Count[];
-  labelValueCountByLabelName: Count[];
-  memoryInBytesByLabelName: Count[];
-  seriesCountByLabelValuePair: Count[];
+  memoryInBytesByLabelName: Entry[];
+}
+
+interface Choice {
+  selector: string;
+  at: string;
+  against: string;
+  sort: string;
+  limit: number;
+}
+const standard: Choice = { selector: "", at: "24h", against: "none", sort: "count", limit: 20 };
+
+function readChoice(): Choice {
+  const p = place.value.parameters;
+  return {
+    selector: p.get("selector") ?? standard.selector,
+    at: p.get("at") ?? standard.at,
+    against: p.get("against") ?? standard.against,
+    sort: p.get("sort") === "growth" ? "growth" : "count",
+    limit: Math.min(Math.max(Number(p.get("limit")) || standard.limit, 1), 10_000),
+  };
+}
+
+function change(next: Partial<Choice>): void {
+  const choice = { ...readChoice(), ...next };
+  const parameters = new URLSearchParams();
+  for (const key of Object.keys(standard) as (keyof Choice)[]) {
+    if (choice[key] !== standard[key]) parameters.set(key, String(choice[key]));
+  }
+  go("cardinality", parameters);
+}
+
+function signed(value: number): string {
+  return (value > 0 ? "+" : value < 0 ? "−" : "±") + formatValue(Math.abs(value));
 }
 
 function Counts(props: {
   title: string;
-  rows: Count[];
+  counted: string; // what the numbers are of
+  rows: Entry[];
+  compared: boolean;
+  total: number;
   unit?: string;
-  total?: number;
-  pick?: (name: string) => void;
+  matcher?: (row: Entry) => string;
+  selector: string;
 }) {
-  const { rows, total, pick } = props;
-  const most = Math.max(1, ...rows.map((row) => row.value));
+  const { rows, total, compared, matcher, selector, unit = "short" } = props;
+  const most = Math.max(1, ...rows.map((row) => Math.max(row.value, row.before ?? 0)));
+  const columns: TableColumn<Entry>[] = [
+    {
+      title: "Name",
+      sort: (row) => row.name,
+      show: (row) => (
+        <div class="bar-cell">
+          <i class="bar" style={{ width: `${(100 * row.value) / most}%` }} />
+          {matcher ? (
+            <button
+              type="button"
+              class="link"
+              title="Look into it"
+              onClick={() => change({ selector: narrowed(selector, matcher(row)) })}
+            >
+              {row.name}
+            </button>
+          ) : (
+            <span>{row.name}</span>
+          )}
+        </div>
+      ),
+    },
+    {
+      title: props.counted,
+      number: true,
+      sort: (row) => row.value,
+      show: (row) => <span title={String(row.value)}>{formatValue(row.value, unit)}</span>,
+    },
+  ];
+  if (compared) {
+    columns.push({
+      title: "Change",
+      number: true,
+      sort: (row) => row.value - (row.before ?? 0),
+      show: (row) => {
+        const by = row.value - (row.before ?? 0);
+        return (
+          <span
+            class={by > 0 ? "grew" : by < 0 ? "shrank" : "muted"}
+            title={`before: ${row.before}`}
+          >
+            {signed(by)}
+          </span>
+        );
+      },
+    });
+    if (rows.some((row) => row.new !== undefined)) {
+      columns.push({
+        title: "New",
+        number: true,
+        sort: (row) => row.new ?? 0,
+        show: (row) => formatValue(row.new ?? 0),
+      });
+    }
+  } else if (total > 0) {
+    columns.push({
+      title: "Share",
+      number: true,
+      show: (row) => formatValue((100 * row.value) / total, "percent", 1),
+    });
+  }
+  if (matcher) {
+    columns.push({
+      title: "",
+      show: (row) => {
+        const picked = narrowed(selector, matcher(row));
+        const explore = (expression: string, tab: string) =>
+          href("explore", new URLSearchParams({ "g0.expr": expression, "g0.tab": tab }));
+        return (
+          <span class="actions">
+            <a href={explore(`topk(100, ${picked})`, "table")} title="A hundred of these series">
+              series
+            </a>
+            <a href={explore(`count(${picked})`, "graph")} title="How many there were over time">
+              query
+            </a>
+            <CopyButton text={picked} title="Copy the selector" />
+          </span>
+        );
+      },
+    });
+  }
   return (
     <section class="panel">
       <h2>{props.title}</h2>
-      <DataTable
-        caption={props.title}
-        rows={rows}
-        rowKey={(row) => row.name}
-        columns={[
-          {
-            title: "Name",
-            sort: (row) => row.name,
-            show: (row) => (
-              <div class="bar-cell">
-                <i class="bar" style={{ width: `${(100 * row.value) / most}%` }} />
-                {pick ? (
-                  <button type="button" class="link" onClick={() => pick(row.name)}>
-                    {row.name}
-                  </button>
-                ) : (
-                  row.name
-                )}
-              </div>
-            ),
-          },
-          {
-            title: "Count",
-            number: true,
-            sort: (row) => row.value,
-            show: (row) => formatValue(row.value, props.unit ?? "short"),
-          },
-          ...(total
-            ? [
-                {
-                  title: "Share",
-                  number: true,
-                  show: (row: Count) => formatValue((100 * row.value) / total, "percent", 1),
-                },
-              ]
-            : []),
-        ]}
-      />
-    </section>
-  );
-}
-
-// The labels of one selection: distinct values of each.
-function Focus(props: { selector: string }) {
-  const { selector } = props;
-  const loaded = useLoad(
-    async (signal) => {
-      const series = await get<Record<string, string>[]>(
-        "api/v1/series",
-        { "match[]": selector, start: Date.now() / 1000 - 7200, limit: 100_000 },
-        signal,
-      );
-      const values = new Map<string, Map<string, number>>();
-      for (const labels of series.data) {
-        for (const [name, value] of Object.entries(labels)) {
-          const counts = values.get(name) ?? new Map<string, number>();
-          counts.set(value, (counts.get(value) ?? 0) + 1);
-          values.set(name, counts);
-        }
-      }
-      const labels = [...values.entries()]
-        .map(([name, counts]) => ({
-          name,
-          value: counts.size,
-          top: [...counts.entries()].sort((a, b) => b[1] - a[1]).slice(0, 5),
-        }))
-        .sort((a, b) => b.value - a.value);
-      return { count: series.data.length, labels };
-    },
-    [selector],
-  );
-  return (
-    <section class="panel">
-      <h2>
-        <code>{selector}</code>{" "}
-        <span class="muted">{loaded.data && `${loaded.data.count} series in two hours`}</span>
-      </h2>
-      {loaded.error && <ErrorNotice error={loaded.error} />}
-      {loaded.data && (
-        <DataTable
-          caption="Labels of the selection"
-          rows={loaded.data.labels}
-          rowKey={(row) => row.name}
-          columns={[
-            { title: "Label", sort: (row) => row.name, show: (row) => row.name },
-            { title: "Values", number: true, sort: (row) => row.value, show: (row) => row.value },
-            {
-              title: "Most series",
-              show: (row) => row.top.map(([value, n]) => `${value} (${n})`).join(", "),
-            },
-          ]}
-        />
+      {rows.length === 0 ? (
+        <p class="muted">None.</p>
+      ) : (
+        <DataTable caption={props.title} rows={rows} rowKey={(row) => row.name} columns={columns} />
       )}
     </section>
   );
 }
 
-export function CardinalityPage() {
-  const [limit, setLimit] = useState(20);
-  const loaded = useLoad(
-    (signal) => get<TsdbStatus>("api/v1/status/tsdb", { limit }, signal),
-    [limit],
+function Head(props: { loaded: Loaded<{ data: HeadStatus }> }) {
+  const { loaded } = props;
+  const head = loaded.data?.data.headStats;
+  const facts: [string, string, string][] = head
+    ? [
+        ["Series in memory", formatValue(head.numSeries), String(head.numSeries)],
+        ["Label pairs", formatValue(head.numLabelPairs), String(head.numLabelPairs)],
+        ["Chunks", formatValue(head.chunkCount), String(head.chunkCount)],
+        ["Oldest in memory", formatTime(head.minTime, zone.value).slice(0, 19), ""],
+        ["Newest", formatTime(head.maxTime, zone.value).slice(0, 19), ""],
+      ]
+    : [];
+  return (
+    <>
+      {loaded.error && <ErrorNotice error={loaded.error} />}
+      <dl class="facts">
+        {facts.map(([name, text, title]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd title={title}>{text}</dd>
+          </div>
+        ))}
+      </dl>
+    </>
   );
-  const selector = place.value.parameters.get("selector") ?? "";
-  const focus = (next: string) =>
-    go("cardinality", new URLSearchParams(next ? { selector: next } : {}));
-  const status = loaded.data?.data;
-  const total = status?.headStats.numSeries ?? 0;
+}
+
+function Toolbar(props: { choice: Choice }) {
+  const { choice } = props;
+  const isDay = (text: string) => /^\d{4}-/.test(text);
+  return (
+    <div class="toolbar">
+      <h1>Cardinality</h1>
+      <input
+        class="filter"
+        placeholder='All series; or a selector, for example {job="node"}'
+        aria-label="Selector"
+        value={choice.selector}
+        onChange={(e) => change({ selector: e.currentTarget.value.trim() })}
+      />
+      {choice.selector && (
+        <button type="button" onClick={() => change({ selector: "" })}>
+          All series
+        </button>
+      )}
+      <span class="grow" />
+      <label class="check">
+        Count
+        <select
+          value={isDay(choice.at) ? "day" : choice.at}
+          onChange={(e) => {
+            const at = e.currentTarget.value;
+            change({ at: at === "day" ? formatTime(Date.now(), zone.value).slice(0, 10) : at });
+          }}
+        >
+          <option value="1h">last hour</option>
+          <option value="24h">last 24 hours</option>
+          <option value="7d">last 7 days</option>
+          <option value="day">the day …</option>
+        </select>
+      </label>
+      {isDay(choice.at) && (
+        <input
+          type="date"
+          aria-label="Day to count"
+          value={choice.at}
+          onChange={(e) => e.currentTarget.value && change({ at: e.currentTarget.value })}
+        />
+      )}
+      <label class="check">
+        against
+        <select
+          value={isDay(choice.against) ? "date" : choice.against}
+          onChange={(e) => {
+            const against = e.currentTarget.value;
+            const yesterday = formatTime(Date.now() - 86_400_000, zone.value).slice(0, 10);
+            change({
+              against: against === "date" ? yesterday : against,
+              sort: against === "none" ? "count" : "growth",
+            });
+          }}
+        >
+          <option value="none">nothing</option>
+          <option value="before">the same time before</option>
+          <option value="day">a day ago</option>
+          <option value="week">a week ago</option>
+          <option value="date">the day …</option>
+        </select>
+      </label>
+      {isDay(choice.against) && (
+        <input
+          type="date"
+          aria-label="Day to compare with"
+          value={choice.against}
+          onChange={(e) => e.currentTarget.value && change({ against: e.currentTarget.value })}
+        />
+      )}
+      {choice.against !== "none" && (
+        <select
+          aria-label="Order"
+          value={choice.sort}
+          onChange={(e) => change({ sort: e.currentTarget.value })}
+        >
+          <option value="growth">Largest change</option>
+          <option value="count">Largest now</option>
+        </select>
+      )}
+      <select
+        aria-label="Rows"
+        value={choice.limit}
+        onChange={(e) => change({ limit: Number(e.currentTarget.value) })}
+      >
+        {[10, 20, 50, 200].map((n) => (
+          <option key={n} value={n}>
+            Top {n}
+          </option>
+        ))}
+      </select>
+    </div>
+  );
+}
+
+export function CardinalityPage() {
+  const choice = readChoice();
+  const head = useLoad(
+    (signal) => get<HeadStatus>("api/v1/status/tsdb", { limit: choice.limit }, signal),
+    [choice.limit],
+    60_000,
+  );
+  const loaded = useLoad(
+    async (signal) => {
+      const counted = countedRange(choice.at, Date.now(), zone.value);
+      if (!counted) return undefined;
+      const compared = comparedRange(choice.against, counted, zone.value);
+      return get<Counted>(
+        "api/v1/status/cardinality",
+        {
+          start: counted.startMs / 1000,
+          end: counted.endMs / 1000,
+          compare_start: compared && compared.startMs / 1000,
+          compare_end: compared && compared.endMs / 1000,
+          "match[]": choice.selector || undefined,
+          limit: choice.limit,
+          sort: choice.sort,
+        },
+        signal,
+      );
+    },
+    [choice.at, choice.against, choice.selector, choice.limit, choice.sort, zone.value],
+  );
+  const counted = loaded.stale && loaded.error ? undefined : loaded.data?.data;
+  const compared = counted?.compared;
+  const day = (range: { start: number; end: number }) =>
+    `${formatTime(Math.floor(range.start) * 1000, zone.value).slice(0, 16)} to ${formatTime(Math.floor(range.end) * 1000, zone.value).slice(0, 16)}`;
   return (
     <main class="wide">
-      <div class="toolbar">
-        <h1>Cardinality</h1>
-        <input
-          class="filter"
-          placeholder='Selector to look into, for example {job="node"}'
-          aria-label="Selector"
-          value={selector}
-          onChange={(e) => focus(e.currentTarget.value)}
-        />
-        <select
-          aria-label="Rows"
-          value={limit}
-          onChange={(e) => setLimit(Number(e.currentTarget.value))}
-        >
-          {[10, 20, 50, 200].map((n) => (
-            <option key={n} value={n}>
-              Top {n}
-            </option>
-          ))}
-        </select>
-      </div>
-      {loaded.error && <ErrorNotice error={loaded.error} />}
-      {selector && <Focus selector={selector} />}
-      {status && total === 0 && <Notice kind="empty">There are no series in memory yet.</Notice>}
-      {status && total > 0 && (
-        <>
-          <dl class="facts">
-            <div>
-              <dt>Series</dt>
-              <dd>{formatValue(total)}</dd>
+      <Toolbar choice={choice} />
+      {!choice.selector && <Head loaded={head} />}
+      {loaded.error && <ErrorNotice error={loaded.error} retry={loaded.reload} />}
+      {loaded.data?.warnings.map((text) => (
+        <Notice kind="warning" key={text}>
+          {text}
+        </Notice>
+      ))}
+      {loaded.loading && !counted && <p class="muted">Counting …</p>}
+      {counted && (
+        <div class={loaded.stale ? "dimmed" : ""} aria-busy={loaded.loading}>
+          <p class="sentence">
+            <b>{counted.series.value.toLocaleString("en")}</b> series
+            {choice.selector && (
+              <>
+                {" "}
+                match <code>{choice.selector}</code>
+              </>
+            )}{" "}
+            <span class="muted">{day(counted.range)}</span>
+            {compared && (
+              <>
+                {"; "}
+                {(counted.series.before ?? 0).toLocaleString("en")} before:{" "}
+                <b class="grew">+{(counted.series.new ?? 0).toLocaleString("en")} new</b>,{" "}
+                <b class="shrank">−{(counted.series.gone ?? 0).toLocaleString("en")} gone</b>{" "}
+                <span class="muted">since {day(compared)}</span>
+              </>
+            )}
+          </p>
+          {counted.series.value === 0 && (counted.series.before ?? 0) === 0 ? (
+            <Notice kind="empty">
+              No series has a sample there.{" "}
+              {choice.selector
+                ? "Widen the selector or choose another time."
+                : "Choose another time, or look at Targets whether anything is scraped."}
+            </Notice>
+          ) : (
+            <div class="two-columns">
+              <Counts
+                title="Metrics"
+                counted="Series"
+                rows={counted.seriesCountByMetricName}
+                compared={compared !== undefined}
+                total={counted.series.value}
+                selector={choice.selector}
+                matcher={(row) => `__name__=${quote(row.name)}`}
+              />
+              <Counts
+                title="Pairs of label and value"
+                counted="Series"
+                rows={counted.seriesCountByLabelValuePair}
+                compared={compared !== undefined}
+                total={counted.series.value}
+                selector={choice.selector}
+                matcher={(row) => `${labelName(row.label ?? "")}=${quote(row.labelValue ?? "")}`}
+              />
+              <Counts
+                title="Labels"
+                counted="Values"
+                rows={counted.labelValueCountByLabelName}
+                compared={compared !== undefined}
+                total={0}
+                selector={choice.selector}
+                matcher={(row) => `${labelName(row.name)}!=""`}
+              />
+              {!choice.selector && head.data && (
+                <Counts
+                  title="Labels by memory of their values"
+                  counted="Bytes"
+                  rows={head.data.data.memoryInBytesByLabelName}
+                  compared={false}
+                  total={0}
+                  unit="bytes"
+                  selector=""
+                />
+              )}
             </div>
-            <div>
-              <dt>Label pairs</dt>
-              <dd>{formatValue(status.headStats.numLabelPairs)}</dd>
-            </div>
-            <div>
-              <dt>Chunks</dt>
-              <dd>{formatValue(status.headStats.chunkCount)}</dd>
-            </div>
-            <div>
-              <dt>Oldest in memory</dt>
-              <dd>{formatTime(status.headStats.minTime, zone.value)}</dd>
-            </div>
-            <div>
-              <dt>Newest</dt>
-              <dd>{formatTime(status.headStats.maxTime, zone.value)}</dd>
-            </div>
-          </dl>
-          <div class="two-columns">
-            <Counts
-              title="Series by metric"
-              rows={status.seriesCountByMetricName}
-              total={total}
-              pick={(name) => focus(`{__name__=${quote(name)}}`)}
-            />
-            <Counts
-              title="Series by label pair"
-              rows={status.seriesCountByLabelValuePair}
-              total={total}
-              pick={(pair) => {
-                const at = pair.indexOf("=");
-                focus(`{${labelName(pair.slice(0, at))}=${quote(pair.slice(at + 1))}}`);
-              }}
-            />
-            <Counts
-              title="Values by label"
-              rows={status.labelValueCountByLabelName}
-              pick={(name) => focus(`{${labelName(name)}!=""}`)}
-            />
-            <Counts
-              title="Bytes of values by label"
-              rows={status.memoryInBytesByLabelName}
-              unit="bytes"
-            />
-          </div>
-        </>
+          )}
+        </div>
       )}
     </main>
   );
