@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "storage/block/meta.h"
+#include "storage/levels.h"
 #include "storage/querier.h"
 #include "storage/write_batch.h"
 #include "varve/result.h"
@@ -37,6 +38,8 @@ struct Options {
   std::chrono::milliseconds sync_interval{100};
   std::chrono::milliseconds retention = std::chrono::hours(24 * 15);  // 0: for ever
   std::uint64_t retention_bytes = 0;                                  // 0: no bound
+  Ladder ladder;  // no levels, no policies: everything as long as `retention`
+  std::vector<Hold> holds;
   // How far behind the newest sample of the head a sample may come out of order; 0: not at all.
   std::chrono::milliseconds out_of_order_window = std::chrono::hours(1);
   // The windows blocks are cut for and compacted to, each a multiple of the one before. The first is
@@ -112,6 +115,11 @@ class Db : public Appendable, public Queryable {
   // What a configuration that is loaded again may change; see Options.
   virtual void set_retention(std::chrono::milliseconds time, std::uint64_t bytes) = 0;
   virtual void set_out_of_order_window(std::chrono::milliseconds window) = 0;
+  // kInvalidArgument, and nothing changed, for a ladder that cannot be. What a new one adds is made of
+  // what there is; what it lacks goes only once nothing else has its time.
+  virtual Status set_ladder(Ladder ladder) = 0;
+  // All holds there are; keeping them beyond the process is the caller's business (Options::holds).
+  virtual void set_holds(std::vector<Hold> holds) = 0;
 
   // One round of what the background thread does: idle series, cuts that are due, retention,
   // compaction, a snapshot of the head if the log has grown. The first error; the rest is done.

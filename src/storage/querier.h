@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "model/matcher.h"
+#include "storage/levels.h"
 #include "varve/labels.h"
 #include "varve/result.h"
 #include "varve/sample.h"
@@ -81,6 +82,23 @@ class Selection {
   // cheaper than read() where the head holds the newest sample.
   virtual Status read_last(std::span<const std::uint32_t> series, TimeRange range,
                            std::span<LastSample> out) const = 0;
+
+  // Where buckets answer for a series instead of samples (levels.h); empty unless the hints allowed
+  // them. Series that share their spans share the very same ones, of which there are few.
+  virtual std::span<const LevelSpan> levels(std::size_t series) const {
+    static_cast<void>(series);
+    return {};
+  }
+  // The buckets of one of these spans, by its index, that end in `ends`; the selection has those that
+  // end in the range given to select(), and for one resolution before it. Samples that are not there
+  // any more: neither are these in read() nor those here.
+  virtual Status read_buckets(std::size_t series, std::size_t span, TimeRange ends,
+                              BucketColumns columns, SeriesBuckets& out) const {
+    static_cast<void>(series), static_cast<void>(span), static_cast<void>(ends);
+    static_cast<void>(columns);
+    out.clear();
+    return {};
+  }
 };
 
 // What a query means to do with a selection; storage may use it to read less, and may ignore it.
@@ -89,6 +107,9 @@ struct SelectHints {
   std::int64_t range_ms = 0;  // of a range selector, else 0
   std::string_view function;  // the innermost function or aggregation around the selector
   std::size_t series_max = 0;  // kLimitExceeded if more series match; 0: no limit
+  // kSourceRaw, kSourceAuto or the coarsest resolution. Whoever asks for more than samples must look
+  // at Selection::levels(): read() leaves the time of buckets out.
+  std::int64_t max_source_resolution_ms = kSourceRaw;
 };
 
 struct ExemplarPoint {
