@@ -69,6 +69,13 @@ struct LevelSpan {
   friend bool operator==(const LevelSpan&, const LevelSpan&) = default;
 };
 
+// How far beside the times it is about a query may look because buckets answer: at time up to
+// `until_ms` it sees buckets of up to this resolution. 0: there are none.
+struct LevelReach {
+  std::int64_t resolution_ms = 0;
+  Timestamp until_ms = TimeRange::all().min_ms;
+};
+
 // Which columns read_buckets() is to fill; a set of bits.
 enum class BucketColumns : std::uint32_t {
   kCount = 1,        // counts
@@ -103,7 +110,17 @@ struct HistogramBuckets {
   std::vector<HistogramPtr> reset_sums;
   std::vector<double> resets;
 
-  void clear();
+  void clear() {
+    ends_ms.clear();
+    counts.clear();
+    sums.clear();
+    first_times.clear();
+    last_times.clear();
+    firsts.clear();
+    lasts.clear();
+    reset_sums.clear();
+    resets.clear();
+  }
 };
 
 // Buckets of one series, oldest first; only those with a float that is no stale marker. What was asked
@@ -130,7 +147,25 @@ struct SeriesBuckets {
   // Non-zero and equal for two reads of one Selection: their ends_ms are equal.
   std::uint64_t ends_id = 0;
 
-  void clear();
+  void clear() {
+    resolution_ms = 0;
+    ends_ms.clear();
+    counts.clear();
+    sums.clear();
+    mins.clear();
+    maxs.clear();
+    first_times.clear();
+    last_times.clear();
+    firsts.clear();
+    lasts.clear();
+    reset_sums.clear();
+    resets.clear();
+    changes.clear();
+    sketches.clear();
+    stale_times.clear();
+    histograms.clear();
+    ends_id = 0;
+  }
 };
 
 }  // namespace varve::storage

@@ -90,8 +90,8 @@ class Selection {
     return {};
   }
   // The buckets of one of these spans, by its index, that end in `ends`; the selection has those that
-  // end in the range given to select(), and for one resolution before it. Samples that are not there
-  // any more: neither are these in read() nor those here.
+  // end in the range given to select(), and for one resolution before and after it. Samples that are
+  // not there any more: neither are these in read() nor those here.
   virtual Status read_buckets(std::size_t series, std::size_t span, TimeRange ends,
                               BucketColumns columns, SeriesBuckets& out) const {
     static_cast<void>(series), static_cast<void>(span), static_cast<void>(ends);
@@ -169,6 +169,13 @@ class Queryable {
   }
   virtual Timestamp settled_before_ms() const { return TimeRange::all().min_ms; }
   virtual Timestamp expired_before_ms() const { return TimeRange::all().min_ms; }
+
+  // Under a SelectHints::max_source_resolution_ms. What a step is made of may lie two resolutions
+  // before and one after what it asks for, as far as buckets answer.
+  virtual LevelReach level_reach(std::int64_t max_source_resolution_ms) const {
+    static_cast<void>(max_source_resolution_ms);
+    return {};
+  }
 };
 
 }  // namespace varve::storage
