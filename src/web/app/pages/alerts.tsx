@@ -1,53 +1,155 @@
 // SPDX-License-Identifier: Apache-2.0
-// Alerts: what fires, what is about to, for how long and why.
-import { useState } from "preact/hooks";
+// Alerts: what fires, what is about to, for how long and why, and how it went before.
+import type { ComponentChildren } from "preact";
+import { useEffect, useState } from "preact/hooks";
 import { get } from "../lib/api";
 import { useLoad } from "../lib/load";
-import { href } from "../lib/router";
+import { href, place, setParameters } from "../lib/router";
 import { zone } from "../lib/settings";
-import { formatDuration, formatTime } from "../lib/time";
+import { formatDuration, formatTime, type TimeRange } from "../lib/time";
+import { formatValue } from "../lib/units";
+import { CopyButton } from "../parts/copy";
 import { Filter, matchesWords } from "../parts/filter";
 import { LabelTags } from "../parts/labels";
 import { ErrorNotice, Notice } from "../parts/notice";
-import type { Alert, AlertingRule, RulesAnswer } from "./rule_types";
+import { TimePicker } from "../parts/time_picker";
+import { AlertHistoryView } from "./alert_history";
+import type { Alert, AlertingRule, RuleGroup, RulesAnswer } from "./rule_types";
 
-export function exploreLink(expression: string): string {
-  return href("explore", new URLSearchParams({ "g0.expr": expression, "g0.tab": "graph" }));
+export function exploreLink(expression: string, range?: TimeRange): string {
+  const parameters = new URLSearchParams({ "g0.expr": expression, "g0.tab": "graph" });
+  if (range) {
+    parameters.set("from", range.from);
+    parameters.set("to", range.to);
+  }
+  return href("explore", parameters);
 }
 
 const order = { firing: 0, pending: 1, inactive: 2 };
+const refreshMs = 10_000;
 
-function AlertRow(props: { alert: Alert }) {
-  const { alert } = props;
-  const since = Date.parse(alert.activeAt ?? "");
+// A text with the addresses in it as links: runbooks and dashboards stand in annotations.
+function Linked(props: { text: string }) {
+  const parts: ComponentChildren[] = props.text.split(/(https?:\/\/[^\s"'<>]+)/).map((part, at) =>
+    at % 2 === 1 ? (
+      <a key={at} href={part} target="_blank" rel="noreferrer noopener">
+        {part}
+      </a>
+    ) : (
+      part
+    ),
+  );
+  return <>{parts}</>;
+}
+
+function since(text: string | undefined): string {
+  const ms = Date.parse(text ?? "");
+  return ms > 0 ? formatDuration(Math.round((Date.now() - ms) / 1000) * 1000, 2) : "";
+}
+
+function AlertRow(props: { alert: Alert; rule: AlertingRule }) {
+  const { alert, rule } = props;
+  const startMs = Date.parse(alert.activeAt ?? "");
+  const toGo = rule.duration - (Date.now() - startMs) / 1000;
   return (
     <li class="alert">
       <span class={`badge ${alert.state}`}>{alert.state}</span>
+      <span title={`since ${formatTime(startMs, zone.value)}`}>
+        for <b>{since(alert.activeAt)}</b>
+        {alert.state === "pending" && toGo > 0 && (
+          <span class="muted">, fires in {formatDuration(Math.ceil(toGo) * 1000, 2)}</span>
+        )}
+        {alert.keepFiringSince && (
+          <span class="muted">, kept firing for {since(alert.keepFiringSince)}</span>
+        )}
+      </span>
+      <span title={alert.value}>
+        value <b>{formatValue(Number(alert.value))}</b>
+      </span>
       <LabelTags labels={alert.labels} leaveOut={["alertname"]} />
-      <span class="muted" title={formatTime(since, zone.value)}>
-        {since > 0 && `for ${formatDuration(Math.round((Date.now() - since) / 1000) * 1000)}`}
-        {alert.keepFiringSince && " · kept firing"}
-      </span>
-      <span>
-        value <b>{alert.value}</b>
-      </span>
       {Object.entries(alert.annotations).map(([name, text]) => (
         <p class="annotation" key={name}>
-          <span class="muted">{name}</span> {text}
+          <span class="muted">{name}</span> <Linked text={text} />
         </p>
       ))}
     </li>
   );
 }
 
+function RuleCard(props: { group: RuleGroup; rule: AlertingRule; range: TimeRange }) {
+  const { group, rule, range } = props;
+  const active = rule.state !== "inactive";
+  const [open, setOpen] = useState(active);
+  useEffect(() => {
+    if (active) setOpen(true);
+  }, [active]);
+  return (
+    <details
+      class={`panel rule ${rule.state}`}
+      open={open}
+      onToggle={(event) => setOpen(event.currentTarget.open)}
+    >
+      <summary>
+        <span class={`badge ${rule.state}`}>{rule.state}</span> <b>{rule.name}</b>{" "}
+        {rule.health === "err" && <span class="badge err">cannot be evaluated</span>}{" "}
+        <span class="muted">
+          {group.name}
+          {rule.alerts.length > 0 && ` · ${rule.alerts.length} active`}
+        </span>
+      </summary>
+      {open && (
+        <>
+          <div class="expression-line">
+            <pre class="expression">
+              <a href={exploreLink(rule.query, range)} title="Open in Explore">
+                {rule.query}
+              </a>
+            </pre>
+            <CopyButton text={rule.query} title="Copy the expression" />
+          </div>
+          <p class="muted">
+            {rule.duration > 0 && `for ${formatDuration(rule.duration * 1000)} `}
+            {rule.keepFiringFor > 0 &&
+              `keep firing for ${formatDuration(rule.keepFiringFor * 1000)} `}
+            <LabelTags labels={rule.labels ?? {}} />
+          </p>
+          {rule.lastError && <Notice kind="error">{rule.lastError}</Notice>}
+          <AlertHistoryView
+            name={rule.name}
+            ruleLabels={rule.labels ?? {}}
+            range={range}
+            refreshMs={range.to === "now" ? 3 * refreshMs : 0}
+          />
+          <ul class="alerts">
+            {rule.alerts.map((alert) => (
+              <AlertRow key={JSON.stringify(alert.labels)} alert={alert} rule={rule} />
+            ))}
+          </ul>
+        </>
+      )}
+    </details>
+  );
+}
+
+type Shown = "all" | "active" | "firing";
+
 export function AlertsPage() {
   const loaded = useLoad(
     (signal) => get<RulesAnswer>("api/v1/rules?type=alert", {}, signal),
     [],
-    10_000,
+    refreshMs,
   );
-  const [search, setSearch] = useState("");
-  const [hideQuiet, setHideQuiet] = useState(false);
+  const { parameters } = place.value;
+  const search = parameters.get("search") ?? "";
+  const wanted = parameters.get("show");
+  const shown: Shown = wanted === "active" || wanted === "firing" ? wanted : "all";
+  const range = { from: parameters.get("from") ?? "now-6h", to: parameters.get("to") ?? "now" };
+  const change = (name: string, value: string, standard: string) => {
+    const next = new URLSearchParams(parameters);
+    if (value === standard) next.delete(name);
+    else next.set(name, value);
+    setParameters(next, name !== "search");
+  };
   const rules = (loaded.data?.data.groups ?? []).flatMap((group) =>
     group.rules
       .filter((rule): rule is AlertingRule => rule.type === "alerting")
@@ -57,7 +159,9 @@ export function AlertsPage() {
   const found = rules
     .filter(
       ({ group, rule }) =>
-        (!hideQuiet || rule.state !== "inactive") &&
+        (shown === "all" ||
+          rule.state === "firing" ||
+          (shown === "active" && rule.state === "pending")) &&
         (search === "" ||
           matchesWords(
             search,
@@ -71,22 +175,42 @@ export function AlertsPage() {
     .sort(
       (a, b) => order[a.rule.state] - order[b.rule.state] || (a.rule.name < b.rule.name ? -1 : 1),
     );
+  const tabs: [Shown, string][] = [
+    ["all", `all ${rules.length}`],
+    ["active", `active ${count("firing") + count("pending")}`],
+    ["firing", `firing ${count("firing")}`],
+  ];
   return (
     <main>
       <div class="toolbar">
         <h1>Alerts</h1>
-        <Filter value={search} onChange={setSearch} placeholder="Search alerts and labels" />
-        <span class="badge firing">{count("firing")} firing</span>
-        <span class="badge pending">{count("pending")} pending</span>
-        <span class="badge inactive">{count("inactive")} inactive</span>
-        <label class="check">
-          <input
-            type="checkbox"
-            checked={hideQuiet}
-            onChange={(e) => setHideQuiet(e.currentTarget.checked)}
-          />
-          only active
-        </label>
+        <Filter
+          value={search}
+          onChange={(text) => change("search", text, "")}
+          placeholder="Search alerts and labels"
+        />
+        <div class="tabs">
+          {tabs.map(([name, text]) => (
+            <button
+              key={name}
+              type="button"
+              aria-pressed={shown === name}
+              onClick={() => change("show", name, "all")}
+            >
+              {text}
+            </button>
+          ))}
+        </div>
+        <span class="grow" />
+        <TimePicker
+          range={range}
+          onChange={(next) => {
+            const all = new URLSearchParams(parameters);
+            all.set("from", next.from);
+            all.set("to", next.to);
+            setParameters(all, true);
+          }}
+        />
       </div>
       {loaded.error && <ErrorNotice error={loaded.error} />}
       {loaded.data && rules.length === 0 && (
@@ -95,36 +219,25 @@ export function AlertsPage() {
           configuration and reload.
         </Notice>
       )}
+      {loaded.data && rules.length > 0 && found.length === 0 && (
+        <Notice kind="empty">
+          {search ? "No alert fits this search." : "Nothing fires: all is quiet."}{" "}
+          <button
+            type="button"
+            class="link"
+            onClick={() => setParameters(new URLSearchParams(), true)}
+          >
+            Show all rules
+          </button>
+        </Notice>
+      )}
       {found.map(({ group, rule }) => (
-        <details
-          class={`panel rule ${rule.state}`}
+        <RuleCard
           key={`${group.file}/${group.name}/${rule.name}/${rule.query}/${JSON.stringify(rule.labels)}`}
-          open={rule.state !== "inactive"}
-        >
-          <summary>
-            <span class={`badge ${rule.state}`}>{rule.state}</span> <b>{rule.name}</b>{" "}
-            <span class="muted">
-              {group.name} · {rule.alerts.length} active
-            </span>
-          </summary>
-          <pre class="expression">
-            <a href={exploreLink(rule.query)} title="Open in Explore">
-              {rule.query}
-            </a>
-          </pre>
-          <p class="muted">
-            {rule.duration > 0 && `for ${formatDuration(rule.duration * 1000)} `}
-            {rule.keepFiringFor > 0 &&
-              `keep firing for ${formatDuration(rule.keepFiringFor * 1000)} `}
-            <LabelTags labels={rule.labels ?? {}} />
-          </p>
-          {rule.lastError && <Notice kind="error">{rule.lastError}</Notice>}
-          <ul class="alerts">
-            {rule.alerts.map((alert) => (
-              <AlertRow key={JSON.stringify(alert.labels)} alert={alert} />
-            ))}
-          </ul>
-        </details>
+          group={group}
+          rule={rule}
+          range={range}
+        />
       ))}
     </main>
   );

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Scrape targets by pool: health, last scrape, last error.
-import { useState } from "preact/hooks";
 import { get, type LabelSet } from "../lib/api";
+import { seriesName } from "../lib/labels";
 import { useLoad } from "../lib/load";
+import { place, setParameters } from "../lib/router";
 import { zone } from "../lib/settings";
 import { formatDuration, formatTime } from "../lib/time";
 import { formatValue } from "../lib/units";
@@ -10,6 +11,8 @@ import { DataTable } from "../parts/data_table";
 import { Filter, matchesWords } from "../parts/filter";
 import { LabelTags } from "../parts/labels";
 import { ErrorNotice, Notice } from "../parts/notice";
+import { exploreLink } from "./alerts";
+import { RelabelView } from "./relabel_view";
 
 export interface Target {
   discoveredLabels: LabelSet;
@@ -52,8 +55,15 @@ export function TargetsPage() {
     [],
     10_000,
   );
-  const [search, setSearch] = useState("");
-  const [health, setHealth] = useState<"all" | "up" | "down" | "unknown">("all");
+  const { parameters } = place.value;
+  const search = parameters.get("search") ?? "";
+  const health = parameters.get("health") ?? "all";
+  const change = (name: string, value: string, standard: string) => {
+    const next = new URLSearchParams(parameters);
+    if (value === standard) next.delete(name);
+    else next.set(name, value);
+    setParameters(next, name !== "search");
+  };
   const all = loaded.data?.data.activeTargets ?? [];
   const found = all.filter(
     (t) =>
@@ -66,10 +76,19 @@ export function TargetsPage() {
     <main>
       <div class="toolbar">
         <h1>Targets</h1>
-        <Filter value={search} onChange={setSearch} placeholder="Search address, label, error" />
+        <Filter
+          value={search}
+          onChange={(text) => change("search", text, "")}
+          placeholder="Search address, label, error"
+        />
         <div class="tabs">
           {(["all", "up", "down", "unknown"] as const).map((h) => (
-            <button key={h} type="button" aria-pressed={health === h} onClick={() => setHealth(h)}>
+            <button
+              key={h}
+              type="button"
+              aria-pressed={health === h}
+              onClick={() => change("health", h, "all")}
+            >
               {h} {h === "all" ? all.length : count(h)}
             </button>
           ))}
@@ -83,7 +102,16 @@ export function TargetsPage() {
         </Notice>
       )}
       {loaded.data && all.length > 0 && found.length === 0 && (
-        <Notice kind="empty">No target fits this search.</Notice>
+        <Notice kind="empty">
+          No target fits.{" "}
+          <button
+            type="button"
+            class="link"
+            onClick={() => setParameters(new URLSearchParams(), true)}
+          >
+            Show all
+          </button>
+        </Notice>
       )}
       {byPool(found, (t) => t.scrapePool).map(([pool, targets]) => (
         <section class="panel" key={pool}>
@@ -97,6 +125,12 @@ export function TargetsPage() {
             caption={`Targets of ${pool}`}
             rows={targets}
             rowKey={(t) => t.scrapeUrl + JSON.stringify(t.labels)}
+            detail={{
+              title: "Labels before and after relabelling",
+              show: (t) => (
+                <RelabelView pool={t.scrapePool} before={t.discoveredLabels} after={t.labels} />
+              ),
+            }}
             columns={[
               {
                 title: "Address",
@@ -130,6 +164,19 @@ export function TargetsPage() {
                 number: true,
                 sort: (t) => t.lastScrapeDuration,
                 show: (t) => formatValue(t.lastScrapeDuration, "s"),
+              },
+              {
+                title: "",
+                show: (t) => (
+                  <span class="actions">
+                    <a
+                      href={exploreLink(seriesName({ __name__: "up", ...t.labels }))}
+                      title="Whether it was up, over time"
+                    >
+                      history
+                    </a>
+                  </span>
+                ),
               },
               { title: "Every", sort: (t) => t.scrapeInterval, show: (t) => t.scrapeInterval },
             ]}

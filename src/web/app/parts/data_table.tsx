@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A table that sorts by any column and draws a stated number of rows at most.
-import type { ComponentChildren } from "preact";
+// A table that sorts by any column and draws a stated number of rows at most; rows may open to show
+// more.
+import { type ComponentChildren, Fragment } from "preact";
 import { useMemo, useState } from "preact/hooks";
 
 export interface TableColumn<Row> {
@@ -17,8 +18,16 @@ export function DataTable<Row>(props: {
   rows: Row[];
   rowKey: (row: Row, at: number) => string;
   caption: string; // for screen readers
+  detail?: { title: string; show: (row: Row) => ComponentChildren }; // below an opened row
 }) {
-  const { columns, rows } = props;
+  const { columns, rows, detail } = props;
+  const [opened, setOpened] = useState<ReadonlySet<string>>(new Set());
+  const turnOpen = (key: string) =>
+    setOpened((old) => {
+      const next = new Set(old);
+      if (!next.delete(key)) next.add(key);
+      return next;
+    });
   const [order, setOrder] = useState<{ column: number; down: boolean } | undefined>();
   const [shown, setShown] = useState(rowsAtOnce);
   const sorted = useMemo(() => {
@@ -41,6 +50,11 @@ export function DataTable<Row>(props: {
         <caption class="hidden">{props.caption}</caption>
         <thead>
           <tr>
+            {detail && (
+              <th class="opener">
+                <span class="hidden">{detail.title}</span>
+              </th>
+            )}
             {columns.map((column, at) => (
               <th
                 key={column.title}
@@ -64,15 +78,40 @@ export function DataTable<Row>(props: {
           </tr>
         </thead>
         <tbody>
-          {sorted.slice(0, shown).map((row, at) => (
-            <tr key={props.rowKey(row, at)}>
-              {columns.map((column) => (
-                <td key={column.title} class={column.number ? "number" : ""}>
-                  {column.show(row)}
-                </td>
-              ))}
-            </tr>
-          ))}
+          {sorted.slice(0, shown).map((row, at) => {
+            const key = props.rowKey(row, at);
+            const open = opened.has(key);
+            return (
+              <Fragment key={key}>
+                <tr>
+                  {detail && (
+                    <td class="opener">
+                      <button
+                        type="button"
+                        class="icon"
+                        title={detail.title}
+                        aria-label={detail.title}
+                        aria-expanded={open}
+                        onClick={() => turnOpen(key)}
+                      >
+                        {open ? "▾" : "▸"}
+                      </button>
+                    </td>
+                  )}
+                  {columns.map((column) => (
+                    <td key={column.title} class={column.number ? "number" : ""}>
+                      {column.show(row)}
+                    </td>
+                  ))}
+                </tr>
+                {detail && open && (
+                  <tr class="detail">
+                    <td colSpan={columns.length + 1}>{detail.show(row)}</td>
+                  </tr>
+                )}
+              </Fragment>
+            );
+          })}
         </tbody>
       </table>
       {sorted.length > shown && (
