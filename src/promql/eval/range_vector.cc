@@ -7,8 +7,34 @@
 #include "base/try.h"
 #include "promql/eval/evaluator.h"
 #include "promql/eval/window_index.h"
+#include "promql/functions/extended_rate.h"
 
 namespace varve::promql {
+namespace {
+
+// Puts points on the ends of the range in place of what lies outside it.
+Status extend(RangeExtension extension, const WindowShape& shape, storage::SeriesSamples& samples) {
+  if (!samples.histograms.empty()) {
+    return Error(ErrorCode::kExecution,
+                 std::string(extension == RangeExtension::kAnchored ? "anchored" : "smoothed") +
+                     " modifier is not supported with histograms");
+  }
+  Window window;
+  window.float_times = samples.float_times;
+  window.float_values = samples.float_values;
+  window.range_end_ms = shape.first_end_ms;
+  window.range_start_ms = shape.first_end_ms - shape.range_ms;
+  window.extension = extension;
+  const std::vector<Sample> points = function_impls::extended_points(window);
+  samples.clear();
+  for (const Sample& point : points) {
+    samples.float_times.push_back(point.timestamp_ms);
+    samples.float_values.push_back(point.value);
+  }
+  return {};
+}
+
+}  // namespace
 
 Status Evaluator::check_steps(const StepGrid& grid) const {
   if (grid.count <= state_.settings().samples_max) return {};
@@ -45,18 +71,22 @@ Result<Matrix> Evaluator::range_vector(const Expr& expr, const StepGrid& grid) {
     return out;
   }
   const auto& matrix = as<MatrixSelector>(bare);
-  if (matrix.selector->extension != RangeExtension::kNone) {
-    return Error(ErrorCode::kUnimplemented,
-                 "anchored and smoothed range vectors outside a function are not supported yet");
-  }
   const Timing& timing = plan_.timing(bare);
-  const WindowShape shape{timing.first_reference(grid), 0, timing.range_ms, 1, 0, 0};
+  const RangeExtension extension = matrix.selector->extension;
+  const std::int64_t reach_ms = state_.settings().lookback_ms;
+  const WindowShape shape{timing.first_reference(grid),
+                          0,
+                          timing.range_ms,
+                          1,
+                          extension == RangeExtension::kNone ? 0 : reach_ms,
+                          extension == RangeExtension::kSmoothed ? reach_ms : 0};
   VARVE_TRY_ASSIGN(const auto selection, select(*matrix.selector, timing, shape.span(), grid));
   storage::SeriesSamples samples;
   for (std::size_t i = 0; i < selection->size(); ++i) {
     if (i % QueryState::kTaskItems == 0) VARVE_TRY(state_.poll());
     VARVE_TRY(selection->read(i, shape.span(), samples));
     remove_stale(samples);
+    if (extension != RangeExtension::kNone) VARVE_TRY(extend(extension, shape, samples));
     const std::size_t points = samples.float_times.size() + samples.histogram_times.size();
     if (points == 0) continue;
     VARVE_TRY(state_.charge(points));

@@ -21,8 +21,8 @@ struct Bounds {
   std::size_t last = 0;
 };
 
-// Nothing if no sample lies within the range or, smoothed, on both sides of a border.
-std::optional<Bounds> bounds_of(std::span<const Timestamp> times, const Window& window) {
+// Nothing if no sample lies within the range.
+std::optional<Bounds> borders_of(std::span<const Timestamp> times, const Window& window) {
   const bool smoothed = window.extension == RangeExtension::kSmoothed;
   Bounds bounds;
   bounds.last = times.size() - 1;
@@ -36,7 +36,14 @@ std::optional<Bounds> bounds_of(std::span<const Timestamp> times, const Window& 
         std::lower_bound(times.begin(), tail, window.range_end_ms) - times.begin());
   }
   if (times[bounds.last] <= window.range_start_ms) return std::nullopt;
-  if (smoothed && times[bounds.first] > window.range_end_ms) return std::nullopt;
+  return bounds;
+}
+
+// Nothing if no sample lies within the range or, smoothed, on both sides of a border.
+std::optional<Bounds> bounds_of(std::span<const Timestamp> times, const Window& window) {
+  const std::optional<Bounds> bounds = borders_of(times, window);
+  const bool smoothed = window.extension == RangeExtension::kSmoothed;
+  if (bounds && smoothed && times[bounds->first] > window.range_end_ms) return std::nullopt;
   return bounds;
 }
 
@@ -53,22 +60,31 @@ double interpolate(const Window& window, std::size_t i, Timestamp at, bool count
   return from + (to - from) * elapsed / distance;
 }
 
+// The values at the borders of the range.
+struct BorderValues {
+  double left = 0;
+  double right = 0;
+};
+BorderValues border_values(const Window& window, Bounds bounds, bool counter) {
+  const bool smoothed = window.extension == RangeExtension::kSmoothed;
+  const auto [first, last] = bounds;
+  BorderValues borders{window.float_values[first], window.float_values[last]};
+  if (smoothed && window.float_times[first] < window.range_start_ms) {
+    borders.left = interpolate(window, first, window.range_start_ms, counter);
+  }
+  if (smoothed && last > 0 && window.float_times[last] > window.range_end_ms) {
+    borders.right = interpolate(window, last - 1, window.range_end_ms, counter);
+  }
+  return borders;
+}
+
 PointValue float_rate(const Window& window, bool counter, bool per_second) {
   const std::optional<Bounds> bounds = bounds_of(window.float_times, window);
   if (!bounds) return PointValue::none();
-  const bool smoothed = window.extension == RangeExtension::kSmoothed;
   const auto [first, last] = *bounds;
   const std::span<const Timestamp> times = window.float_times;
   const std::span<const double> values = window.float_values;
-
-  double left = values[first];
-  if (smoothed && times[first] < window.range_start_ms) {
-    left = interpolate(window, first, window.range_start_ms, counter);
-  }
-  double right = values[last];
-  if (smoothed && last > 0 && times[last] > window.range_end_ms) {
-    right = interpolate(window, last - 1, window.range_end_ms, counter);
-  }
+  const auto [left, right] = border_values(window, *bounds, counter);
 
   double difference = right - left;
   if (counter) {
@@ -229,6 +245,22 @@ PointValue extended_rate(const Window& window, const CallArgs& args, EvalContext
   }
   if (window.float_values.empty()) return PointValue::none();
   return float_rate(window, counter, per_second);
+}
+
+std::vector<Sample> extended_points(const Window& window) {
+  std::vector<Sample> points;
+  if (window.float_times.empty()) return points;
+  const std::optional<Bounds> bounds = borders_of(window.float_times, window);
+  if (!bounds) return points;
+  const auto [left, right] = border_values(window, *bounds, false);
+  points.push_back({window.range_start_ms, left});
+  for (std::size_t i = bounds->first; i <= bounds->last; ++i) {
+    const Timestamp time = window.float_times[i];
+    if (time <= window.range_start_ms || time >= window.range_end_ms) continue;
+    points.push_back({time, window.float_values[i]});
+  }
+  points.push_back({window.range_end_ms, right});
+  return points;
 }
 
 PointValue smoothed_value(const Window& window, Timestamp at_ms, Position position,

@@ -11,6 +11,10 @@ namespace varve::promql::function_impls {
 PointValue extended_rate(const Window& window, const CallArgs& args, EvalContext& context,
                          bool counter, bool per_second);
 
+// What such a range selector selects outside a function: the samples within the range, with a point
+// on each of its ends. Nothing if no sample lies within it. Precondition: floats only.
+std::vector<Sample> extended_points(const Window& window);
+
 // What `smoothed` makes of an instant selector: the value at `at_ms`, interpolated between the samples
 // on both sides; the last one if there is none after it.
 PointValue smoothed_value(const Window& window, Timestamp at_ms, Position position,
