@@ -133,6 +133,16 @@ TEST_CASE("range cache: keeps within its bytes, dropping what was used longest a
   CHECK(rig.cache.piece_count() == before);
 }
 
+TEST_CASE("range cache: histograms count with the buckets they have", "[promql][cache]") {
+  Rig rig;
+  RangeCache::Piece piece = piece_of(0, 2, rig.storage);
+  auto histogram = std::make_shared<Histogram>();
+  histogram->positive_counts.assign(1000, 1);
+  piece.points.series[0].set(0, PointValue::of(HistogramPtr(histogram)));
+  rig.cache.store("key", std::move(piece), kMinute, rig.storage);
+  CHECK(rig.cache.bytes() > 8000);
+}
+
 TEST_CASE("range cache: a sliding window computes its newest steps only", "[promql][cache]") {
   base::SystemClock clock;
   base::MemoryAccount memory{"test"};

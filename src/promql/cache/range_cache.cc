@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/metrics.h"
+#include "promql/eval/query_state.h"
 #include "storage/querier.h"
 
 namespace varve::promql {
@@ -26,14 +27,16 @@ constexpr std::size_t kGrowth = 4;
 // What the containers cost besides the points, about.
 constexpr std::int64_t kSeriesBytes = 160;
 constexpr std::int64_t kPieceBytes = 400;
-constexpr std::int64_t kHistogramBytes = 500;
 
 std::int64_t bytes_of(const StepMatrix& matrix) {
   std::int64_t bytes = kPieceBytes;
   for (const StepSeries& series : matrix.series) {
     bytes += kSeriesBytes + static_cast<std::int64_t>(series.labels.bytes().size()) +
              static_cast<std::int64_t>(series.values.size() * (sizeof(double) + 1)) +
-             static_cast<std::int64_t>(series.histograms.size()) * kHistogramBytes;
+             static_cast<std::int64_t>(series.histograms.size() * sizeof(HistogramPtr));
+    for (const HistogramPtr& histogram : series.histograms) {
+      if (histogram) bytes += static_cast<std::int64_t>(bytes_in(*histogram));
+    }
   }
   return bytes;
 }

@@ -69,7 +69,8 @@ class Evaluator {
   // A subquery with more steps than samples may be held is refused before anything is allocated.
   Status check_steps(const StepGrid& grid) const;
   EvalContext context(const StepGrid& grid) {
-    return {grid, state_.features(), state_.annotations(), state_.settings().lookback_ms};
+    return {grid, state_.features(), state_.annotations(), state_.settings().lookback_ms,
+            &state_};
   }
 
   const Plan& plan_;

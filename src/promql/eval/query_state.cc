@@ -21,11 +21,16 @@ QueryState::~QueryState() {
 }
 
 std::int64_t QueryState::held_bytes() const {
-  return static_cast<std::int64_t>(samples_held_.load()) * kPointBytes;
+  return static_cast<std::int64_t>(samples_held_.load()) * kPointBytes + other_bytes_.load();
 }
 
-Status QueryState::charge(std::uint64_t samples) {
-  const auto bytes = static_cast<std::int64_t>(samples) * kPointBytes;
+Status QueryState::charge_bytes(std::uint64_t bytes) {
+  VARVE_TRY(charge_account(static_cast<std::int64_t>(bytes)));
+  other_bytes_.fetch_add(static_cast<std::int64_t>(bytes));
+  return {};
+}
+
+Status QueryState::charge_account(std::int64_t bytes) {
   const std::int64_t bytes_max = settings_.memory_max_bytes;
   if (memory_ != nullptr && bytes_max > 0) {
     if (!memory_->try_charge(bytes, bytes_max)) {
@@ -41,6 +46,11 @@ Status QueryState::charge(std::uint64_t samples) {
   } else if (memory_ != nullptr) {
     memory_->charge(bytes);
   }
+  return {};
+}
+
+Status QueryState::charge(std::uint64_t samples) {
+  VARVE_TRY(charge_account(static_cast<std::int64_t>(samples) * kPointBytes));
   const std::uint64_t held = samples_held_.fetch_add(samples) + samples;
   std::uint64_t peak = samples_peak_.load(std::memory_order_relaxed);
   while (held > peak && !samples_peak_.compare_exchange_weak(peak, held)) {

@@ -12,6 +12,7 @@
 #include <string>
 
 #include "promql/value/annotations.h"
+#include "promql/value/function_impl.h"
 #include "promql/features.h"
 #include "promql/ast.h"
 #include "varve/result.h"
@@ -38,24 +39,25 @@ struct QuerySettings {
   DurationScope scope;                   // the query's own start, end and step
 };
 
-// How many samples a histogram counts for in statistics: Prometheus takes its bytes in memory by 16.
-inline std::uint64_t samples_in(const Histogram& histogram) {
+// What a histogram takes in memory, by Prometheus's reckoning.
+inline std::uint64_t bytes_in(const Histogram& histogram) {
   constexpr std::size_t kFixedBytes = 176;
-  return (kFixedBytes + 8 * (histogram.positive_spans.size() + histogram.negative_spans.size() +
-                             histogram.positive_counts.size() + histogram.negative_counts.size() +
-                             histogram.custom_bounds.size())) /
-         16;
+  return kFixedBytes + 8 * (histogram.positive_spans.size() + histogram.negative_spans.size() +
+                            histogram.positive_counts.size() + histogram.negative_counts.size() +
+                            histogram.custom_bounds.size());
 }
+// How many samples a histogram counts for in statistics.
+inline std::uint64_t samples_in(const Histogram& histogram) { return bytes_in(histogram) / 16; }
 
-// charge(), release(), poll() and count_read() may be called by any task; the rest belongs to the
+// charge(), charge_bytes(), release(), poll() and count_read() may be called by any task; the rest belongs to the
 // thread that runs the query.
-class QueryState {
+class QueryState final : public MemoryBudget {
  public:
   QueryState(QuerySettings settings, const base::Clock& clock, base::ThreadPool* pool,
              base::MemoryAccount* memory, std::function<bool()> canceled)
       : settings_(settings), clock_(clock), pool_(pool), memory_(memory),
         canceled_(std::move(canceled)) {}
-  ~QueryState();
+  ~QueryState() override;
   QueryState(const QueryState&) = delete;
   QueryState& operator=(const QueryState&) = delete;
 
@@ -70,6 +72,7 @@ class QueryState {
   // the query holds leaves the account when the state is destroyed.
   Status charge(std::uint64_t samples);
   void release(std::uint64_t samples);
+  Status charge_bytes(std::uint64_t bytes) override;
   std::int64_t held_bytes() const;
   // kTimeout or kCanceled if the query must end. Called once per node, task and kTaskItems series.
   Status poll();
@@ -110,6 +113,8 @@ class QueryState {
   Status run_tasks(std::size_t items, const TaskBody& body);
 
  private:
+  Status charge_account(std::int64_t bytes);
+
   const QuerySettings settings_;
   const base::Clock& clock_;
   base::ThreadPool* pool_;
@@ -119,6 +124,7 @@ class QueryState {
   std::function<bool()> canceled_;
   AnnotationSink annotations_;
   std::atomic<std::uint64_t> samples_held_{0};  // those that are in the account
+  std::atomic<std::int64_t> other_bytes_{0};  // in the account besides samples
   std::atomic<std::uint64_t> samples_peak_{0};
   std::atomic<std::uint64_t> samples_read_{0};
   std::uint64_t series_count_ = 0;

@@ -23,7 +23,9 @@ namespace {
 constexpr std::int64_t kRegexMemoryMax = 8 << 20;
 // What label_replace and label_join may make in one call. A short text can ask for gigabytes (a
 // template of many references, calls nested in calls); relabelling a million series takes less.
+// What they make counts as the query's memory besides.
 constexpr std::size_t kMadeBytesMax = std::size_t{256} << 20;
+constexpr std::size_t kChargedBytes = std::size_t{64} << 10;  // at once
 
 Error invalid(std::string_view what, std::string_view function, std::string_view text) {
   std::string message = "invalid ";
@@ -140,9 +142,15 @@ class Template {
 // Counts label values before they are made.
 class MadeBytes {
  public:
-  explicit MadeBytes(std::string_view function) : function_(function) {}
+  MadeBytes(std::string_view function, MemoryBudget* memory)
+      : function_(function), memory_(memory) {}
   Status add(std::size_t bytes) {
     made_ += bytes;
+    if (memory_ != nullptr && made_ > charged_) {
+      const std::size_t more = std::max(made_ - charged_, kChargedBytes);
+      VARVE_TRY(memory_->charge_bytes(more));
+      charged_ += more;
+    }
     if (made_ <= kMadeBytesMax) return {};
     std::string message = "label values made by ";
     message.append(function_).append("() take more than ");
@@ -152,7 +160,9 @@ class MadeBytes {
 
  private:
   std::string_view function_;
+  MemoryBudget* memory_;
   std::size_t made_ = 0;
+  std::size_t charged_ = 0;
 };
 
 void set_label(StepSeries& series, std::string_view name, std::string_view value) {
@@ -164,7 +174,7 @@ void set_label(StepSeries& series, std::string_view name, std::string_view value
 
 }  // namespace
 
-Result<StepMatrix> label_replace(const CallArgs& args, EvalContext&) {
+Result<StepMatrix> label_replace(const CallArgs& args, EvalContext& context) {
   const std::string_view target = args.text(1);
   const std::string_view source = args.text(3);
   const std::string_view pattern = args.text(4);
@@ -180,20 +190,20 @@ Result<StepMatrix> label_replace(const CallArgs& args, EvalContext&) {
   StepMatrix matrix = std::move(*args.values[0].vector);
   std::vector<re2::StringPiece> groups(
       static_cast<std::size_t>(regex.NumberOfCapturingGroups()) + 1);
-  MadeBytes made("label_replace");
+  MadeBytes made("label_replace", context.memory);
   for (StepSeries& series : matrix.series) {
     const std::string value(series.labels.get(source));
     if (!regex.Match(value, 0, value.size(), RE2::ANCHOR_BOTH, groups.data(),
                      static_cast<int>(groups.size()))) {
       continue;
     }
-    VARVE_TRY(made.add(replacement.expanded_bytes(groups)));
+    VARVE_TRY(made.add(series.labels.bytes().size() + replacement.expanded_bytes(groups)));
     set_label(series, target, replacement.expand(groups));
   }
   return matrix;
 }
 
-Result<StepMatrix> label_join(const CallArgs& args, EvalContext&) {
+Result<StepMatrix> label_join(const CallArgs& args, EvalContext& context) {
   const std::string_view target = args.text(1);
   const std::string_view separator = args.text(2);
   for (std::size_t arg = 3; arg < args.size(); ++arg) {
@@ -205,13 +215,13 @@ Result<StepMatrix> label_join(const CallArgs& args, EvalContext&) {
 
   StepMatrix matrix = std::move(*args.values[0].vector);
   std::string joined;
-  MadeBytes made("label_join");
+  MadeBytes made("label_join", context.memory);
   for (StepSeries& series : matrix.series) {
     std::size_t joined_bytes = separator.size() * (args.size() > 3 ? args.size() - 4 : 0);
     for (std::size_t arg = 3; arg < args.size(); ++arg) {
       joined_bytes += series.labels.get(args.text(arg)).size();
     }
-    VARVE_TRY(made.add(joined_bytes));
+    VARVE_TRY(made.add(series.labels.bytes().size() + joined_bytes));
     joined.clear();
     for (std::size_t arg = 3; arg < args.size(); ++arg) {
       if (arg > 3) joined.append(separator);

@@ -28,12 +28,22 @@ class Selection;
 
 namespace varve::promql {
 
+// What a query may hold besides samples. Thread-safe.
+class MemoryBudget {
+ public:
+  virtual ~MemoryBudget() = default;
+  // Accounts for bytes about to be made, held until the query ends. kLimitExceeded or kUnavailable if
+  // there is no room, and then nothing is accounted for.
+  virtual Status charge_bytes(std::uint64_t bytes) = 0;
+};
+
 // What a function may ask of the query it runs in. One per task: never shared between threads.
 struct EvalContext {
   StepGrid grid;
   const Features& features;
   AnnotationSink& annotations;
   std::int64_t lookback_ms = 0;
+  MemoryBudget* memory = nullptr;  // null: no bound
 };
 
 // Whose samples a window holds; the labels are only fetched when a remark needs the name.
