@@ -96,6 +96,7 @@ Result<StepMatrix> evaluate_steps(Evaluator& evaluator, const Expr& expr, const 
 
 struct Environment {
   const EngineOptions& options;
+  std::int64_t default_subquery_step_ms;
   const base::Clock& clock;
   base::ThreadPool* pool;
   base::MemoryAccount* memory;
@@ -110,7 +111,8 @@ struct QueryTimes {
 
 // Everything but the steps that a result depends on, for one engine and one storage.
 std::string cache_key(std::string_view expression, const QuerySettings& settings) {
-  return std::to_string(settings.lookback_ms) + ' ' + std::string(expression);
+  return std::to_string(settings.lookback_ms) + ' ' +
+         std::to_string(settings.default_subquery_step_ms) + ' ' + std::string(expression);
 }
 
 std::chrono::milliseconds timeout_of(const EngineOptions& options, const QueryParams& params) {
@@ -135,7 +137,7 @@ Result<QueryResult> run(const Environment& environment, const storage::Queryable
   settings.features = options.features;
   settings.lookback_ms =
       (params.lookback_delta.count() > 0 ? params.lookback_delta : options.lookback_delta).count();
-  settings.default_subquery_step_ms = options.default_subquery_step.count();
+  settings.default_subquery_step_ms = environment.default_subquery_step_ms;
   settings.samples_max = options.samples_max;
   settings.memory_max_bytes = options.memory_max_bytes;
   settings.deadline = start - params.queued + timeout_of(options, params);
@@ -202,13 +204,17 @@ Result<QueryResult> run(const Environment& environment, const storage::Queryable
 
 Engine::Engine(EngineOptions options, const base::Clock& clock, base::ThreadPool* pool,
                base::MemoryAccount* memory)
-    : options_(std::move(options)), clock_(clock), pool_(pool), memory_(memory) {}
+    : options_(std::move(options)),
+      default_subquery_step_ms_(options_.default_subquery_step.count()),
+      clock_(clock),
+      pool_(pool),
+      memory_(memory) {}
 Engine::~Engine() = default;
 
 Result<QueryResult> Engine::instant(const storage::Queryable& storage,
                                     std::string_view expression, Timestamp time_ms,
                                     const QueryParams& params) const {
-  return run({options_, clock_, pool_, memory_}, storage, expression,
+  return run({options_, default_subquery_step_ms_.load(), clock_, pool_, memory_}, storage, expression,
              {{time_ms, 1, 1}, time_ms, false}, params);
 }
 
@@ -221,7 +227,7 @@ Result<QueryResult> Engine::range(const storage::Queryable& storage, std::string
     const auto span = static_cast<std::uint64_t>(end_ms) - static_cast<std::uint64_t>(start_ms);
     grid.count = static_cast<std::size_t>(span / static_cast<std::uint64_t>(step_ms)) + 1;
   }
-  return run({options_, clock_, pool_, memory_}, storage, expression, {grid, end_ms, true}, params);
+  return run({options_, default_subquery_step_ms_.load(), clock_, pool_, memory_}, storage, expression, {grid, end_ms, true}, params);
 }
 
 }  // namespace varve::promql

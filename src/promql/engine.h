@@ -72,9 +72,14 @@ class Engine {
                             const QueryParams& params = {}) const;
 
   const EngineOptions& options() const { return options_; }
+  // For queries that begin later; options() keeps the first.
+  void set_default_subquery_step(std::chrono::milliseconds step) {
+    default_subquery_step_ms_.store(step.count());
+  }
 
  private:
   EngineOptions options_;
+  std::atomic<std::int64_t> default_subquery_step_ms_;
   const base::Clock& clock_;
   base::ThreadPool* pool_;
   base::MemoryAccount* memory_;

@@ -446,6 +446,7 @@ class Daemon {
     notifier_->apply(config.alerting_options, config.global.external_labels);
     scrape_->apply(config.scrape_configs);
     apply_discovery(config);
+    engine_->set_default_subquery_step(config.global.evaluation_interval);
     const storage::Options storage = storage_options(flags_, config.storage);
     db_->set_retention(storage.retention, storage.retention_bytes);
     db_->set_out_of_order_window(storage.out_of_order_window);

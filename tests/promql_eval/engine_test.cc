@@ -285,6 +285,65 @@ TEST_CASE("engine: a query ends while its regular expressions are still being ma
   CHECK(fixture.held() == 0);
 }
 
+TEST_CASE("engine: labels that are made count as the query's memory", "[promql][engine]") {
+  const auto storage = counters(400, 2);
+  EngineOptions options;
+  options.memory_max_bytes = 1 << 20;
+  const Fixture fixture(options);
+  const auto replace = [](const std::string& inner, int label) {
+    return "label_replace(" + inner + ", 'l" + std::to_string(label) + "', '" +
+           std::string(400, 'x') + "$1', 'instance', '(.*)')";
+  };
+  std::string query = replace("x_total", 0);
+  CHECK(fixture.engine().instant(storage, query, 15'000).ok());
+  for (int label = 1; label < 8; ++label) query = replace(query, label);
+  const auto result = fixture.engine().instant(storage, query, 15'000);
+  REQUIRE_FALSE(result.ok());
+  CHECK(result.error().code() == ErrorCode::kLimitExceeded);
+  CHECK_THAT(result.error().message(), Catch::Contains("--query.memory-max=1048576B"));
+  CHECK(fixture.held() == 0);
+}
+
+TEST_CASE("engine: the step of subqueries that name none can change", "[promql][engine]") {
+  const auto storage = counters(1, 120);
+  base::SystemClock clock;
+  base::MemoryAccount memory{"test"};
+  Engine engine({}, clock, nullptr, &memory);
+  const auto points = [&] {
+    return matrix_of(engine.instant(storage, "vector(1)[10m:]", 20 * kMinute))[0].floats.size();
+  };
+  CHECK(points() == 10);
+  engine.set_default_subquery_step(std::chrono::seconds(15));
+  CHECK(points() == 40);
+}
+
+TEST_CASE("engine: anchored and smoothed ranges have points on both ends", "[promql][engine]") {
+  test_language::MemoryStorage storage;
+  const Labels labels{{kMetricName, "m"}};
+  for (const auto& [time, value] : std::vector<std::pair<Timestamp, double>>{
+           {10'000, 1}, {20'000, 3}, {30'000, 2}, {40'000, 8}}) {
+    storage.add(labels, time, value);
+  }
+  EngineOptions options;
+  options.features.extended_range_selectors = true;
+  const Fixture fixture(options);
+  const auto points = [&](const std::string& query, Timestamp at) {
+    std::vector<std::pair<Timestamp, double>> out;
+    const Matrix matrix = matrix_of(fixture.engine().instant(storage, query, at));
+    if (matrix.empty()) return out;
+    for (const Sample& point : matrix[0].floats) out.emplace_back(point.timestamp_ms, point.value);
+    return out;
+  };
+  using Points = std::vector<std::pair<Timestamp, double>>;
+  CHECK(points("m[20s] anchored", 35'000) ==
+        Points{{15'000, 1}, {20'000, 3}, {30'000, 2}, {35'000, 2}});
+  CHECK(points("m[20s] smoothed", 35'000) ==
+        Points{{15'000, 2}, {20'000, 3}, {30'000, 2}, {35'000, 5}});
+  // What lies on an end is the point there.
+  CHECK(points("m[20s] anchored", 40'000) == Points{{20'000, 3}, {30'000, 2}, {40'000, 8}});
+  CHECK(points("m[5s] anchored", 100'000).empty());
+}
+
 TEST_CASE("engine: a timeout below zero is over before anything is read, after the syntax",
           "[promql][engine]") {
   const auto storage = counters(3, 3);
