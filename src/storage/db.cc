@@ -69,8 +69,10 @@ class DbImpl final : public Db {
   Status close() override;
 
   void set_retention(std::chrono::milliseconds time, std::uint64_t bytes) override {
-    limits_.retention_ms.store(time.count());
+    const std::int64_t before_ms = limits_.retention_ms.exchange(time.count());
     limits_.retention_bytes.store(bytes);
+    // What was hidden by its age and is not gone yet shows again.
+    if (before_ms != time.count()) stamps_.bump(TimeRange::all());
   }
   void set_out_of_order_window(std::chrono::milliseconds window) override {
     limits_.out_of_order_window_ms.store(window.count());
