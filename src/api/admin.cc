@@ -51,6 +51,8 @@ void delete_series(const CallPtr& call) {
     if (match->empty()) return c.fail(ErrorType::kBadData, "no match[] parameter provided");
     const auto range = c.range_parameters();
     if (!range.ok()) return c.fail(range.error());
+    // However long the database makes it wait; nobody waits for it once the client has gone.
+    const model::MatchWatch watch([&c] { return c.exchange->client_gone(); });
     const Status status = c.storage->delete_series(*match, *range);
     if (!status.ok()) return fail(c, status.error(), "");
     done(c);

@@ -7,10 +7,12 @@
 #include <cmath>
 
 #include "api/json.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/try.h"
 #include "model/duration.h"
 #include "model/number.h"
+#include "promql/engine.h"
 #include "promql/parser.h"
 
 namespace varve::api {
@@ -161,6 +163,13 @@ Result<std::vector<model::Matchers>> Call::match_parameters() const {
     sets.push_back(std::move(*matchers));
   }
   return sets;
+}
+
+std::unique_ptr<model::MatchWatch> Call::watch_matching() const {
+  const auto deadline = services.clock->monotonic() + services.engine->options().timeout;
+  return std::make_unique<model::MatchWatch>([this, deadline] {
+    return exchange->client_gone() || services.clock->monotonic() >= deadline;
+  });
 }
 
 void Call::fail(ErrorType type, std::string message) const {

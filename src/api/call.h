@@ -95,6 +95,10 @@ class Call {
   // match[]: each selector's matchers.
   Result<std::vector<model::Matchers>> match_parameters() const;
 
+  // Ends searches for series on this thread, while it lives, once the client has gone or they take
+  // longer than a query may. Ask stopped() after each.
+  std::unique_ptr<model::MatchWatch> watch_matching() const;
+
   void fail(ErrorType type, std::string message) const;
   void fail(const Error& error) const;
   // Answers {"status":"success","data":<json>} with annotations.

@@ -67,12 +67,10 @@ Result<Samples> newest_samples(const Call& call, const std::vector<model::Matche
   const auto deadline = call.services.clock->monotonic() + options.timeout;
   VARVE_TRY_ASSIGN(const auto querier, call.storage->querier(range));
   Samples found;
-  const model::MatchWatch watch([&call, deadline] {
-    return call.exchange->client_gone() || call.services.clock->monotonic() >= deadline;
-  });
+  const auto watch = call.watch_matching();
   for (const model::Matchers& matchers : selectors) {
     VARVE_TRY_ASSIGN(const auto selection, querier->select(matchers, range));
-    if (watch.stopped()) {
+    if (watch->stopped()) {
       return Error(ErrorCode::kTimeout, "federation timed out (--query.timeout)");
     }
     VARVE_TRY(read_newest(call, *selection, range, deadline, found));

@@ -2,6 +2,8 @@
 // Queries: instant, range, and what explains them.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "api/call.h"
 #include "api/json.h"
 #include "api/result_json.h"
@@ -48,10 +50,16 @@ Result<promql::QueryParams> query_params(const Call& call, const Turn& turn) {
   return params;
 }
 
+// Whether a Cache-Control header has a directive; their names know no case (RFC 9111, 5.2).
+bool has_directive(std::string_view header, std::string_view name) {
+  const auto same = [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a | 0x20 : a) == b; };
+  return std::search(header.begin(), header.end(), name.begin(), name.end(), same) != header.end();
+}
+
 // The client wants what storage has now, computed for it alone.
 bool wants_fresh(const Call& call) {
   return call.parameter("nocache") == "1" ||
-         call.request().header("Cache-Control").find("no-store") != std::string_view::npos;
+         has_directive(call.request().header("Cache-Control"), "no-store");
 }
 
 StatsDetail stats_detail(const Call& call) {
@@ -257,7 +265,12 @@ void query_exemplars(const CallPtr& call) {
   }
   std::vector<model::Matchers> selectors;
   collect_selectors(**expression, selectors);
+  const auto watch = call->watch_matching();
   const auto found = call->storage->exemplars(selectors, {start->ms(), end->ms()});
+  if (watch->stopped()) {
+    return call->fail(ErrorType::kTimeout,
+                      "the search for series took longer than a query may (--query.timeout)");
+  }
   if (!found.ok()) return call->fail(found.error());
   std::string json = "[";
   for (const storage::SeriesExemplars& series : *found) {

@@ -39,11 +39,7 @@ Result<MetadataRequest> metadata_request(const Call& call) {
   VARVE_TRY_ASSIGN(request.range, call.range_parameters());
   VARVE_TRY_ASSIGN(request.match, call.match_parameters());
   VARVE_TRY_ASSIGN(request.querier, call.storage->querier(request.range));
-  const auto deadline =
-      call.services.clock->monotonic() + call.services.engine->options().timeout;
-  request.watch = std::make_unique<model::MatchWatch>([&call, deadline] {
-    return call.exchange->client_gone() || call.services.clock->monotonic() >= deadline;
-  });
+  request.watch = call.watch_matching();
   return request;
 }
 

@@ -70,6 +70,10 @@ MatchWatch::MatchWatch(std::function<bool()> over)
 
 MatchWatch::~MatchWatch() { watch_of_thread = outer_; }
 
+bool MatchWatch::thread_stopped() {
+  return watch_of_thread != nullptr && watch_of_thread->stopped_;
+}
+
 bool MatchWatch::allows(std::size_t text_bytes, std::size_t program_size) {
   if (stopped_) return false;
   work_ += kUnitsPerCall + text_bytes * (1 + program_size / kInstructionsPerUnit);

@@ -72,6 +72,9 @@ class MatchWatch {
   MatchWatch& operator=(const MatchWatch&) = delete;
 
   bool stopped() const { return stopped_; }
+  // Of the innermost one of this thread, for code that must not act on what a broken off search has
+  // found; false without one.
+  static bool thread_stopped();
   // About to match a text of this length with a program of this many instructions. False: stopped.
   bool allows(std::size_t text_bytes, std::size_t program_size);
 

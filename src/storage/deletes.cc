@@ -9,6 +9,12 @@
 namespace varve::storage {
 namespace {
 
+// Nothing is deleted by half a search.
+Status check_searched() {
+  if (!model::MatchWatch::thread_stopped()) return {};
+  return Error(ErrorCode::kCanceled, "the search for series was broken off: it took too long");
+}
+
 Status delete_in_head(const Engine& engine, std::span<const std::vector<model::Matcher>> selectors,
                       TimeRange range) {
   const std::shared_ptr<const index::HeadIndex> index = engine.head.index();
@@ -18,6 +24,7 @@ Status delete_in_head(const Engine& engine, std::span<const std::vector<model::M
     VARVE_TRY_ASSIGN(index::Ids ids, index->select(matchers, bound));
     selected.push_back(std::move(ids));
   }
+  VARVE_TRY(check_searched());
   const std::vector<index::IdSpan> spans(selected.begin(), selected.end());
   VARVE_TRY_ASSIGN(const Ticket ticket,
                    engine.write_path.delete_samples(index::unite(spans), range));
@@ -35,6 +42,7 @@ Status delete_in_block(const Engine& engine, block::Block& block,
   bool any = false;
   for (const std::vector<model::Matcher>& matchers : selectors) {
     VARVE_TRY_ASSIGN(const block::Ordinals ordinals, block.select(matchers));
+    VARVE_TRY(check_searched());
     for (const std::uint32_t ordinal : ordinals) tombstones.add(ordinal, range);
     any = any || !ordinals.empty();
   }

@@ -47,7 +47,7 @@ TEST_CASE("api: nocache, no-store and stats have a range computed", "[api]") {
   Panel panel;
   panel.load("&nocache=1");
   panel.load("&stats=all");
-  panel.more_headers = {{"Cache-Control", "max-age=0, no-store"}};
+  panel.more_headers = {{"Cache-Control", "max-age=0, No-Store"}};
   panel.load();
   CHECK(panel.counted(kComputed) == 0);
   CHECK(panel.range_cache.piece_count() == 0);
