@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readState, writeState } from "../../src/web/app/explore/state";
+import { fixedState, readState, writeState } from "../../src/web/app/explore/state";
 
 test("what is written is read again", () => {
   const state = readState(
     new URLSearchParams(
-      "g0.expr=up&g0.tab=table&g1.expr=rate(x[5m])&g1.mode=stacked&g1.log=1&g1.unit=bytes&from=now-6h&to=now&step=30&refresh=15",
+      "g0.expr=up&g0.tab=table&g1.expr=rate(x[5m])&g1.mode=stacked&g1.log=1&g1.unit=bytes&g1.tab=explain&g1.exemplars=1&from=now-6h&to=now&step=30&refresh=15&columns=2",
     ),
   );
   expect(state.queries).toHaveLength(2);
   expect(state.queries[1]).toMatchObject({ mode: "stacked", log: true, unit: "bytes" });
+  expect(state.queries[1]).toMatchObject({ view: "explain", exemplars: true });
+  expect(state.columns).toBe(2);
   expect(state.stepS).toBe(30);
   expect(readState(writeState(state))).toEqual(state);
 });
@@ -32,4 +34,12 @@ test("nothing and nonsense give a usable page", () => {
     expect(state.stepS).toBeUndefined();
     expect(state.refreshS).toBe(0);
   }
+});
+
+test("a link to these very times does not move", () => {
+  const state = readState(new URLSearchParams("g0.expr=up&from=now-1h&to=now&refresh=5"));
+  const fixed = fixedState(state, { fromMs: 0, toMs: 3_600_000 });
+  expect(fixed.range).toEqual({ from: "1970-01-01T00:00:00.000Z", to: "1970-01-01T01:00:00.000Z" });
+  expect(fixed.refreshS).toBe(0);
+  expect(readState(writeState(fixed))).toEqual(fixed);
 });

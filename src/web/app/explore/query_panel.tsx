@@ -1,24 +1,43 @@
 // SPDX-License-Identifier: Apache-2.0
 // One query of Explore: editor, ways to look at it, result.
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { type Answer, instantQuery, type QueryData, rangeQuery } from "../lib/api";
+import type { FunctionComponent } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { type Answer, ApiError, instantQuery, post, type QueryData, rangeQuery } from "../lib/api";
 import { useLoad } from "../lib/load";
 import { history, remember, zone } from "../lib/settings";
 import { formatDuration, resolveRange, stepFor, type TimeRange } from "../lib/time";
 import { unitNames } from "../lib/units";
-import { Chart } from "../parts/chart";
-import { toChartData } from "../parts/chart_data";
 import { LazyEditor } from "../parts/lazy_editor";
+import { LazyPart } from "../parts/lazy_part";
 import { Menu } from "../parts/menu";
 import { ErrorNotice, Notice } from "../parts/notice";
-import { NothingFound, ResultJson, ResultTable, StatsLine } from "./result";
+import { toCsv } from "./csv";
+import { GraphView } from "./graph_view";
+import { ResultJson, ResultTable, StatsLine } from "./result";
 import type { QueryState, View } from "./state";
 
 interface Shown extends Answer<QueryData> {
   view: View;
   range: { startS: number; endS: number; stepS: number };
+  timeS: number; // of an instant query
   tookMs: number;
 }
+
+const viewNames: Record<View, string> = {
+  graph: "Graph",
+  table: "Table",
+  explain: "Explain",
+  json: "JSON",
+};
+const loadExplain = () =>
+  import("./explain").then(
+    (module) => module.default as FunctionComponent<{ expression: string; timeS: number }>,
+  );
+const loadMetrics = () =>
+  import("./metric_explorer").then(
+    (module) =>
+      module.default as FunctionComponent<{ use: (query: string) => void; close: () => void }>,
+  );
 
 export function QueryPanel(props: {
   query: QueryState;
@@ -27,19 +46,26 @@ export function QueryPanel(props: {
   refreshS: number;
   onChange: (query: QueryState) => void;
   onZoom: (fromMs: number, toMs: number) => void;
+  onDuplicate: ((query: QueryState) => void) | undefined;
   onRemove: (() => void) | undefined;
 }) {
   const { query, range, stepS, refreshS, onChange } = props;
   const [draft, setDraft] = useState(query.expression);
   const [runs, setRuns] = useState(0);
+  const [metricsOpen, setMetricsOpen] = useState(false);
+  const [formatError, setFormatError] = useState<ApiError | undefined>();
   const box = useRef<HTMLElement>(null);
   useEffect(() => setDraft(query.expression), [query.expression]);
+  useEffect(() => setFormatError(undefined), [draft]);
+  const empty = query.expression.trim() === "";
 
   const loaded = useLoad<Shown | undefined>(
     async (signal) => {
-      if (query.expression.trim() === "") return undefined;
+      if (empty) return undefined;
       const resolved = resolveRange(range, Date.now(), zone.value);
-      if (!resolved) return undefined;
+      if (!resolved) {
+        throw new ApiError("refused", `No time range: “${range.from}” to “${range.to}”.`);
+      }
       const width = box.current?.clientWidth ?? 1000;
       const step = stepS ?? stepFor(resolved, width);
       const aligned = {
@@ -47,13 +73,15 @@ export function QueryPanel(props: {
         endS: Math.floor(resolved.toMs / 1000 / step) * step,
         stepS: step,
       };
+      const timeS = resolved.toMs / 1000;
       const begun = performance.now();
       const answer =
         query.view === "graph"
-          ? await rangeQuery(query.expression, aligned, signal)
-          : await instantQuery(query.expression, resolved.toMs / 1000, signal);
+          ? await rangeQuery(query.expression, aligned, signal, true)
+          : await instantQuery(query.expression, timeS, signal);
       remember(query.expression);
-      return { ...answer, view: query.view, range: aligned, tookMs: performance.now() - begun };
+      const tookMs = performance.now() - begun;
+      return { ...answer, view: query.view, range: aligned, timeS, tookMs };
     },
     [query.expression, query.view === "graph", range.from, range.to, stepS, runs],
     refreshS * 1000,
@@ -63,44 +91,96 @@ export function QueryPanel(props: {
     if (expression === query.expression) setRuns(runs + 1);
     else onChange({ ...query, expression });
   };
-  const shown = loaded.data;
+  const format = () =>
+    post<string>("api/v1/format_query", { query: draft }).then(
+      ({ data }) => setDraft(data),
+      (cause: unknown) => {
+        if (cause instanceof ApiError) setFormatError(cause);
+      },
+    );
+  // What answers another expression is not shown beside an error about this one.
+  const shown = loaded.stale && loaded.error ? undefined : loaded.data;
   const count = shown && "result" in shown.data ? shown.data.result.length : 0;
   return (
     <section class="panel query" ref={box}>
       <div class="query-line">
         <LazyEditor value={draft} onChange={setDraft} onRun={run} />
-        <Menu label="History" title="Queries run before" alignRight>
+        <button type="button" title="Look through all metrics" onClick={() => setMetricsOpen(true)}>
+          Metrics
+        </button>
+        <HistoryMenu onPick={(expression) => onChange({ ...query, expression })} />
+        <Menu label="⋯" title="More for this query" alignRight>
           {(close) => (
-            <ul class="history">
-              {history.value.length === 0 && <li class="muted">No queries yet.</li>}
-              {history.value.map((expression) => (
-                <li key={expression}>
-                  <button
-                    type="button"
-                    onClick={() => {
-                      onChange({ ...query, expression });
-                      close();
-                    }}
-                  >
-                    {expression}
-                  </button>
-                </li>
-              ))}
-            </ul>
+            <div class="menu-list">
+              <button
+                type="button"
+                onClick={() => {
+                  void format();
+                  close();
+                }}
+              >
+                Format the expression
+              </button>
+              {props.onDuplicate && (
+                <button
+                  type="button"
+                  onClick={() => {
+                    props.onDuplicate?.({ ...query, expression: draft });
+                    close();
+                  }}
+                >
+                  Duplicate the query
+                </button>
+              )}
+              {shown && (
+                <button
+                  type="button"
+                  onClick={() => {
+                    saveAs("result.csv", "text/csv", toCsv(shown.data));
+                    close();
+                  }}
+                >
+                  Download as CSV
+                </button>
+              )}
+            </div>
           )}
         </Menu>
-        <button type="button" class="primary" onClick={() => run(draft)}>
+        <button
+          type="button"
+          class="primary"
+          title="Run it (Enter in the editor)"
+          onClick={() => run(draft)}
+        >
           Run
         </button>
         {props.onRemove && (
-          <button type="button" class="icon" title="Remove this query" onClick={props.onRemove}>
+          <button
+            type="button"
+            class="icon"
+            title="Remove this query"
+            aria-label="Remove this query"
+            onClick={props.onRemove}
+          >
             ✕
           </button>
         )}
       </div>
+      {metricsOpen && (
+        <LazyPart
+          load={loadMetrics}
+          props={{
+            close: () => setMetricsOpen(false),
+            use: (expression) => {
+              setMetricsOpen(false);
+              onChange({ ...query, expression });
+            },
+          }}
+        />
+      )}
       <div class="query-bar">
-        <div class="tabs" role="tablist">
-          {(["graph", "table", "json"] as const).map((view) => (
+        <div class="tabs" role="tablist" aria-label="View">
+          {(Object.keys(viewNames) as View[]).map((view) => (
             <button
               key={view}
               type="button"
@@ -108,19 +188,24 @@ export function QueryPanel(props: {
               aria-selected={query.view === view}
               onClick={() => onChange({ ...query, view })}
             >
-              {view === "json" ? "JSON" : view[0]?.toUpperCase() + view.slice(1)}
+              {viewNames[view]}
             </button>
           ))}
         </div>
         {query.view === "graph" && <GraphStyle query={query} onChange={onChange} />}
         <span class="grow" />
-        {loaded.loading && <span class="spinner" role="status" aria-label="Loading" />}
-        {shown && <StatsLine stats={shown.data.stats} series={count} tookMs={shown.tookMs} />}
+        {loaded.loading && !empty && <span class="spinner" role="status" aria-label="Loading" />}
+        {shown && !empty && (
+          <StatsLine stats={shown.data.stats} series={count} tookMs={shown.tookMs} />
+        )}
         {shown?.view === "graph" && (
           <span class="muted">step {formatDuration(shown.range.stepS * 1000)}</span>
         )}
       </div>
-      {loaded.error && <ErrorNotice error={loaded.error} retry={loaded.reload} />}
+      {formatError && <ErrorNotice error={formatError} />}
+      {loaded.error && query.view !== "explain" && (
+        <ErrorNotice error={loaded.error} retry={loaded.reload} />
+      )}
       {shown?.warnings.map((text) => (
         <Notice kind="warning" key={text}>
           {text}
@@ -131,85 +216,146 @@ export function QueryPanel(props: {
           {text}
         </Notice>
       ))}
-      {query.expression.trim() === "" && (
+      {empty && (
         <Notice kind="empty">
-          Write an expression and press Enter. Ctrl-Space completes names; <code>up</code> shows
-          which targets are reached.
+          Write an expression and press Enter. Ctrl-Space completes names, Metrics lists them all;{" "}
+          <button
+            type="button"
+            class="link"
+            onClick={() => onChange({ ...query, expression: "up" })}
+          >
+            up
+          </button>{" "}
+          shows which targets are reached.
         </Notice>
       )}
-      {shown && query.expression.trim() !== "" && (
-        <Result shown={shown} query={query} onZoom={props.onZoom} />
+      {!empty && query.view === "explain" && (
+        <LazyPart
+          load={loadExplain}
+          props={{ expression: query.expression, timeS: shown?.timeS ?? Date.now() / 1000 }}
+        />
+      )}
+      {shown && !empty && query.view !== "explain" && (
+        <div class={loaded.stale ? "dimmed" : ""} aria-busy={loaded.loading}>
+          {query.view === "json" ? (
+            <ResultJson data={shown.data} />
+          ) : query.view === "graph" && shown.view === "graph" ? (
+            <GraphView
+              data={shown.data}
+              range={shown.range}
+              query={query}
+              onChange={onChange}
+              onZoom={props.onZoom}
+            />
+          ) : (
+            <ResultTable data={shown.data} unit={query.unit} />
+          )}
+        </div>
       )}
     </section>
   );
 }
 
+function saveAs(name: string, type: string, text: string): void {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([text], { type }));
+  link.download = name;
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
+function HistoryMenu(props: { onPick: (expression: string) => void }) {
+  return (
+    <Menu label="History" title="Queries run before" alignRight>
+      {(close) => (
+        <ul class="history">
+          {history.value.length === 0 && <li class="muted">No queries yet.</li>}
+          {history.value.map((expression) => (
+            <li key={expression}>
+              <button
+                type="button"
+                onClick={() => {
+                  props.onPick(expression);
+                  close();
+                }}
+              >
+                {expression}
+              </button>
+            </li>
+          ))}
+          {history.value.length > 0 && (
+            <li>
+              <button
+                type="button"
+                class="muted"
+                onClick={() => {
+                  history.value = [];
+                  close();
+                }}
+              >
+                Forget all
+              </button>
+            </li>
+          )}
+        </ul>
+      )}
+    </Menu>
+  );
+}
+
 function GraphStyle(props: { query: QueryState; onChange: (query: QueryState) => void }) {
   const { query, onChange } = props;
+  const lines = query.mode !== "heatmap";
   return (
     <>
       <select
-        aria-label="How lines are drawn"
+        aria-label="How it is drawn"
         value={query.mode}
         onChange={(e) => onChange({ ...query, mode: e.currentTarget.value as QueryState["mode"] })}
       >
         <option value="line">Lines</option>
         <option value="stacked">Stacked</option>
         <option value="points">Points</option>
+        <option value="heatmap">Heatmap</option>
       </select>
-      <label class="check">
-        <input
-          type="checkbox"
-          checked={query.log}
-          onChange={(e) => onChange({ ...query, log: e.currentTarget.checked })}
-        />
-        log
-      </label>
+      {lines && (
+        <>
+          <label class="check" title="Logarithmic axis">
+            <input
+              type="checkbox"
+              checked={query.log}
+              onChange={(e) => onChange({ ...query, log: e.currentTarget.checked })}
+            />
+            log
+          </label>
+          <label class="check" title="Draw exemplars: single events, often with a trace">
+            <input
+              type="checkbox"
+              checked={query.exemplars}
+              onChange={(e) => onChange({ ...query, exemplars: e.currentTarget.checked })}
+            />
+            exemplars
+          </label>
+        </>
+      )}
       <select
         aria-label="Unit"
         value={query.unit}
         onChange={(e) => onChange({ ...query, unit: e.currentTarget.value })}
       >
-        {unitNames.map((name) => (
+        {[...new Set([...unitNames, query.unit])].map((name) => (
           <option key={name}>{name}</option>
         ))}
       </select>
-      <input
-        class="legend-input"
-        placeholder="Legend: {{instance}}"
-        aria-label="Legend template"
-        value={query.legend}
-        onChange={(e) => onChange({ ...query, legend: e.currentTarget.value })}
-      />
+      {lines && (
+        <input
+          class="legend-input"
+          placeholder="Legend: {{instance}}"
+          aria-label="Legend template"
+          value={query.legend}
+          onChange={(e) => onChange({ ...query, legend: e.currentTarget.value })}
+        />
+      )}
     </>
-  );
-}
-
-function Result(props: {
-  shown: Shown;
-  query: QueryState;
-  onZoom: (fromMs: number, toMs: number) => void;
-}) {
-  const { shown, query, onZoom } = props;
-  const { data, range } = shown;
-  const chart = useMemo(
-    () =>
-      data.resultType === "matrix" ? toChartData(data.result, range, query.legend) : undefined,
-    [data, range, query.legend],
-  );
-  if (query.view === "json") return <ResultJson data={data} />;
-  if (query.view === "table" || shown.view !== "graph") {
-    return <ResultTable data={data} unit={query.unit} />;
-  }
-  if (!chart) return null;
-  if (chart.series.length === 0) return <NothingFound />;
-  return (
-    <Chart
-      data={chart}
-      style={{ mode: query.mode, log: query.log, unit: query.unit }}
-      height={320}
-      syncKey="explore"
-      onZoom={onZoom}
-    />
   );
 }

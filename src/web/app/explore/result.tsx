@@ -17,11 +17,24 @@ export function StatsLine(props: {
 }) {
   const { stats, series, tookMs } = props;
   const samples = stats?.samples?.totalQueryableSamples;
+  const timings = stats?.timings ?? {};
+  const details = [
+    stats?.series !== undefined && `${stats.series.toLocaleString("en")} series read`,
+    samples !== undefined && `${samples.toLocaleString("en")} samples read`,
+    stats?.samples?.peakSamples !== undefined &&
+      `${stats.samples.peakSamples.toLocaleString("en")} samples in memory at most`,
+    timings.execQueueTime !== undefined && `waited ${formatValue(timings.execQueueTime, "s")}`,
+    timings.queryPreparationTime !== undefined &&
+      `prepared in ${formatValue(timings.queryPreparationTime, "s")}`,
+    timings.innerEvalTime !== undefined &&
+      `evaluated in ${formatValue(timings.innerEvalTime, "s")}`,
+    `answered in ${formatValue(tookMs / 1000, "s")}, network and reading included`,
+  ].filter(Boolean);
   return (
-    <span class="muted stats">
-      {series} series
+    <span class="muted stats" title={details.join("\n")}>
+      {series.toLocaleString("en")} series
       {samples !== undefined && ` · ${formatValue(samples)} samples`}
-      {` · ${formatValue(tookMs / 1000, "s")}`}
+      {` · ${formatValue(tookMs / 1000, "s", tookMs < 10 ? 1 : 0)}`}
     </span>
   );
 }
@@ -131,7 +144,7 @@ export function NothingFound() {
   return (
     <Notice kind="empty">
       No series. Is the metric scraped, and does it have samples at this time? A selector sees the
-      last five minutes; try a longer range or fewer matchers.
+      last five minutes; try a longer range or fewer matchers. Explain shows which part is empty.
     </Notice>
   );
 }

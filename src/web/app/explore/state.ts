@@ -3,13 +3,14 @@
 // g0.range_input, g0.end_input, g0.moment_input) are understood too: alerts carry them.
 import { parseDuration, parsePoint, type TimeRange } from "../lib/time";
 
-export type View = "graph" | "table" | "json";
+export type View = "graph" | "table" | "explain" | "json";
 
 export interface QueryState {
   expression: string;
   view: View;
-  mode: "line" | "stacked" | "points";
+  mode: "line" | "stacked" | "points" | "heatmap";
   log: boolean;
+  exemplars: boolean; // drawn above the lines
   unit: string;
   legend: string;
 }
@@ -18,6 +19,7 @@ export interface ExploreState {
   range: TimeRange;
   stepS: number | undefined; // undefined: chosen by width
   refreshS: number; // 0: by hand
+  columns: 1 | 2; // queries side by side
 }
 
 export const emptyQuery: QueryState = {
@@ -25,6 +27,7 @@ export const emptyQuery: QueryState = {
   view: "graph",
   mode: "line",
   log: false,
+  exemplars: false,
   unit: "short",
   legend: "",
 };
@@ -33,7 +36,7 @@ const defaultRange: TimeRange = { from: "now-1h", to: "now" };
 
 function viewOf(text: string | null): View {
   if (text === "1" || text === "table") return "table";
-  return text === "json" ? "json" : "graph";
+  return text === "json" || text === "explain" ? text : "graph";
 }
 
 function rangeOf(parameters: URLSearchParams): TimeRange {
@@ -59,8 +62,10 @@ export function readState(parameters: URLSearchParams): ExploreState {
     queries.push({
       expression,
       view: viewOf(parameters.get(`g${i}.tab`)),
-      mode: mode === "stacked" || mode === "points" ? mode : "line",
+      mode: mode === "stacked" || mode === "points" || mode === "heatmap" ? mode : "line",
       log: parameters.get(`g${i}.log`) === "1",
+      exemplars:
+        (parameters.get(`g${i}.exemplars`) ?? parameters.get(`g${i}.show_exemplars`)) === "1",
       unit: parameters.get(`g${i}.unit`) ?? "short",
       legend: parameters.get(`g${i}.legend`) ?? "",
     });
@@ -72,6 +77,7 @@ export function readState(parameters: URLSearchParams): ExploreState {
     range: rangeOf(parameters),
     stepS: step > 0 ? step : undefined,
     refreshS: refresh > 0 ? Math.max(refresh, 1) : 0,
+    columns: parameters.get("columns") === "2" ? 2 : 1,
   };
 }
 
@@ -82,6 +88,7 @@ export function writeState(state: ExploreState): URLSearchParams {
     parameters.set(`g${i}.tab`, query.view);
     if (query.mode !== "line") parameters.set(`g${i}.mode`, query.mode);
     if (query.log) parameters.set(`g${i}.log`, "1");
+    if (query.exemplars) parameters.set(`g${i}.exemplars`, "1");
     if (query.unit !== "short") parameters.set(`g${i}.unit`, query.unit);
     if (query.legend !== "") parameters.set(`g${i}.legend`, query.legend);
   });
@@ -89,5 +96,19 @@ export function writeState(state: ExploreState): URLSearchParams {
   parameters.set("to", state.range.to);
   if (state.stepS !== undefined) parameters.set("step", String(state.stepS));
   if (state.refreshS > 0) parameters.set("refresh", String(state.refreshS));
+  if (state.columns === 2) parameters.set("columns", "2");
   return parameters;
+}
+
+// The state with its range as the times it stands for now: what a link shows to whoever opens it later.
+export function fixedState(
+  state: ExploreState,
+  resolved: { fromMs: number; toMs: number },
+): ExploreState {
+  const iso = (ms: number) => new Date(Math.round(ms)).toISOString();
+  return {
+    ...state,
+    range: { from: iso(resolved.fromMs), to: iso(resolved.toMs) },
+    refreshS: 0,
+  };
 }

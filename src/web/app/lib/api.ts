@@ -43,6 +43,7 @@ export interface MatrixItem {
 export interface QueryStats {
   timings?: Record<string, number>;
   samples?: { totalQueryableSamples?: number; peakSamples?: number };
+  series?: number; // that were read
 }
 export type QueryData = { stats?: QueryStats } & (
   | { resultType: "vector"; result: VectorItem[] }
@@ -114,15 +115,17 @@ export function instantQuery(query: string, timeS: number, signal?: AbortSignal)
   return post<QueryData>("api/v1/query", { query, time: timeS, stats: "all" }, signal);
 }
 
+// Statistics cost the use of results that the server has kept: they are about computing the whole.
 export function rangeQuery(
   query: string,
   range: { startS: number; endS: number; stepS: number },
   signal?: AbortSignal,
+  withStats = false,
 ) {
   const { startS, endS, stepS } = range;
   return post<QueryData>(
     "api/v1/query_range",
-    { query, start: startS, end: endS, step: stepS, stats: "all" },
+    { query, start: startS, end: endS, step: stepS, stats: withStats ? "all" : undefined },
     signal,
   );
 }

@@ -7,7 +7,7 @@ import { formatValue } from "../lib/units";
 import { type ChartData, type ChartPoint, seriesColor } from "./chart_data";
 
 export interface ChartStyle {
-  mode: "line" | "stacked" | "points";
+  mode: "line" | "stacked" | "points" | "heatmap"; // a heatmap is drawn elsewhere
   log: boolean;
   unit: string;
   decimals?: number;

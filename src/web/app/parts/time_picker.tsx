@@ -40,7 +40,7 @@ const zones = [
   "Australia/Sydney",
 ];
 
-function describe(range: TimeRange): string {
+export function describeRange(range: TimeRange): string {
   if (range.to === "now" && range.from.startsWith("now-")) return `Last ${range.from.slice(4)}`;
   return `${shorten(range.from)} – ${shorten(range.to)}`;
 }
@@ -72,7 +72,7 @@ export function TimePicker(props: { range: TimeRange; onChange: (range: TimeRang
       <button type="button" title="Earlier" onClick={() => move(-0.5, 1)}>
         ‹
       </button>
-      <Menu label={describe(range)} title="Choose the time range" alignRight>
+      <Menu label={describeRange(range)} title="Choose the time range" alignRight>
         {(close) => (
           <div class="time-panel">
             <div class="presets">
