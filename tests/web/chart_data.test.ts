@@ -2,6 +2,7 @@
 import {
   drawnColumns,
   largestAt,
+  stackBands,
   summarize,
   toChartData,
 } from "../../src/web/app/parts/chart_data";
@@ -94,4 +95,15 @@ test("a tooltip lists the largest series, and the one pointed at whatever its si
   expect(order(3)).toEqual([1, 3]);
   expect(largestAt(series, shown, 0, null, 2).more).toBe(2);
   expect(largestAt(series, [2], 0, null, 2)).toEqual({ rows: [], more: 0 });
+});
+
+test("a stack is filled between each series and the one it stands on", () => {
+  const up = { name: "up", labels: {}, values: [1] };
+  const down = { name: "down", labels: {}, values: [1], look: { negate: true } };
+  expect(stackBands([up, down, up, down, up], [true, true, true, true, true])).toEqual([
+    [2, 0],
+    [3, 1],
+    [4, 2],
+  ]);
+  expect(stackBands([up, up, up], [true, false, true])).toEqual([[2, 0]]);
 });

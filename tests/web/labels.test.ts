@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { differingLabels, legendText, seriesName } from "../../src/web/app/lib/labels";
+import { differingLabels, legendText, seriesName, shortNames } from "../../src/web/app/lib/labels";
 
 test("names are selectors, quoted where they must be", () => {
   expect(seriesName({ __name__: "up", job: "x" })).toBe('up{job="x"}');
@@ -27,4 +27,13 @@ test("differing labels tell series apart", () => {
     ]),
   ).toEqual(["job"]);
   expect(differingLabels([])).toEqual([]);
+});
+
+test("short names keep what differs, and names that somebody chose", () => {
+  const a = { __name__: "cpu", mode: "user", job: "x" };
+  const b = { __name__: "cpu", mode: "idle", job: "x" };
+  const series = [a, b].map((labels) => ({ name: seriesName(labels), labels }));
+  expect(shortNames(series)).toEqual(['{mode="user"}', '{mode="idle"}']);
+  expect(shortNames([{ name: "mine", labels: a }, ...series.slice(1)])[0]).toBe("mine");
+  expect(shortNames(series.slice(0, 1))).toEqual([seriesName(a)]);
 });

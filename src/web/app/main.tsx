@@ -17,22 +17,24 @@ import { RulesPage } from "./pages/rules";
 import { StatusPage } from "./pages/status";
 import { TargetsPage } from "./pages/targets";
 import { Notice } from "./parts/notice";
+import { Shortcuts } from "./parts/shortcuts";
 
 interface Page {
   path: string;
   title: string;
+  key: string; // after g
   show: FunctionComponent;
 }
 
 const pages: Page[] = [
-  { path: "explore", title: "Explore", show: Explore },
-  { path: "dashboards", title: "Dashboards", show: DashboardsPage },
-  { path: "alerts", title: "Alerts", show: AlertsPage },
-  { path: "rules", title: "Rules", show: RulesPage },
-  { path: "targets", title: "Targets", show: TargetsPage },
-  { path: "service-discovery", title: "Discovery", show: DiscoveryPage },
-  { path: "cardinality", title: "Cardinality", show: CardinalityPage },
-  { path: "status", title: "Status", show: StatusPage },
+  { path: "explore", title: "Explore", key: "e", show: Explore },
+  { path: "dashboards", title: "Dashboards", key: "d", show: DashboardsPage },
+  { path: "alerts", title: "Alerts", key: "a", show: AlertsPage },
+  { path: "rules", title: "Rules", key: "r", show: RulesPage },
+  { path: "targets", title: "Targets", key: "t", show: TargetsPage },
+  { path: "service-discovery", title: "Discovery", key: "i", show: DiscoveryPage },
+  { path: "cardinality", title: "Cardinality", key: "c", show: CardinalityPage },
+  { path: "status", title: "Status", key: "s", show: StatusPage },
 ];
 // Where Prometheus's own pages live, so that links to them lead somewhere.
 const aliases: Record<string, string> = {
@@ -47,6 +49,10 @@ const aliases: Record<string, string> = {
 
 const themes: Theme[] = ["system", "light", "dark"];
 const themeSigns: Record<Theme, string> = { system: "◐", light: "☀", dark: "☾" };
+
+function turnTheme(): void {
+  theme.value = themes[(themes.indexOf(theme.value) + 1) % themes.length] ?? "system";
+}
 
 function App() {
   const path = place.value.path;
@@ -72,14 +78,13 @@ function App() {
             </a>
           ))}
         </nav>
+        <Shortcuts pages={pages} turnTheme={turnTheme} />
         <button
           type="button"
           class="icon"
           title={`Theme: ${theme.value}`}
           aria-label={`Theme: ${theme.value}; change it`}
-          onClick={() => {
-            theme.value = themes[(themes.indexOf(theme.value) + 1) % themes.length] ?? "system";
-          }}
+          onClick={turnTheme}
         >
           {themeSigns[theme.value]}
         </button>

@@ -196,10 +196,10 @@ export function QueryPanel(props: {
         <span class="grow" />
         {loaded.loading && !empty && <span class="spinner" role="status" aria-label="Loading" />}
         {shown && !empty && (
-          <StatsLine stats={shown.data.stats} series={count} tookMs={shown.tookMs} />
-        )}
-        {shown?.view === "graph" && (
-          <span class="muted">step {formatDuration(shown.range.stepS * 1000)}</span>
+          <span class="muted">
+            <StatsLine stats={shown.data.stats} series={count} tookMs={shown.tookMs} />
+            {shown.view === "graph" && ` · step ${formatDuration(shown.range.stepS * 1000)}`}
+          </span>
         )}
       </div>
       {formatError && <ErrorNotice error={formatError} />}

@@ -4,9 +4,10 @@ import { useMemo } from "preact/hooks";
 import type { QueryData, QueryStats, VectorItem } from "../lib/api";
 import { seriesName } from "../lib/labels";
 import { parseValue } from "../lib/number";
+import { labelColumns } from "../lib/settings";
 import { formatValue } from "../lib/units";
 import { CopyButton } from "../parts/copy";
-import { DataTable } from "../parts/data_table";
+import { DataTable, type TableColumn } from "../parts/data_table";
 import { SeriesText } from "../parts/labels";
 import { Notice } from "../parts/notice";
 
@@ -64,6 +65,9 @@ function rowOf(item: VectorItem): Row {
   return { labels: item.metric, name, text, value: parseValue(text), details: "" };
 }
 
+// Wider tables are easier to read as series.
+const labelColumnsMax = 16;
+
 export function ResultTable(props: { data: QueryData; unit: string }) {
   const { data, unit } = props;
   const rows = useMemo(() => (data.resultType === "vector" ? data.result.map(rowOf) : []), [data]);
@@ -76,37 +80,60 @@ export function ResultTable(props: { data: QueryData; unit: string }) {
   }
   if (data.resultType === "matrix") return <MatrixTable data={data} />;
   if (rows.length === 0) return <NothingFound />;
+  const value: TableColumn<Row> = {
+    title: "Value",
+    number: true,
+    show: (row) => (
+      <span title={row.details || row.text}>
+        {row.text}
+        {unit !== "short" && unit !== "none" && (
+          <span class="muted"> ({formatValue(row.value, unit)})</span>
+        )}
+      </span>
+    ),
+    sort: (row) => row.value,
+  };
+  const copy = (row: Row) => <CopyButton text={row.name} title="Copy the selector" />;
+  const series: TableColumn<Row> = {
+    title: "Series",
+    show: (row) => (
+      <>
+        <SeriesText labels={row.labels} /> {copy(row)}
+      </>
+    ),
+    sort: (row) => row.name,
+  };
+  const names = [...new Set(rows.flatMap((row) => Object.keys(row.labels)))].sort();
+  const split = labelColumns.value && names.length <= labelColumnsMax;
+  const byLabel = names.map(
+    (name): TableColumn<Row> => ({
+      title: name === "__name__" ? "metric" : name,
+      show: (row) => row.labels[name] ?? "",
+      sort: (row) => row.labels[name] ?? "",
+    }),
+  );
   return (
-    <DataTable
-      caption="Result of the query"
-      rows={rows}
-      rowKey={(row) => row.name}
-      columns={[
-        {
-          title: "Series",
-          show: (row) => (
-            <>
-              <SeriesText labels={row.labels} />{" "}
-              <CopyButton text={row.name} title="Copy the selector" />
-            </>
-          ),
-          sort: (row) => row.name,
-        },
-        {
-          title: "Value",
-          number: true,
-          show: (row) => (
-            <span title={row.details || row.text}>
-              {row.text}
-              {unit !== "short" && unit !== "none" && (
-                <span class="muted"> ({formatValue(row.value, unit)})</span>
-              )}
-            </span>
-          ),
-          sort: (row) => row.value,
-        },
-      ]}
-    />
+    <>
+      {names.length > 1 && names.length <= labelColumnsMax && (
+        <label class="check">
+          <input
+            type="checkbox"
+            checked={labelColumns.value}
+            onChange={(e) => {
+              labelColumns.value = e.currentTarget.checked;
+            }}
+          />
+          labels as columns
+        </label>
+      )}
+      <DataTable
+        key={String(split)}
+        caption="Result of the query"
+        rows={rows}
+        rowKey={(row) => row.name}
+        columns={split ? [...byLabel, value, { title: "", show: copy }] : [series, value]}
+      />
+    </>
   );
 }
 

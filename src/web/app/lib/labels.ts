@@ -37,6 +37,17 @@ export function differingLabels(all: LabelSet[]): string[] {
   return [...names].filter((name) => all.some((labels) => labels[name] !== first[name])).sort();
 }
 
+// Names for where room is scarce: of series named by all their labels only those that differ.
+export function shortNames(series: { name: string; labels: LabelSet }[]): string[] {
+  const differing = new Set(differingLabels(series.map((s) => s.labels)));
+  return series.map(({ name, labels }) => {
+    if (differing.size === 0 || name !== seriesName(labels)) return name;
+    return seriesName(
+      Object.fromEntries(Object.entries(labels).filter(([label]) => differing.has(label))),
+    );
+  });
+}
+
 // A selector with one more matcher.
 export function narrowed(selector: string, matcher: string): string {
   const text = selector.trim();

@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Data that a page shows: loading, there, or failed; what was there stays while it is loaded anew.
+import { signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiError } from "./api";
+
+// Grows when the user asks that all that is shown be loaded anew.
+export const refreshAsked = signal(0);
 
 export interface Loaded<T> {
   data: T | undefined;
@@ -63,7 +67,7 @@ export function useLoad<T>(
       abort.abort();
       clearTimeout(timer);
     };
-  }, [...keys, turn]);
+  }, [...keys, turn, refreshAsked.value]);
   return {
     data: state.data,
     error: state.error,

@@ -25,6 +25,7 @@ export type Theme = "system" | "light" | "dark";
 export const theme = stored<Theme>("theme", "system");
 export const zone = stored<string>("zone", "local");
 export const history = stored<string[]>("history", []);
+export const labelColumns = stored<boolean>("labelColumns", false); // of tables in Explore
 
 const darkSystem = matchMedia("(prefers-color-scheme: dark)");
 export const dark = signal(false);

@@ -154,7 +154,7 @@ export function TargetsPage() {
                 title: "Last scrape",
                 sort: (t) => t.lastScrape,
                 show: (t) => (
-                  <span title={formatTime(Date.parse(t.lastScrape), zone.value)}>
+                  <span class="nowrap" title={formatTime(Date.parse(t.lastScrape), zone.value)}>
                     {lastScrape(t)}
                   </span>
                 ),

@@ -3,6 +3,7 @@
 // share the crosshair.
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
+import { shortNames } from "../lib/labels";
 import { dark, zone } from "../lib/settings";
 import { type ChartData, type ChartPoint, drawnColumns, type Summary } from "./chart_data";
 import { type ChartStyle, chartOptions, type Hover, type Mark } from "./chart_options";
@@ -44,6 +45,7 @@ export function Chart(props: {
     () => data.series.flatMap((s, at) => (hidden.has(s.name) ? [] : [at])),
     [data, hidden],
   );
+  const names = useMemo(() => shortNames(data.series), [data]);
   const notPositive = useMemo(() => {
     if (!style.log) return 0;
     return data.series.reduce(
@@ -104,6 +106,7 @@ export function Chart(props: {
       {inside && hover && (
         <ChartTooltip
           data={data}
+          names={names}
           shown={shown}
           hover={hover}
           focused={focused}

@@ -112,7 +112,7 @@ export function drawnColumns(
   );
   const columns = series.map((s, at) => {
     const sign = s.look?.negate ? -1 : 1;
-    const group = `${sign}/${s.look?.stackGroup ?? ""}`;
+    const group = stackGroup(s.look);
     const sum = sums.get(group) ?? [];
     sums.set(group, sum);
     return s.values.map((value, i) => {
@@ -124,6 +124,23 @@ export function drawnColumns(
     });
   });
   return { columns, stacked };
+}
+
+// Pairs of series (by their place among those drawn) between which a stack is filled: each one and
+// the one it stands on. Filled to the ground all would shine through each other.
+export function stackBands(series: ChartSeries[], stacked: boolean[]): [number, number][] {
+  const below = new Map<string, number>();
+  return series.flatMap(({ look }, at): [number, number][] => {
+    if (!stacked[at]) return [];
+    const group = stackGroup(look);
+    const under = below.get(group);
+    below.set(group, at);
+    return under === undefined ? [] : [[at, under]];
+  });
+}
+
+function stackGroup(look: SeriesLook | undefined): string {
+  return `${look?.negate ? -1 : 1}/${look?.stackGroup ?? ""}`;
 }
 
 export interface Summary {

@@ -4,7 +4,7 @@ import uPlot from "uplot";
 import { dark, zone } from "../lib/settings";
 import { formatTime } from "../lib/time";
 import { formatValue } from "../lib/units";
-import { type ChartData, type ChartPoint, seriesColor } from "./chart_data";
+import { type ChartData, type ChartPoint, seriesColor, stackBands } from "./chart_data";
 
 export interface ChartStyle {
   mode: "line" | "stacked" | "points" | "heatmap"; // a heatmap is drawn elsewhere
@@ -238,6 +238,10 @@ export function chartOptions(
           ]
         : []),
     ],
+    bands: stackBands(
+      shown.flatMap((at) => data.series[at] ?? []),
+      stacked,
+    ).map(([upper, lower]) => ({ series: [upper + 1, lower + 1] as [number, number] })),
     series: [
       {},
       ...shown.map((at, i): uPlot.Series => {

@@ -13,6 +13,7 @@ const gapPx = 14;
 
 export function ChartTooltip(props: {
   data: ChartData;
+  names: string[]; // of its series, short
   shown: number[];
   hover: Hover;
   focused: number | null;
@@ -53,7 +54,7 @@ export function ChartTooltip(props: {
                       class="swatch"
                       style={{ background: colorFor(data, row.series, dark.value) }}
                     />
-                    {series?.name}
+                    {props.names[row.series]}
                   </td>
                   <td class="number">
                     {formatValue(

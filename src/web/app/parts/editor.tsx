@@ -95,6 +95,14 @@ export default function Editor(props: {
                 return true;
               },
             },
+            {
+              // So that Tab and the keys of the page work again.
+              key: "Escape",
+              run: (v) => {
+                v.contentDOM.blur();
+                return true;
+              },
+            },
             ...historyKeymap,
             ...defaultKeymap,
           ]),

@@ -30,6 +30,7 @@ export function ErrorNotice(props: { error: ApiError; retry?: () => void }) {
       <strong>{error.errorType === "bad_data" ? "Invalid query" : headings[error.kind]}.</strong>{" "}
       <span class="message">{error.message}</span>
       {waits && <span class="muted"> Trying again by itself.</span>}
+      {retry && " "}
       {retry && (
         <button type="button" class="link" onClick={retry}>
           Try again
