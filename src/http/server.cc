@@ -196,7 +196,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
     close();
   }
   // At the start of a stop: an idle connection goes at once, others after their response.
+  // A stream that waits for more would wait through the whole grace.
   void close_if_idle() {
+    if (parked_) return close();
     if (phase_ == Phase::kReading && reader_.advance() == RequestReader::State::kEmpty) close();
   }
   void close();
@@ -218,6 +220,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void refuse();
   void begin_write(std::unique_ptr<ResponseWriter> writer);
   void write_body();
+  void park();
+  void resume();
   void on_written(error_code error, std::size_t n);
   void finish_response();
   void linger();
@@ -242,6 +246,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::string_view body_rest_;   // of writer_'s whole body
   std::string stream_piece_;
   bool stream_more_ = false;
+  bool parked_ = false;  // a stream that has nothing to write now
   std::array<char, 4096> discard_{};
   std::atomic<bool> client_gone_{false};
   std::atomic<Clock::duration::rep> deadline_{0};
@@ -325,7 +330,7 @@ void Connection::on_read(error_code error, std::size_t n) {
     // answer is written all the same, to whom it may concern.
     read_ended_ = true;
     client_gone_.store(true, std::memory_order_relaxed);
-    if (phase_ == Phase::kReading || error != asio::error::eof) close();
+    if (phase_ == Phase::kReading || parked_ || error != asio::error::eof) close();
     return;
   }
   if (phase_ == Phase::kReading) {
@@ -469,7 +474,8 @@ void Connection::write_body() {
     try {
       do {
         stream_more_ = writer_->next(stream_piece_);
-      } while (stream_more_ && stream_piece_.empty());
+      } while (stream_more_ && stream_piece_.empty() && !writer_->can_wait());
+      if (stream_more_ && stream_piece_.empty()) return park();
     } catch (const std::exception& thrown) {
       // The status has gone out; a body that breaks off is all that can still be said.
       core_->log.error("An HTTP response stream threw an exception", {{"err", thrown.what()}});
@@ -486,6 +492,24 @@ void Connection::write_body() {
   asio::async_write(stream_, next, [self = shared_from_this()](error_code error, std::size_t n) {
     self->on_written(error, n);
   });
+}
+
+// Sleeps until the stream has more. What keeps the connection alive meanwhile is answered_.
+void Connection::park() {
+  if (read_ended_ || core_->stopping.load(std::memory_order_relaxed)) return close();
+  parked_ = true;
+  no_deadline();
+  writer_->wait([weak = weak_from_this()] {
+    const std::shared_ptr<Connection> self = weak.lock();
+    if (!self) return;
+    const std::lock_guard lock(self->core_->mutex);
+    if (!self->core_->closed) asio::post(self->strand(), [self] { self->resume(); });
+  });
+}
+
+void Connection::resume() {
+  if (!std::exchange(parked_, false) || phase_ != Phase::kWriting) return;
+  write_body();
 }
 
 void Connection::finish_response() {
@@ -537,6 +561,7 @@ void Connection::linger() {
 void Connection::close() {
   if (phase_ == Phase::kClosed) return;
   phase_ = Phase::kClosed;
+  parked_ = false;
   client_gone_.store(true, std::memory_order_relaxed);
   no_deadline();
   error_code ignored;

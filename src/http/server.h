@@ -43,6 +43,12 @@ struct Response {
   // KiB) and says whether more follows. Called on an I/O thread when the socket can take it, so
   // never more than a piece is in memory.
   std::function<bool(std::string& piece)> next_piece;
+  // For a stream that is not always ready: called on an I/O thread when next_piece has appended
+  // nothing and said that more follows. Whoever has more then calls `wake`, from any thread (also at
+  // once); it does nothing if the connection has gone meanwhile. Until then the stream costs no time
+  // and has no deadline; it ends, and with it all that its functions hold, when the client hangs up
+  // or the server stops. Such a stream is not compressed.
+  std::function<void(std::function<void()> wake)> wait;
   // Compress by the client's Accept-Encoding (zstd, gzip) if the body is worth it.
   bool compressible = true;
 };

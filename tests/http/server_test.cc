@@ -169,6 +169,85 @@ TEST_CASE("http server: a stream stops when the client does not read", "[http]")
   CHECK(made < 64u << 20);
 }
 
+// A stream that has what the test gives it.
+struct Feed {
+  std::mutex mutex;
+  std::string ready;
+  bool ended = false;
+  std::function<void()> wake;
+
+  void give(const std::string& text, bool last) {
+    std::function<void()> waiting;
+    {
+      const std::lock_guard lock(mutex);
+      ready += text;
+      ended = last;
+      waiting = std::exchange(wake, nullptr);
+    }
+    if (waiting) waiting();
+  }
+  static void answer(const ExchangePtr& exchange, const std::shared_ptr<Feed>& feed) {
+    Response response;
+    response.next_piece = [feed](std::string& piece) {
+      const std::lock_guard lock(feed->mutex);
+      piece += std::exchange(feed->ready, {});
+      return !feed->ended;
+    };
+    response.wait = [feed](std::function<void()> wake) {
+      std::unique_lock lock(feed->mutex);
+      if (feed->ready.empty() && !feed->ended) {
+        feed->wake = std::move(wake);
+        return;
+      }
+      lock.unlock();
+      wake();
+    };
+    exchange->send(std::move(response));
+  }
+};
+
+TEST_CASE("http server: a stream that waits is written as soon as it has more", "[http]") {
+  const auto feed = std::make_shared<Feed>();
+  ServerFixture fixture([&](ExchangePtr exchange) { Feed::answer(exchange, feed); });
+  SocketClient client(fixture.port);
+  client.send("GET / HTTP/1.1\r\nHost: t\r\nAccept-Encoding: gzip\r\n\r\n");
+  CHECK(client.read_until("\r\n\r\n").find("Content-Encoding") == std::string::npos);
+  feed->give("one", false);
+  CHECK(client.read_until("one\r\n") == "3\r\none\r\n");
+  feed->give("two", false);
+  CHECK(client.read_until("two\r\n") == "3\r\ntwo\r\n");
+  feed->give("", true);
+  CHECK(client.read_until("0\r\n\r\n") == "0\r\n\r\n");
+  // The connection goes on.
+  feed->ended = false;
+  client.send("GET / HTTP/1.1\r\nHost: t\r\n\r\n");
+  client.read_until("\r\n\r\n");
+  feed->give("three", true);
+  CHECK(client.read_until("three\r\n") == "5\r\nthree\r\n");
+}
+
+TEST_CASE("http server: a waiting stream goes when its client does, and when the server stops", "[http]") {
+  const bool client_goes = GENERATE(true, false);
+  CAPTURE(client_goes);
+  const auto feed = std::make_shared<Feed>();
+  ServerFixture fixture([&](ExchangePtr exchange) { Feed::answer(exchange, feed); });
+  SocketClient client(fixture.port);
+  client.send("GET / HTTP/1.1\r\nHost: t\r\n\r\n");
+  client.read_until("\r\n\r\n");
+  for (;;) {  // until it waits
+    const std::lock_guard lock(feed->mutex);
+    if (feed->wake) break;
+  }
+  if (client_goes) {
+    client.close();
+  } else {
+    fixture.server->stop(std::chrono::hours(1));
+    CHECK(client.closed_within(std::chrono::seconds(5)));
+  }
+  while (feed.use_count() > 1) std::this_thread::yield();  // nothing of the response is left
+  feed->give("too late", true);
+}
+
 TEST_CASE("http server: responses are compressed as the client likes it", "[http]") {
   std::string plain;
   for (int i = 0; i < 2000; ++i) plain += "line " + std::to_string(i) + '\n';
