@@ -9,6 +9,7 @@
 #include <mutex>
 
 #include "api/call.h"
+#include "api/live_hub.h"
 #include "api/query_queue.h"
 #include "api/routes.h"
 #include "api/single_flight.h"
@@ -75,7 +76,8 @@ struct Api::State {
       : options(std::move(api_options)),
         services(std::move(api_services)),
         cors_origin(options.cors_origin, RE2::Quiet),
-        queue(*services.queries, *services.clock, options.limits.queries_queued_max) {
+        queue(*services.queries, *services.clock, options.limits.queries_queued_max),
+        live(queue, services, options.limits.live_viewers_max) {
     services.metrics
         ->gauge("prometheus_engine_queries_concurrent_max", "The max number of concurrent queries.")
         .set(static_cast<double>(services.queries->size()));
@@ -86,6 +88,7 @@ struct Api::State {
   RE2 cors_origin;
   QueryQueue queue;
   SingleFlight flights;
+  LiveHub live;
   std::atomic<scrape::Manager*> scrape{nullptr};
   std::atomic<rules::Manager*> rules{nullptr};
   std::atomic<rules::Notifier*> notifier{nullptr};
@@ -133,7 +136,7 @@ struct Api::State {
       if (match.path_known) return answer(405, "Method Not Allowed\n");
       return answer(404, "404 page not found\n");
     }
-    const auto call = std::make_shared<Call>(options, services, queue, flights, storage.load(),
+    const auto call = std::make_shared<Call>(options, services, queue, flights, live, storage.load(),
                                              scrape.load(), rules.load(), notifier.load(), exchange,
                                              std::move(match.values));
     run(*match.route, call);
@@ -180,6 +183,9 @@ void Api::ready(storage::Db& storage, scrape::Manager& scrape, rules::Manager* r
   state_->storage.store(&storage);
 }
 
-void Api::stopping() { state_->stopping = true; }
+void Api::stopping() {
+  state_->stopping = true;
+  state_->live.stop();
+}
 
 }  // namespace varve::api

@@ -106,8 +106,7 @@ Result<Moment> Call::time_parameter(std::string_view name, std::optional<Moment>
   return *moment;
 }
 
-Result<std::int64_t> Call::duration_parameter(std::string_view name) const {
-  const std::string_view text = parameter(name);
+Result<std::int64_t> parse_duration_parameter(std::string_view name, std::string_view text) {
   const auto invalid = [&](std::string_view why) {
     return Error(ErrorCode::kInvalidArgument,
                  fmt::format("invalid parameter \"{}\": {}", name, why));
@@ -121,6 +120,10 @@ Result<std::int64_t> Call::duration_parameter(std::string_view name) const {
   }
   if (const auto millis = model::parse_duration(text); millis.ok()) return *millis;
   return invalid(fmt::format("cannot parse \"{}\" to a valid duration", text));
+}
+
+Result<std::int64_t> Call::duration_parameter(std::string_view name) const {
+  return parse_duration_parameter(name, parameter(name));
 }
 
 Result<std::size_t> Call::limit_parameter() const {

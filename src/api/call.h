@@ -31,6 +31,8 @@ class Notifier;
 
 namespace varve::api {
 
+class LiveHub;
+
 // Prometheus's errorType words.
 enum class ErrorType : std::uint8_t {
   kBadData, kExecution, kTimeout, kCanceled, kInternal, kUnavailable, kNotFound, kNotAcceptable
@@ -49,13 +51,14 @@ std::string_view to_string(ErrorType type);
 class Call {
  public:
   Call(const Options& call_options, const Services& call_services, QueryQueue& query_queue,
-       SingleFlight& query_flights, storage::Db* db, scrape::Manager* scrape_manager,
+       SingleFlight& query_flights, LiveHub& live_hub, storage::Db* db, scrape::Manager* scrape_manager,
        rules::Manager* rule_manager, rules::Notifier* alert_notifier,
        http::ExchangePtr call_exchange, std::vector<std::string> values)
       : options(call_options),
         services(call_services),
         queue(query_queue),
         flights(query_flights),
+        live(live_hub),
         storage(db),
         scrape(scrape_manager),
         rules(rule_manager),
@@ -67,6 +70,7 @@ class Call {
   const Services& services;
   QueryQueue& queue;
   SingleFlight& flights;
+  LiveHub& live;
   storage::Db* const storage;     // null before recovery is done
   scrape::Manager* const scrape;  // null before recovery is done
   rules::Manager* const rules;    // null before recovery is done, or if there are no rules
@@ -82,6 +86,7 @@ class Call {
   std::string_view parameter(std::string_view name) const;
   bool has_parameter(std::string_view name) const;
   std::vector<std::string_view> parameters(std::string_view name) const;
+  const http::FormValues& all_parameters() const { return values_; }
 
   // A time as unix seconds ("1.5") or RFC 3339; `fallback` if absent.
   Result<Moment> time_parameter(std::string_view name, std::optional<Moment> fallback) const;
@@ -110,6 +115,9 @@ class Call {
 };
 
 using CallPtr = std::shared_ptr<Call>;
+
+// A duration as seconds or "5m", in milliseconds; errors name the parameter.
+Result<std::int64_t> parse_duration_parameter(std::string_view name, std::string_view text);
 
 // `limit` cut a list: the warning Prometheus gives then.
 // ,"warnings":[…],"infos":[…] where there are any.

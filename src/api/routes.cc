@@ -42,7 +42,8 @@ std::span<const Route> routes() {
   static const std::vector<Route> all = [] {
     std::vector<Route> table;
     for (const auto part : {write_routes(), federate_routes(), query_routes(), parse_query_routes(),
-                            series_routes(), status_routes(), cardinality_routes(), target_routes(), rule_routes(),
+                            live_routes(), series_routes(), status_routes(), cardinality_routes(),
+                            target_routes(), rule_routes(),
                             lifecycle_routes(), admin_routes(), page_routes(), dashboard_routes()}) {
       table.insert(table.end(), part.begin(), part.end());
     }

@@ -45,6 +45,7 @@ std::span<const Route> admin_routes();
 std::span<const Route> federate_routes();
 std::span<const Route> query_routes();
 std::span<const Route> parse_query_routes();
+std::span<const Route> live_routes();
 std::span<const Route> series_routes();
 std::span<const Route> status_routes();
 std::span<const Route> cardinality_routes();

@@ -53,6 +53,7 @@ struct Limits {
   std::size_t write_uncompressed_max_bytes = std::size_t{128} << 20;  // after snappy
   std::size_t form_body_max_bytes = std::size_t{10} << 20;           // POST forms, as Go's net/http
   std::size_t queries_queued_max = 1000;  // more waiting queries answer 503 (--query.max-queued)
+  std::size_t live_viewers_max = 200;  // streams of /api/v1/live; each holds a connection
 };
 
 struct Options {

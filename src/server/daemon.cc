@@ -402,6 +402,9 @@ class Daemon {
     options.enable_admin = flags_.enable_admin;
     options.enable_remote_write = flags_.enable_remote_write;
     options.limits.queries_queued_max = flags_.queries_queued_max;
+    // Streams stay: most connections remain for those who ask and go.
+    options.limits.live_viewers_max =
+        std::min(options.limits.live_viewers_max, std::max<std::size_t>(flags_.connections_max / 2, 1));
     return options;
   }
 
