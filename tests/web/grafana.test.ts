@@ -19,7 +19,8 @@ const file = {
         allValue: ".*",
         current: { value: ["$__all"] },
       },
-      { type: "adhoc", name: "filters" },
+      { type: "adhoc", name: "filters", filters: [{ key: "dc", operator: "=~", value: "a|b" }] },
+      { type: "groupby", name: "grouping" },
     ],
   },
   panels: [
@@ -72,7 +73,8 @@ const file = {
 test("panels, rows, overrides and variables come over", () => {
   const { dashboard } = importGrafana(file);
   expect(dashboard.refreshS).toBe(60);
-  expect(dashboard.variables.map((v) => v.name)).toEqual(["job"]);
+  expect(dashboard.variables.map((v) => v.name)).toEqual(["job", "filters"]);
+  expect(dashboard.variables[1]).toMatchObject({ kind: "adhoc", chosen: ["dc|=~|a__gfp__b"] });
   expect(dashboard.variables[0]).toMatchObject({ multi: true, allValue: ".*", chosen: ["$__all"] });
   const [row, traffic, , stat] = dashboard.panels;
   expect(row).toMatchObject({ type: "row", collapsed: true });
@@ -94,7 +96,7 @@ test("what has no equivalent is listed with where it stood", () => {
   const { notes } = importGrafana(file);
   expect(notes).toHaveLength(4);
   expect(notes.join("\n")).toMatch(/geomap/);
-  expect(notes.join("\n")).toMatch(/adhoc/);
+  expect(notes.join("\n")).toMatch(/groupby/);
   expect(notes.join("\n")).toMatch(/“Traffic”.*custom\.odd/);
   expect(notes.join("\n")).toMatch(/byType/);
 });

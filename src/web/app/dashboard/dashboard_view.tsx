@@ -1,109 +1,48 @@
 // SPDX-License-Identifier: Apache-2.0
 // One dashboard: variables, panels, refresh. What is chosen lives in the URL: from, to, refresh,
-// var-<name>, kiosk.
+// var-<name>; panel=<id> shows that one alone; kiosk leaves the page's frame out (kiosk=tv keeps the
+// variables), which is also how a dashboard or a panel is put into another page.
 import { useEffect, useMemo, useState } from "preact/hooks";
-import { ApiError, rangeQuery } from "../lib/api";
-import { legendText } from "../lib/labels";
+import { ApiError } from "../lib/api";
 import { useLoad } from "../lib/load";
-import { place, setParameters } from "../lib/router";
-import { dark, zone } from "../lib/settings";
-import { resolveRange, stepFor, type TimeRange } from "../lib/time";
-import type { Mark } from "../parts/chart_options";
+import { href, place, setParameters } from "../lib/router";
+import { zone } from "../lib/settings";
+import { resolveRange, type TimeRange } from "../lib/time";
 import { ErrorNotice, Notice } from "../parts/notice";
 import { TimePicker } from "../parts/time_picker";
-import { colorOf } from "./field";
-import { layout, rowHeightPx } from "./layout";
+import { useAnnotations } from "./annotations";
+import { settle } from "./arrange";
+import { layout, type Placed } from "./layout";
 import type { Dashboard } from "./model";
 import { safeUrl } from "./model";
 import type { View } from "./panel_data";
-import { PanelFrame } from "./panel_frame";
+import { type Arranging, type PanelActions, PanelGrid } from "./panel_grid";
+import { livePollS, liveRefresh, RefreshPicker, useTurns } from "./refresh";
 import { VariableBar } from "./variable_bar";
 import { inOrder, interpolate, loadVariable, type VariableState } from "./variables";
 
-const refreshes = [0, 5, 10, 15, 30, 60, 300, 900, 3600];
+const soloRows = 17;
+const nothingFolded: ReadonlySet<number> = new Set();
 
-// Turns grow with every refresh, with a jitter so that many viewers do not ask at once.
-function useTurns(refreshS: number): [number, () => void] {
-  const [turn, setTurn] = useState(0);
-  useEffect(() => {
-    if (refreshS <= 0) return;
-    let timer = 0;
-    const next = () => {
-      timer = setTimeout(
-        () => {
-          if (!document.hidden) setTurn((t) => t + 1);
-          next();
-        },
-        refreshS * 1000 * (0.95 + 0.1 * Math.random()),
-      ) as unknown as number;
-    };
-    next();
-    return () => clearTimeout(timer);
-  }, [refreshS]);
-  return [turn, () => setTurn((t) => t + 1)];
-}
-
-function noteMarks(dashboard: Dashboard): Mark[] {
-  return dashboard.notes.map((note) => ({
-    fromS: note.fromMs / 1000,
-    toS: note.toMs / 1000,
-    color: "#5b8def",
-    text: note.text,
-  }));
-}
-
-export function DashboardView(props: {
-  dashboard: Dashboard;
-  onChange?: (dashboard: Dashboard) => void;
-  onEditPanel?: (id: number) => void;
-}) {
-  const { dashboard } = props;
+function useVariables(dashboard: Dashboard, range: { fromMs: number; toMs: number } | undefined) {
   const parameters = place.value.parameters;
-  const search = parameters.toString();
-  const range: TimeRange = {
-    from: parameters.get("from") ?? dashboard.range.from,
-    to: parameters.get("to") ?? dashboard.range.to,
-  };
-  const refreshS = Number(parameters.get("refresh") ?? dashboard.refreshS) || 0;
-  const [turn, refresh] = useTurns(refreshS);
-  const [folded, setFolded] = useState<ReadonlySet<number>>(
-    () => new Set(dashboard.panels.filter((p) => p.collapsed).map((p) => p.id)),
-  );
-  const resolved = useMemo(
-    () => resolveRange(range, Date.now(), zone.value),
-    [range.from, range.to, turn, zone.value],
-  );
-  const set = (changes: Record<string, string | string[] | undefined>) => {
-    const next = new URLSearchParams(search);
-    for (const [name, value] of Object.entries(changes)) {
-      next.delete(name);
-      for (const each of value === undefined ? [] : [value].flat()) next.append(name, each);
-    }
-    setParameters(next, true);
-  };
   const chosenKey = JSON.stringify(
     dashboard.variables.map((v) => parameters.getAll(`var-${v.name}`)),
   );
-
-  const variables = useLoad(
+  const from = parameters.get("from");
+  const to = parameters.get("to");
+  return useLoad(
     async (signal) => {
       const states = new Map<string, VariableState>();
       const problems: string[] = [];
-      if (!resolved) return { states, problems };
-      const builtIns = { ...resolved, stepS: 15, scrapeIntervalS: 15 };
+      if (!range) return { states, problems };
+      const builtIns = { ...range, stepS: 15, scrapeIntervalS: 15 };
       for (const variable of inOrder(dashboard.variables)) {
         const wanted = parameters.getAll(`var-${variable.name}`);
+        const given = wanted.length > 0 ? wanted : undefined;
         try {
-          states.set(
-            variable.name,
-            await loadVariable(
-              variable,
-              wanted.length > 0 ? wanted : undefined,
-              states,
-              builtIns,
-              signal,
-            ),
-          );
+          const state = await loadVariable(variable, given, states, builtIns, signal);
+          states.set(variable.name, state);
         } catch (error) {
           if (signal.aborted || !(error instanceof ApiError) || error.kind === "network")
             throw error;
@@ -113,98 +52,153 @@ export function DashboardView(props: {
       }
       return { states, problems };
     },
-    [dashboard.variables, chosenKey, range.from, range.to],
+    [dashboard.variables, chosenKey, from, to],
   );
+}
+
+function Links(props: {
+  dashboard: Dashboard;
+  states: ReadonlyMap<string, VariableState>;
+  range: { fromMs: number; toMs: number };
+}) {
+  const builtIns = { ...props.range, stepS: 15, scrapeIntervalS: 15 };
+  return (
+    <>
+      {props.dashboard.links.map((link) => {
+        const url = safeUrl(interpolate(link.url, props.states, builtIns, false));
+        return url ? (
+          <a key={link.url} class="dash-link" href={url} target="_blank" rel="noreferrer">
+            {link.title || link.url} <span aria-hidden="true">↗</span>
+          </a>
+        ) : null;
+      })}
+    </>
+  );
+}
+
+export function DashboardView(props: {
+  dashboard: Dashboard;
+  arranging?: Arranging | undefined;
+  actions: PanelActions;
+  solo?: number | undefined; // this panel alone, whatever the URL says
+  annotate?: ((fromMs: number, toMs: number) => void) | undefined;
+}) {
+  const { dashboard, arranging } = props;
+  const parameters = place.value.parameters;
+  const search = parameters.toString();
+  const range: TimeRange = {
+    from: parameters.get("from") ?? dashboard.range.from,
+    to: parameters.get("to") ?? dashboard.range.to,
+  };
+  const wanted = parameters.get("refresh") ?? (dashboard.live ? liveRefresh : dashboard.refreshS);
+  const canBeLive = range.to === "now" && range.from.startsWith("now");
+  const live = wanted === liveRefresh && canBeLive;
+  const refreshS = Number(wanted) || 0;
+  const [turn, setTurn] = useState(0);
+  const poll = useTurns(live ? livePollS : refreshS);
+  const [folded, setFolded] = useState<ReadonlySet<number>>(
+    () => new Set(dashboard.panels.filter((p) => p.collapsed).map((p) => p.id)),
+  );
+  const resolved = useMemo(
+    () => resolveRange(range, Date.now(), zone.value),
+    [range.from, range.to, turn, poll, zone.value],
+  );
+  const set = (changes: Record<string, string | string[] | undefined>) => {
+    const next = new URLSearchParams(search);
+    for (const [name, value] of Object.entries(changes)) {
+      next.delete(name);
+      for (const each of value === undefined ? [] : [value].flat()) next.append(name, each);
+    }
+    setParameters(next, true);
+  };
+
+  const variables = useVariables(dashboard, resolved);
   const states = variables.data?.states ?? new Map<string, VariableState>();
   const ready = variables.data !== undefined || dashboard.variables.length === 0;
+  const { marks, problem } = useAnnotations(dashboard, resolved, states, ready, [
+    variables.data,
+    range.from,
+    range.to,
+    turn,
+    poll,
+  ]);
 
-  const annotations = useLoad<Mark[]>(
-    async (signal) => {
-      if (!resolved || !ready) return [];
-      const marks: Mark[] = [];
-      for (const source of dashboard.annotations.filter((a) => a.enabled)) {
-        const stepS = Math.max(source.stepS, stepFor(resolved, 400));
-        const step = {
-          startS: Math.ceil(resolved.fromMs / 1000 / stepS) * stepS,
-          endS: Math.floor(resolved.toMs / 1000 / stepS) * stepS,
-          stepS,
-        };
-        const query = interpolate(source.expression, states, {
-          ...resolved,
-          stepS,
-          scrapeIntervalS: 15,
-        });
-        const { data } = await rangeQuery(query, step, signal);
-        for (const item of data.resultType === "matrix" ? data.result : []) {
-          let from: number | undefined;
-          let to = 0;
-          const end = () => {
-            if (from === undefined || marks.length >= 500) return;
-            marks.push({
-              fromS: from,
-              toS: to,
-              color: colorOf(source.color, dark.value),
-              text: legendText(source.title, item.metric) || source.name,
-            });
-          };
-          for (const [time, value] of item.values ?? []) {
-            if (Number(value) === 0) continue;
-            if (from === undefined || time > to + 1.5 * stepS) {
-              end();
-              from = time;
-            }
-            to = time;
-          }
-          end();
-        }
+  const soloId = props.solo ?? (Number(parameters.get("panel")) || undefined);
+  const placed = useMemo((): Placed[] => {
+    if (!ready) return [];
+    if (soloId !== undefined) {
+      const panel = dashboard.panels.find((p) => p.id === soloId);
+      const alone = panel && { ...panel, x: 0, y: 0, w: 24, h: soloRows };
+      return alone ? [{ panel: alone, key: `solo${alone.id}`, states, row: undefined }] : [];
+    }
+    if (arranging) {
+      return settle(arranging.panels).map((panel) => ({
+        panel,
+        key: `${panel.id}/`,
+        states,
+        row: undefined,
+      }));
+    }
+    return layout(dashboard.panels, states, folded);
+  }, [dashboard.panels, arranging?.panels, variables.data, folded, ready, soloId]);
+
+  const kiosk = parameters.get("kiosk");
+  useEffect(() => {
+    if (kiosk === null && soloId === undefined) return;
+    const onKey = (event: KeyboardEvent) => {
+      if (event.key === "Escape" && !event.defaultPrevented && props.solo === undefined) {
+        set({ kiosk: undefined, panel: undefined });
       }
-      return marks;
-    },
-    [dashboard.annotations, variables.data, range.from, range.to, turn],
-  );
-  const marks = useMemo(
-    () => [...noteMarks(dashboard), ...(annotations.data ?? [])],
-    [dashboard.notes, annotations.data],
-  );
+    };
+    addEventListener("keydown", onKey);
+    return () => removeEventListener("keydown", onKey);
+  }, [kiosk, soloId, search]);
 
-  const placed = useMemo(
-    () => (ready ? layout(dashboard.panels, states, folded) : []),
-    [dashboard.panels, variables.data, folded, ready],
-  );
-  const kiosk = parameters.has("kiosk");
-  const zoom = (fromMs: number, toMs: number) =>
-    set({ from: new Date(fromMs).toISOString(), to: new Date(toMs).toISOString() });
+  const view: Omit<View, "states"> | undefined = resolved && {
+    range: resolved,
+    live,
+    turn,
+    poll,
+    marks,
+    syncKey: `dashboard-${dashboard.id}`,
+    zoom: (fromMs, toMs) =>
+      set({ from: new Date(fromMs).toISOString(), to: new Date(toMs).toISOString() }),
+    annotate: props.annotate,
+  };
+  const actions: PanelActions =
+    kiosk !== null
+      ? {}
+      : {
+          ...props.actions,
+          ...(soloId === undefined ? { solo: (id) => set({ panel: String(id) }) } : {}),
+          embed: (id) => {
+            const next = new URLSearchParams(search);
+            next.set("panel", String(id));
+            next.set("kiosk", "1");
+            return href(place.value.path, next);
+          },
+        };
 
   return (
-    <div class={kiosk ? "kiosk" : ""}>
-      <div class="toolbar">
+    <div class={`dashboard ${kiosk === null ? "" : kiosk === "tv" ? "kiosk tv" : "kiosk"}`}>
+      <div class="toolbar dash-bar">
+        {soloId !== undefined && props.solo === undefined && (
+          <button type="button" onClick={() => set({ panel: undefined })}>
+            ← All panels
+          </button>
+        )}
         <VariableBar
           states={dashboard.variables.flatMap((v) => states.get(v.name) ?? [])}
           onChange={(name, chosen) => set({ [`var-${name}`]: chosen })}
         />
         <span class="grow" />
-        {dashboard.links.map((link) => {
-          const url = safeUrl(link.url);
-          return url ? (
-            <a key={link.url} href={url} target="_blank" rel="noreferrer">
-              {link.title || link.url}
-            </a>
-          ) : null;
-        })}
-        <select
-          aria-label="Refresh"
-          value={refreshS}
-          onChange={(e) => set({ refresh: e.currentTarget.value })}
-        >
-          {[...new Set([...refreshes, refreshS])].map((s) => (
-            <option key={s} value={s}>
-              {s === 0 ? "No refresh" : s < 60 ? `Every ${s} s` : `Every ${s / 60} min`}
-            </option>
-          ))}
-        </select>
-        <button type="button" title="Refresh now" onClick={refresh}>
-          ↻
-        </button>
+        {resolved && <Links dashboard={dashboard} states={states} range={resolved} />}
+        <RefreshPicker
+          value={wanted === liveRefresh ? liveRefresh : refreshS}
+          canBeLive={canBeLive}
+          onChange={(value) => set({ refresh: value })}
+          onNow={() => setTurn((t) => t + 1)}
+        />
         <TimePicker range={range} onChange={(r) => set({ from: r.from, to: r.to })} />
       </div>
       {variables.error && <ErrorNotice error={variables.error} retry={variables.reload} />}
@@ -213,74 +207,29 @@ export function DashboardView(props: {
           {text}
         </Notice>
       ))}
-      {annotations.error && (
-        <Notice kind="warning">Annotations: {annotations.error.message}</Notice>
-      )}
+      {problem && <Notice kind="warning">Annotations: {problem}</Notice>}
       {!resolved && <Notice kind="error">The time range makes no sense; choose another.</Notice>}
       {ready && dashboard.panels.length === 0 && (
         <Notice kind="empty">This dashboard has no panels yet. Edit it and add one.</Notice>
       )}
-      {resolved && (
-        <div class="grid">
-          {placed.map(({ panel, key, states: own }) => {
-            const area = {
-              gridColumn: `${panel.x + 1} / span ${panel.w}`,
-              gridRow: `${panel.y + 1} / span ${panel.h}`,
-            };
-            if (panel.type === "row") {
-              const isFolded = folded.has(panel.id);
-              return (
-                <div class="grid-row" style={area} key={key}>
-                  <button
-                    type="button"
-                    aria-expanded={!isFolded}
-                    onClick={() =>
-                      setFolded((old) => {
-                        const next = new Set(old);
-                        if (!next.delete(panel.id)) next.add(panel.id);
-                        return next;
-                      })
-                    }
-                  >
-                    {isFolded ? "▸" : "▾"}{" "}
-                    {interpolate(
-                      panel.title,
-                      own,
-                      { ...resolved, stepS: 15, scrapeIntervalS: 15 },
-                      false,
-                    )}
-                  </button>
-                </div>
-              );
-            }
-            const view: View = {
-              range: resolved,
-              turn,
-              states: own,
-              marks,
-              syncKey: `dashboard-${dashboard.id}`,
-              zoom,
-            };
-            return (
-              <div class="grid-item" style={area} key={key}>
-                <PanelFrame
-                  panel={panel}
-                  view={view}
-                  heightPx={panel.h * rowHeightPx}
-                  onEdit={props.onEditPanel && (() => props.onEditPanel?.(panel.id))}
-                  onRemove={
-                    props.onChange &&
-                    (() =>
-                      props.onChange?.({
-                        ...dashboard,
-                        panels: dashboard.panels.filter((p) => p.id !== panel.id),
-                      }))
-                  }
-                />
-              </div>
-            );
-          })}
-        </div>
+      {ready && soloId !== undefined && placed.length === 0 && (
+        <Notice kind="empty">There is no panel {soloId} in this dashboard.</Notice>
+      )}
+      {view && (
+        <PanelGrid
+          placed={placed}
+          view={view}
+          folded={arranging ? nothingFolded : folded}
+          onFold={(id) =>
+            setFolded((old) => {
+              const next = new Set(old);
+              if (!next.delete(id)) next.add(id);
+              return next;
+            })
+          }
+          arranging={soloId === undefined ? arranging : undefined}
+          actions={actions}
+        />
       )}
     </div>
   );

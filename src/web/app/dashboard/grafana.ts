@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads a Grafana dashboard (schema versions from about 16 on: panels with gridPos, also the older
 // "graph" and "singlestat"). What has no equivalent is listed, never dropped in silence.
+import { encodeFilter, operators } from "./filters";
 import {
   allValues,
   type Dashboard,
@@ -497,6 +498,17 @@ class Importer {
         return { ...base, kind: "text" };
       case "constant":
         return { ...base, kind: "constant", hidden: true };
+      case "adhoc":
+        return {
+          ...base,
+          kind: "adhoc",
+          query: "",
+          chosen: objectsOf(json.filters).flatMap((f) => {
+            const op = operators.find((o) => o === f.operator);
+            const label = textOf(f.key);
+            return op && label ? [encodeFilter({ label, op, value: textOf(f.value) })] : [];
+          }),
+        };
       case "datasource":
         return undefined; // there is one: this server
       default:
@@ -544,6 +556,7 @@ class Importer {
     const refresh = /^(\d+)([smh])$/.exec(textOf(json.refresh));
     const unit: Record<string, number> = { s: 1, m: 60, h: 3600 };
     made.refreshS = refresh ? Number(refresh[1]) * (unit[refresh[2] ?? ""] ?? 1) : 0;
+    made.live = json.liveNow === true;
     made.panels = this.panels(json);
     made.variables = objectsOf(object(json.templating).list).flatMap((v) => this.variable(v) ?? []);
     for (const source of objectsOf(object(json.annotations).list)) {

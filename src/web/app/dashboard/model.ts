@@ -122,19 +122,19 @@ export interface Panel {
   links: { title: string; url: string }[];
 }
 
-export type VariableKind = "query" | "custom" | "interval" | "text" | "constant";
+export type VariableKind = "query" | "custom" | "interval" | "text" | "constant" | "adhoc";
 export interface Variable {
   name: string;
   label: string;
   kind: VariableKind;
-  query: string; // label_values(…), a list "a,b : 1", durations, the text
+  query: string; // label_values(…), a list "a,b : 1", durations, the text; adhoc: nothing
   regex: string;
   sort: number; // Grafana's numbers: 0 none, 1 text up, 2 down, 3 number up, 4 down
   multi: boolean;
   includeAll: boolean;
   allValue: string;
   hidden: boolean;
-  chosen: string[]; // at first; ["$__all"]: all
+  chosen: string[]; // at first; ["$__all"]: all; adhoc: filters as in the URL
 }
 
 export interface AnnotationSource {
@@ -158,7 +158,8 @@ export interface Dashboard {
   description: string;
   tags: string[];
   range: TimeRange;
-  refreshS: number;
+  refreshS: number; // 0: by hand
+  live: boolean; // new points are pushed while the range ends now; before refreshS
   panels: Panel[];
   variables: Variable[];
   annotations: AnnotationSource[];
@@ -200,6 +201,7 @@ export function emptyDashboard(): Dashboard {
     tags: [],
     range: { from: "now-1h", to: "now" },
     refreshS: 30,
+    live: true,
     panels: [],
     variables: [],
     annotations: [],
@@ -220,7 +222,7 @@ export const objectsOf = (value: unknown): Json[] => listOf(value).filter(isObje
 
 const clamp = (value: number, min: number, max: number) => Math.min(Math.max(value, min), max);
 
-function readPanel(json: Json, at: number): Panel {
+export function readPanel(json: Json, at: number): Panel {
   const fresh = emptyPanel(numberOf(json.id, at + 1));
   const type = panelTypes.find((t) => t === json.type);
   if (!type) throw new Error(`panel ${at + 1} has the type ${JSON.stringify(json.type)}`);
@@ -271,7 +273,7 @@ function readPanel(json: Json, at: number): Panel {
 }
 
 function readVariable(json: Json): Variable {
-  const kinds: VariableKind[] = ["query", "custom", "interval", "text", "constant"];
+  const kinds: VariableKind[] = ["query", "custom", "interval", "text", "constant", "adhoc"];
   const name = textOf(json.name);
   if (!/^\w+$/.test(name)) throw new Error(`a variable has the name ${JSON.stringify(json.name)}`);
   return {
@@ -308,6 +310,7 @@ export function readDashboard(json: unknown): Dashboard {
     tags: listOf(json.tags).map((t) => textOf(t)),
     range: { from: textOf(range.from, "now-1h"), to: textOf(range.to, "now") },
     refreshS: clamp(numberOf(json.refreshS, 30), 0, 86_400),
+    live: json.live === true,
     panels: panels.map(readPanel),
     variables: objectsOf(json.variables).map(readVariable),
     annotations: objectsOf(json.annotations).map((a) => ({

@@ -1,22 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs a panel's queries. Each panel loads alone, and only while it can be seen.
-import { useEffect, useState } from "preact/hooks";
+// Runs a panel's queries. Each panel loads alone, and only while it can be seen. On a live range the
+// server pushes the new points; what it does not push (instant queries, or without a stream) is read
+// again at every poll.
+import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiError, instantQuery, type QueryData, rangeQuery } from "../lib/api";
+import { type LivePoints, liveState, subscribeLive } from "../lib/live";
 import { useLoad } from "../lib/load";
 import { parseDuration, type ResolvedRange, stepFor } from "../lib/time";
 import type { StepRange } from "../parts/chart_data";
 import type { Mark } from "../parts/chart_options";
+import { mergeLive } from "./live_merge";
 import type { Panel, PanelQuery } from "./model";
-import { interpolate, type VariableStates } from "./variables";
+import { interpolate, queryText, type VariableStates } from "./variables";
 
 // What all panels of a dashboard share.
 export interface View {
   range: ResolvedRange;
-  turn: number; // grows with every refresh
+  live: boolean; // the range ends now and is to be followed
+  turn: number; // grows when the user wants everything read again
+  poll: number; // grows with the clock
   states: VariableStates;
   marks: Mark[];
   syncKey: string;
   zoom: (fromMs: number, toMs: number) => void;
+  annotate?: ((fromMs: number, toMs: number) => void) | undefined;
 }
 
 export interface QueryResult {
@@ -41,6 +48,22 @@ export function stepRange(panel: Panel, view: View, widthPx: number): StepRange 
   };
 }
 
+async function ask(
+  query: PanelQuery,
+  range: StepRange,
+  toMs: number,
+  signal: AbortSignal,
+): Promise<{ data: QueryData; warnings: string[] }> {
+  return query.instant
+    ? instantQuery(query.expression, toMs / 1000, signal, false)
+    : rangeQuery(query.expression, range, signal);
+}
+
+const named = (query: PanelQuery, error: unknown) =>
+  error instanceof ApiError && error.kind !== "aborted"
+    ? new ApiError(error.kind, `query ${query.id}: ${error.message}`, error.status, error.errorType)
+    : error;
+
 export function usePanelData(panel: Panel, view: View, seen: boolean, widthPx: number) {
   const range = stepRange(panel, view, Math.max(widthPx, 200));
   const builtIns = { ...view.range, stepS: range.stepS, scrapeIntervalS };
@@ -48,50 +71,90 @@ export function usePanelData(panel: Panel, view: View, seen: boolean, widthPx: n
     .filter((q) => !q.hidden && q.expression.trim() !== "")
     .map((q) => ({
       ...q,
-      expression: interpolate(q.expression, view.states, builtIns),
+      expression: queryText(q.expression, view.states, builtIns),
       legend: interpolate(q.legend, view.states, builtIns, false),
     }));
-  const key = JSON.stringify([queries, range, view.turn, seen]);
-  return useLoad<PanelData | undefined>(
+  const queriesKey = JSON.stringify(queries);
+  // A query whose new points cannot be pushed says so; its panel is polled until one comes.
+  const [refused, setRefused] = useState<string>();
+  const canPush = view.live && queries.length > 0 && queries.every((q) => !q.instant);
+  const pushed = canPush && refused === undefined && liveState.value === "pushed";
+  const spanS = Math.round((view.range.toMs - view.range.fromMs) / 1000);
+  const when = pushed ? [spanS, range.stepS] : [range, view.poll];
+  const base = useRef<PanelData | undefined>(undefined);
+  const loaded = useLoad<PanelData | undefined>(
     async (signal) => {
-      if (!seen) return undefined;
+      if (!seen) return base.current;
       const warnings: string[] = [];
       const results = await Promise.all(
         queries.map(async (query) => {
           try {
-            const answer = query.instant
-              ? await instantQuery(query.expression, view.range.toMs / 1000, signal)
-              : await rangeQuery(query.expression, range, signal);
+            const answer = await ask(query, range, view.range.toMs, signal);
             warnings.push(...answer.warnings);
             return { query, data: answer.data };
           } catch (error) {
-            if (error instanceof ApiError && queries.length > 1 && error.kind !== "aborted") {
-              throw new ApiError(
-                error.kind,
-                `query ${query.id}: ${error.message}`,
-                error.status,
-                error.errorType,
-              );
-            }
-            throw error;
+            throw queries.length > 1 ? named(query, error) : error;
           }
         }),
       );
       return { results, range, warnings: [...new Set(warnings)] };
     },
-    [key],
+    [queriesKey, JSON.stringify(when), view.turn, seen],
   );
+
+  // Pushed points lie over what was loaded last.
+  const [over, setOver] = useState<{ base: PanelData; data: PanelData }>();
+  base.current = loaded.data;
+  const subscribes = canPush && seen && loaded.data !== undefined;
+  useEffect(() => {
+    if (!subscribes) return;
+    let waiting: [string, LivePoints][] = [];
+    let timer = 0;
+    // The queries of a panel are pushed one after another: drawn together.
+    const flush = () => {
+      timer = 0;
+      const pieces = waiting;
+      waiting = [];
+      setOver((old) => {
+        const under = base.current;
+        if (!under) return old;
+        let data = old?.base === under ? old.data : under;
+        for (const [id, points] of pieces) data = mergeLive(data, id, points);
+        return { base: under, data };
+      });
+    };
+    const ends = queries.map((query) =>
+      subscribeLive({
+        expression: query.expression,
+        stepS: range.stepS,
+        afterS: base.current?.range.endS ?? range.endS,
+        onPoints: (points) => {
+          setRefused(undefined);
+          waiting.push([query.id, points]);
+          if (timer === 0) timer = setTimeout(flush, 60) as unknown as number;
+        },
+        onReload: loaded.reload,
+        onFailed: (message) =>
+          setRefused(queries.length > 1 ? `query ${query.id}: ${message}` : message),
+      }),
+    );
+    return () => {
+      clearTimeout(timer);
+      for (const end of ends) end();
+    };
+  }, [subscribes, queriesKey, range.stepS]);
+
+  return { ...loaded, data: over && over.base === loaded.data ? over.data : loaded.data };
 }
 
-// Whether the element is near the part of the page that is seen; once seen it stays so for a panel
-// that only loads, and follows for `live` ones.
+// Whether the element is near the part of the page that is seen.
 export function useSeen(element: () => Element | null): boolean {
   const [seen, setSeen] = useState(false);
   useEffect(() => {
     const at = element();
     if (!at) return;
     const observer = new IntersectionObserver(
-      (entries) => setSeen(entries.some((e) => e.isIntersecting)),
+      (entries) => setSeen(entries.at(-1)?.isIntersecting === true),
       { rootMargin: "200px" },
     );
     observer.observe(at);

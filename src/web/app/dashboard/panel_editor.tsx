@@ -1,192 +1,98 @@
 // SPDX-License-Identifier: Apache-2.0
-// Changes one panel: what it asks and how it looks. What has no field here is in the JSON.
-import { useState } from "preact/hooks";
-import { unitNames } from "../lib/units";
+// Changes one panel: as it looks now, what it asks below, how it is shown beside.
+import { useEffect, useState } from "preact/hooks";
 import { LazyEditor } from "../parts/lazy_editor";
-import { type FieldStyle, type Panel, type PanelType, panelTypes } from "./model";
+import { DashboardView } from "./dashboard_view";
+import type { Dashboard, Panel, PanelQuery } from "./model";
+import { PanelOptions } from "./panel_options";
 
-const calculations = [
-  "last",
-  "mean",
-  "min",
-  "max",
-  "sum",
-  "count",
-  "range",
-  "delta",
-  "median",
-  "first",
-];
-const oneNumber: PanelType[] = ["stat", "gauge", "bargauge", "pie", "table"];
+const queriesMax = 26;
+const previewAfterMs = 700; // what is being typed is not asked yet
 
-export function PanelEditor(props: { panel: Panel; onDone: (panel?: Panel) => void }) {
+function useSettled<T>(value: T): T {
+  const [settled, setSettled] = useState(value);
+  useEffect(() => {
+    const timer = setTimeout(() => setSettled(value), previewAfterMs);
+    return () => clearTimeout(timer);
+  }, [value]);
+  return settled;
+}
+
+function Query(props: {
+  query: PanelQuery;
+  onChange: (changes: Partial<PanelQuery>) => void;
+  onRemove: () => void;
+}) {
+  const { query, onChange } = props;
+  return (
+    <div class="panel-query">
+      <div class="query-line">
+        <b class={query.hidden ? "muted" : ""}>{query.id}</b>
+        <LazyEditor
+          value={query.expression}
+          onChange={(expression) => onChange({ expression })}
+          onRun={(expression) => onChange({ expression })}
+        />
+      </div>
+      <div class="option-line wrap">
+        <input
+          class="legend-input"
+          placeholder="Legend: {{instance}}"
+          aria-label="Legend template"
+          value={query.legend}
+          onChange={(e) => onChange({ legend: e.currentTarget.value })}
+        />
+        <label class="check">
+          <input
+            type="checkbox"
+            checked={query.instant}
+            onChange={(e) => onChange({ instant: e.currentTarget.checked })}
+          />
+          instant
+        </label>
+        <label class="check">
+          <input
+            type="checkbox"
+            checked={query.table === true}
+            onChange={(e) => onChange({ table: e.currentTarget.checked })}
+          />
+          labels as columns
+        </label>
+        <label class="check">
+          <input
+            type="checkbox"
+            checked={query.hidden}
+            onChange={(e) => onChange({ hidden: e.currentTarget.checked })}
+          />
+          off
+        </label>
+        <span class="grow" />
+        <button type="button" class="icon" title="Remove this query" onClick={props.onRemove}>
+          ✕
+        </button>
+      </div>
+    </div>
+  );
+}
+
+const freeId = (queries: PanelQuery[]) =>
+  Array.from({ length: queriesMax }, (_, i) => String.fromCharCode(65 + i)).find(
+    (id) => !queries.some((q) => q.id === id),
+  ) ?? "A";
+
+export function PanelEditor(props: {
+  dashboard: Dashboard;
+  panel: Panel;
+  onDone: (panel?: Panel) => void;
+}) {
   const [panel, setPanel] = useState(props.panel);
   const set = (changes: Partial<Panel>) => setPanel((old) => ({ ...old, ...changes }));
-  const setStyle = (changes: { [Key in keyof FieldStyle]?: FieldStyle[Key] | undefined }) =>
-    setPanel((old) => {
-      const style: Record<string, unknown> = { ...old.style };
-      for (const [key, value] of Object.entries(changes)) {
-        if (value === undefined) delete style[key];
-        else style[key] = value;
-      }
-      return { ...old, style: style as FieldStyle };
-    });
-  const number = (text: string) => (text.trim() === "" ? undefined : Number(text));
-  const numberField = (title: string, key: "min" | "max" | "decimals") => (
-    <label>
-      {title}
-      <input
-        class="short"
-        value={panel.style[key] ?? ""}
-        onChange={(e) => setStyle({ [key]: number(e.currentTarget.value) })}
-      />
-    </label>
-  );
+  const { repeat: _, ...shown } = useSettled(panel);
   return (
-    <section class="panel form" aria-label="Edit the panel">
-      <div class="toolbar">
-        <label>
-          Title
-          <input value={panel.title} onInput={(e) => set({ title: e.currentTarget.value })} />
-        </label>
-        <label>
-          Kind
-          <select
-            value={panel.type}
-            onChange={(e) => set({ type: e.currentTarget.value as PanelType })}
-          >
-            {panelTypes.map((type) => (
-              <option key={type}>{type}</option>
-            ))}
-          </select>
-        </label>
-        <label>
-          Unit
-          <select
-            value={panel.style.unit ?? "short"}
-            onChange={(e) => setStyle({ unit: e.currentTarget.value })}
-          >
-            {[...new Set([...unitNames, panel.style.unit ?? "short"])].map((unit) => (
-              <option key={unit}>{unit}</option>
-            ))}
-          </select>
-        </label>
-        {numberField("Min", "min")}
-        {numberField("Max", "max")}
-        {numberField("Decimals", "decimals")}
-        <label>
-          Stack
-          <select
-            value={panel.style.stack ?? "none"}
-            onChange={(e) =>
-              setStyle({ stack: e.currentTarget.value as "none" | "normal" | "percent" })
-            }
-          >
-            <option>none</option>
-            <option>normal</option>
-            <option>percent</option>
-          </select>
-        </label>
-        <label>
-          Legend
-          <select
-            value={panel.legend}
-            onChange={(e) => set({ legend: e.currentTarget.value as Panel["legend"] })}
-          >
-            <option>list</option>
-            <option>table</option>
-            <option>hidden</option>
-          </select>
-        </label>
-        {oneNumber.includes(panel.type) && (
-          <label>
-            Value
-            <select
-              value={panel.calculation}
-              onChange={(e) => set({ calculation: e.currentTarget.value })}
-            >
-              {calculations.map((c) => (
-                <option key={c}>{c}</option>
-              ))}
-            </select>
-          </label>
-        )}
-        {(["w", "h", "x", "y"] as const).map((key) => (
-          <label key={key}>
-            {{ w: "Width", h: "Height", x: "Column", y: "Row" }[key]}
-            <input
-              class="short"
-              type="number"
-              min={key === "w" || key === "h" ? 1 : 0}
-              max={key === "w" || key === "x" ? 24 : 10_000}
-              value={panel[key]}
-              onChange={(e) => set({ [key]: Number(e.currentTarget.value) })}
-            />
-          </label>
-        ))}
-      </div>
-      {panel.type === "text" ? (
-        <label>
-          Text
-          <textarea
-            value={String(panel.options.text ?? "")}
-            onInput={(e) => set({ options: { ...panel.options, text: e.currentTarget.value } })}
-          />
-        </label>
-      ) : (
-        panel.queries.map((query, at) => {
-          const change = (changes: Partial<typeof query>) =>
-            set({ queries: panel.queries.map((q, i) => (i === at ? { ...q, ...changes } : q)) });
-          return (
-            <div key={query.id}>
-              <div class="query-line">
-                <b>{query.id}</b>
-                <LazyEditor
-                  value={query.expression}
-                  onChange={(expression) => change({ expression })}
-                  onRun={(expression) => change({ expression })}
-                />
-                <input
-                  class="legend-input"
-                  placeholder="Legend: {{instance}}"
-                  aria-label="Legend template"
-                  value={query.legend}
-                  onInput={(e) => change({ legend: e.currentTarget.value })}
-                />
-                <label class="check">
-                  <input
-                    type="checkbox"
-                    checked={query.instant}
-                    onChange={(e) => change({ instant: e.currentTarget.checked })}
-                  />
-                  instant
-                </label>
-                <button
-                  type="button"
-                  class="icon"
-                  title="Remove this query"
-                  onClick={() => set({ queries: panel.queries.filter((_, i) => i !== at) })}
-                >
-                  ✕
-                </button>
-              </div>
-            </div>
-          );
-        })
-      )}
-      <div class="toolbar">
-        {panel.type !== "text" && panel.queries.length < 26 && (
-          <button
-            type="button"
-            onClick={() => {
-              const id = String.fromCharCode(65 + panel.queries.length);
-              const fresh = { id, expression: "", legend: "", instant: false, hidden: false };
-              set({ queries: [...panel.queries, fresh] });
-            }}
-          >
-            + Query
-          </button>
-        )}
+    <section aria-label="Edit the panel">
+      <div class="toolbar dash-title">
+        <h1>{panel.title || "Panel"}</h1>
+        <span class="muted">of {props.dashboard.title}</span>
         <span class="grow" />
         <button type="button" class="primary" onClick={() => props.onDone(panel)}>
           Apply
@@ -194,6 +100,89 @@ export function PanelEditor(props: { panel: Panel; onDone: (panel?: Panel) => vo
         <button type="button" onClick={() => props.onDone()}>
           Cancel
         </button>
+      </div>
+      <div class="panel-editor">
+        <div>
+          <DashboardView
+            dashboard={{ ...props.dashboard, panels: [shown] }}
+            solo={panel.id}
+            actions={{}}
+          />
+          <div class="panel">
+            {panel.type === "text" ? (
+              <label>
+                Text (Markdown)
+                <textarea
+                  class="text-source"
+                  value={String(panel.options.text ?? "")}
+                  onInput={(e) =>
+                    set({ options: { ...panel.options, text: e.currentTarget.value } })
+                  }
+                />
+              </label>
+            ) : panel.type === "alert-list" ? (
+              <label>
+                Only alerts with (as in a selector)
+                <input
+                  placeholder={'severity="critical"'}
+                  value={String(panel.options.filter ?? "")}
+                  onChange={(e) =>
+                    set({ options: { ...panel.options, filter: e.currentTarget.value } })
+                  }
+                />
+              </label>
+            ) : (
+              <>
+                {panel.queries.map((query, at) => (
+                  <Query
+                    key={query.id}
+                    query={query}
+                    onChange={(changes) =>
+                      setPanel((old) => ({
+                        ...old,
+                        queries: old.queries.map((q, i) => (i === at ? { ...q, ...changes } : q)),
+                      }))
+                    }
+                    onRemove={() => set({ queries: panel.queries.filter((_, i) => i !== at) })}
+                  />
+                ))}
+                <div class="toolbar">
+                  {panel.queries.length < queriesMax && (
+                    <button
+                      type="button"
+                      onClick={() =>
+                        set({
+                          queries: [
+                            ...panel.queries,
+                            {
+                              id: freeId(panel.queries),
+                              expression: "",
+                              legend: "",
+                              instant: false,
+                              hidden: false,
+                            },
+                          ],
+                        })
+                      }
+                    >
+                      + Query
+                    </button>
+                  )}
+                  <label class="check">
+                    Shortest step
+                    <input
+                      class="short"
+                      placeholder="auto"
+                      value={panel.minStep}
+                      onChange={(e) => set({ minStep: e.currentTarget.value })}
+                    />
+                  </label>
+                </div>
+              </>
+            )}
+          </div>
+        </div>
+        <PanelOptions dashboard={props.dashboard} panel={panel} onChange={setPanel} />
       </div>
     </section>
   );

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // A panel's place on the grid: title, what it shows, what went wrong with it.
-import { useEffect, useRef, useState } from "preact/hooks";
+import type { ComponentChildren } from "preact";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { href } from "../lib/router";
 import { Menu } from "../parts/menu";
 import { ErrorNotice, Notice } from "../parts/notice";
 import type { Panel } from "./model";
 import { safeUrl } from "./model";
 import { type PanelData, usePanelData, useSeen, type View } from "./panel_data";
+import type { PanelActions } from "./panel_grid";
 import { AlertListPanel } from "./panels/alert_list";
 import { HeatmapPanel } from "./panels/heatmap";
 import { SeriesPanel } from "./panels/series";
@@ -14,7 +16,7 @@ import { StateTimelinePanel } from "./panels/state_timeline";
 import { TablePanel } from "./panels/table";
 import { Markdown } from "./panels/text";
 import { BarGaugePanel, GaugePanel, PiePanel, StatPanel } from "./panels/values";
-import { interpolate } from "./variables";
+import { interpolate, queryText } from "./variables";
 
 const needsNoQuery = ["text", "alert-list"];
 
@@ -29,7 +31,7 @@ function Body(props: { panel: Panel; data: PanelData | undefined; view: View; he
     );
     return panel.options.markdown === false ? <pre>{text}</pre> : <Markdown text={text} />;
   }
-  if (panel.type === "alert-list") return <AlertListPanel turn={view.turn} />;
+  if (panel.type === "alert-list") return <AlertListPanel panel={panel} view={view} />;
   if (!data) return null;
   const empty = data.results.every(
     ({ data: d }) => Array.isArray(d.result) && d.result.length === 0,
@@ -51,7 +53,7 @@ function Body(props: { panel: Panel; data: PanelData | undefined; view: View; he
     case "state-timeline":
       return <StateTimelinePanel panel={panel} data={data} />;
     default:
-      return <SeriesPanel panel={panel} data={data} view={view} height={height} />;
+      return <SeriesPanel panel={panel} data={data} view={view} />;
   }
 }
 
@@ -59,7 +61,7 @@ export function exploreQueries(panel: Panel, view: View): string {
   const parameters = new URLSearchParams();
   const builtIns = { ...view.range, stepS: 15, scrapeIntervalS: 15 };
   panel.queries.forEach((q, i) => {
-    parameters.set(`g${i}.expr`, interpolate(q.expression, view.states, builtIns));
+    parameters.set(`g${i}.expr`, queryText(q.expression, view.states, builtIns));
     parameters.set(`g${i}.tab`, "graph");
   });
   parameters.set("from", new Date(view.range.fromMs).toISOString());
@@ -67,82 +69,123 @@ export function exploreQueries(panel: Panel, view: View): string {
   return href("explore", parameters);
 }
 
+// Seconds since loading began, once that is long enough to say so.
+function useWaiting(loading: boolean): number {
+  const [waited, setWaited] = useState(0);
+  useEffect(() => {
+    setWaited(0);
+    if (!loading) return;
+    const begin = Date.now();
+    const timer = setInterval(() => setWaited(Math.round((Date.now() - begin) / 1000)), 1000);
+    return () => clearInterval(timer);
+  }, [loading]);
+  return waited >= 3 ? waited : 0;
+}
+
+function PanelMenu(props: { panel: Panel; view: View; actions: PanelActions }) {
+  const { panel, view, actions } = props;
+  const builtIns = { ...view.range, stepS: 15, scrapeIntervalS: 15 };
+  return (
+    <Menu label="⋮" title="What can be done with this panel" alignRight>
+      {(close) => {
+        const item = (title: string, action: ((id: number) => void) | undefined) =>
+          action && (
+            <button
+              type="button"
+              onClick={() => {
+                close();
+                action(panel.id);
+              }}
+            >
+              {title}
+            </button>
+          );
+        return (
+          <div class="menu-list">
+            {item("View alone", actions.solo)}
+            {item("Edit", actions.edit)}
+            {item("Duplicate", actions.duplicate)}
+            {panel.queries.length > 0 && <a href={exploreQueries(panel, view)}>Open in Explore</a>}
+            {actions.embed && (
+              <a href={actions.embed(panel.id)} target="_blank" rel="noreferrer">
+                Link to embed
+              </a>
+            )}
+            {panel.links.map((link) => {
+              const url = safeUrl(interpolate(link.url, view.states, builtIns, false));
+              return url ? (
+                <a key={link.url} href={url} target="_blank" rel="noreferrer">
+                  {link.title || link.url}
+                </a>
+              ) : null;
+            })}
+            {item("Remove", actions.remove)}
+          </div>
+        );
+      }}
+    </Menu>
+  );
+}
+
 export function PanelFrame(props: {
   panel: Panel;
   view: View;
   heightPx: number;
-  onEdit?: (() => void) | undefined;
-  onRemove?: (() => void) | undefined;
+  handle?: ComponentChildren;
+  actions: PanelActions;
 }) {
   const { panel, view, heightPx } = props;
   const box = useRef<HTMLElement>(null);
-  const [width, setWidth] = useState(600);
+  const [width, setWidth] = useState(0);
   const seen = useSeen(() => box.current);
-  useEffect(() => {
-    if (box.current) setWidth(box.current.clientWidth);
+  useLayoutEffect(() => {
+    const element = box.current;
+    if (!element) return;
+    setWidth(element.clientWidth);
+    // A step more or less is not worth a query: a panel must grow by half for that.
+    const observer = new ResizeObserver(() =>
+      setWidth((old) =>
+        element.clientWidth > 1.5 * old || element.clientWidth < old / 1.5
+          ? element.clientWidth
+          : old,
+      ),
+    );
+    observer.observe(element);
+    return () => observer.disconnect();
   }, []);
-  const loaded = usePanelData(panel, view, seen && !needsNoQuery.includes(panel.type), width);
+  const asks = !needsNoQuery.includes(panel.type);
+  const loaded = usePanelData(panel, view, seen && width > 0 && asks, width);
+  const waiting = loaded.loading && seen && asks;
+  const waited = useWaiting(waiting);
   const builtIns = { ...view.range, stepS: 15, scrapeIntervalS: 15 };
   const title = interpolate(panel.title, view.states, builtIns, false);
   return (
-    <section class="dash-panel" ref={box} aria-label={title || panel.type}>
+    <section class="dash-panel" ref={box} aria-label={title || panel.type} aria-busy={waiting}>
       <div class="dash-head">
+        {props.handle}
         <h3 title={panel.description || title}>
           {title}
           {panel.description && <span class="info-sign" />}
         </h3>
-        {loaded.loading && seen && !needsNoQuery.includes(panel.type) && (
-          <span class="spinner" role="status" aria-label="Loading" />
-        )}
-        <Menu label="⋮" title="What can be done with this panel" alignRight>
-          {(close) => (
-            <div class="menu-list">
-              {panel.queries.length > 0 && (
-                <a href={exploreQueries(panel, view)}>Open in Explore</a>
-              )}
-              {panel.links.map((link) => {
-                const url = safeUrl(interpolate(link.url, view.states, builtIns, false));
-                return url ? (
-                  <a key={link.url} href={url} target="_blank" rel="noreferrer">
-                    {link.title || link.url}
-                  </a>
-                ) : null;
-              })}
-              {props.onEdit && (
-                <button
-                  type="button"
-                  onClick={() => {
-                    close();
-                    props.onEdit?.();
-                  }}
-                >
-                  Edit
-                </button>
-              )}
-              {props.onRemove && (
-                <button
-                  type="button"
-                  onClick={() => {
-                    close();
-                    props.onRemove?.();
-                  }}
-                >
-                  Remove
-                </button>
-              )}
-            </div>
-          )}
-        </Menu>
+        {waiting && <span class="spinner" role="status" aria-label="Loading" />}
+        <PanelMenu panel={panel} view={view} actions={props.actions} />
       </div>
       <div class="dash-body">
         {loaded.error && <ErrorNotice error={loaded.error} retry={loaded.reload} />}
+        {waited > 0 && !loaded.error && (
+          <p class="muted slow" role="status">
+            The server has been working on this for {waited} s.
+          </p>
+        )}
         {loaded.data?.warnings.map((text) => (
           <Notice kind="warning" key={text}>
             {text}
           </Notice>
         ))}
         {(!loaded.error || loaded.data) && (
-          <Body panel={panel} data={loaded.data} view={view} height={heightPx - 46} />
+          <div class="dash-content">
+            <Body panel={panel} data={loaded.data} view={view} height={heightPx - 46} />
+          </div>
         )}
       </div>
     </section>

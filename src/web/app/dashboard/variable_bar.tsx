@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // The variables of a dashboard, to choose from.
 import { useState } from "preact/hooks";
+import { get } from "../lib/api";
+import { useLoad } from "../lib/load";
 import { matchesWords } from "../parts/filter";
 import { Menu } from "../parts/menu";
+import { decodeFilter, encodeFilter, type LabelFilter, operators } from "./filters";
 import { allValues } from "./model";
 import type { VariableState } from "./variables";
 
@@ -71,6 +74,109 @@ function Choice(props: { state: VariableState; onChange: (chosen: string[]) => v
   );
 }
 
+function FilterEditor(props: { name: string; onAdd: (filter: LabelFilter) => void }) {
+  const [filter, setFilter] = useState<LabelFilter>({ label: "", op: "=", value: "" });
+  const names = useLoad((signal) => get<string[]>("api/v1/labels", {}, signal), []);
+  const values = useLoad(
+    async (signal) =>
+      filter.label === ""
+        ? []
+        : (
+            await get<string[]>(
+              `api/v1/label/${encodeURIComponent(filter.label)}/values`,
+              { limit: optionsShown },
+              signal,
+            )
+          ).data,
+    [filter.label],
+  );
+  const listName = `names-${props.name}`;
+  const listValue = `values-${props.name}`;
+  return (
+    <form
+      class="filter-form"
+      onSubmit={(event) => {
+        event.preventDefault();
+        if (filter.label === "") return;
+        props.onAdd(filter);
+      }}
+    >
+      <input
+        list={listName}
+        placeholder="label"
+        aria-label="Label"
+        value={filter.label}
+        onInput={(e) => setFilter({ ...filter, label: e.currentTarget.value })}
+      />
+      <datalist id={listName}>
+        {names.data?.data.map((name) => (
+          <option key={name} value={name} />
+        ))}
+      </datalist>
+      <select
+        aria-label="Operator"
+        value={filter.op}
+        onChange={(e) =>
+          setFilter({ ...filter, op: operators.find((o) => o === e.currentTarget.value) ?? "=" })
+        }
+      >
+        {operators.map((op) => (
+          <option key={op}>{op}</option>
+        ))}
+      </select>
+      <input
+        list={listValue}
+        placeholder="value"
+        aria-label="Value"
+        value={filter.value}
+        onInput={(e) => setFilter({ ...filter, value: e.currentTarget.value })}
+      />
+      <datalist id={listValue}>
+        {values.data?.map((value) => (
+          <option key={value} value={value} />
+        ))}
+      </datalist>
+      <button type="submit" class="primary" disabled={filter.label === ""}>
+        Add
+      </button>
+    </form>
+  );
+}
+
+// Label filters for all queries of the dashboard.
+function Filters(props: { name: string; chosen: string[]; onChange: (chosen: string[]) => void }) {
+  const filters = props.chosen.filter((text) => decodeFilter(text));
+  const change = (next: string[]) => props.onChange(next.length > 0 ? next : [""]);
+  return (
+    <span class="tags">
+      {filters.map((text) => {
+        const filter = decodeFilter(text);
+        return (
+          <button
+            type="button"
+            key={text}
+            title="Remove this filter"
+            onClick={() => change(filters.filter((f) => f !== text))}
+          >
+            {filter?.label} {filter?.op} {filter?.value} ✕
+          </button>
+        );
+      })}
+      <Menu label="+ filter" title="Keep to series with a label">
+        {(close) => (
+          <FilterEditor
+            name={props.name}
+            onAdd={(filter) => {
+              close();
+              change([...filters, encodeFilter(filter)]);
+            }}
+          />
+        )}
+      </Menu>
+    </span>
+  );
+}
+
 export function VariableBar(props: {
   states: VariableState[];
   onChange: (name: string, chosen: string[]) => void;
@@ -85,7 +191,9 @@ export function VariableBar(props: {
         return (
           <div class="variable" key={variable.name}>
             <span class="muted">{variable.label || variable.name}</span>
-            {variable.kind === "text" || variable.kind === "constant" ? (
+            {variable.kind === "adhoc" ? (
+              <Filters name={variable.name} chosen={state.chosen} onChange={change} />
+            ) : variable.kind === "text" || variable.kind === "constant" ? (
               <input
                 value={state.chosen[0] ?? ""}
                 aria-label={variable.label || variable.name}

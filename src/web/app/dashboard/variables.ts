@@ -4,6 +4,7 @@
 import { get, instantQuery } from "../lib/api";
 import { seriesName } from "../lib/labels";
 import { formatDuration } from "../lib/time";
+import { addFilters, decodeFilter, type LabelFilter } from "./filters";
 import { allValues, type Variable } from "./model";
 
 // The values chosen; with ["$__all"] all of `options` are meant.
@@ -114,6 +115,17 @@ export function interpolate(
     const state = states.get(name);
     return state ? format(state, kind1 ?? kind2 ?? "", forQuery) : whole;
   });
+}
+
+export function filtersOf(states: VariableStates): LabelFilter[] {
+  return [...states.values()]
+    .filter((state) => state.variable.kind === "adhoc")
+    .flatMap((state) => state.chosen.flatMap((text) => decodeFilter(text) ?? []));
+}
+
+// A panel's expression as it is asked: values put in, the dashboard's label filters added.
+export function queryText(expression: string, states: VariableStates, builtIns: BuiltIns): string {
+  return addFilters(interpolate(expression, states, builtIns), filtersOf(states));
 }
 
 // The names a text refers to.
@@ -233,6 +245,8 @@ export async function loadVariable(
         variable.regex,
       );
       break;
+    case "adhoc":
+      return { variable, options: [], chosen: wanted ?? variable.chosen };
     case "text":
     case "constant":
       return { variable, options: [], chosen: wanted ?? [query] };

@@ -111,8 +111,12 @@ export function post<T>(path: string, parameters: Parameters, signal?: AbortSign
   });
 }
 
-export function instantQuery(query: string, timeS: number, signal?: AbortSignal) {
-  return post<QueryData>("api/v1/query", { query, time: timeS, stats: "all" }, signal);
+export function instantQuery(query: string, timeS: number, signal?: AbortSignal, withStats = true) {
+  return post<QueryData>(
+    "api/v1/query",
+    { query, time: timeS, stats: withStats ? "all" : undefined },
+    signal,
+  );
 }
 
 // Statistics cost the use of results that the server has kept: they are about computing the whole.

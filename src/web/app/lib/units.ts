@@ -120,3 +120,19 @@ export function formatValue(value: number, unit = "short", decimals?: number): s
   const suffix = plain[unit];
   return digits(value, decimals) + (suffix ?? (unit ? ` ${unit}` : ""));
 }
+
+// Distances between an axis's ticks for units whose round numbers are not those of ten: powers of
+// two for bytes in steps of 1024, minutes and hours for seconds. undefined: powers of ten are right.
+export function increments(unit: string): number[] | undefined {
+  if (scales[unit]?.factor === 1024) return Array.from({ length: 63 }, (_, i) => 2 ** i);
+  if (unit !== "s") return undefined;
+  const below: number[] = [];
+  for (let power = -9; power < 0; ++power) {
+    for (const digit of [1, 2, 5]) below.push(Number(`${digit}e${power}`));
+  }
+  const days = Array.from({ length: 20 }, (_, i) => 86_400 * 2 ** i);
+  return [...below, ...[1, 2, 5, 10, 15, 30], ...[1, 2, 5, 10, 15, 30].map((m) => 60 * m)].concat(
+    [1, 2, 3, 6, 12].map((h) => 3600 * h),
+    days,
+  );
+}

@@ -19,9 +19,10 @@ const allSummaries: (keyof Summary)[] = ["last", "min", "mean", "max"];
 export function Chart(props: {
   data: ChartData;
   style: ChartStyle;
-  height: number;
+  height: number | "fill"; // pixels of the plot; or what the box around leaves beside the legend
   syncKey: string;
   onZoom: (fromMs: number, toMs: number) => void;
+  onAnnotate?: ((fromMs: number, toMs: number) => void) | undefined; // with Ctrl held
   marks?: Mark[];
   points?: ChartPoint[]; // exemplars
   onPoint?: (point: ChartPoint) => void; // one was clicked
@@ -54,34 +55,64 @@ export function Chart(props: {
     );
   }, [data, style.log]);
 
-  useEffect(() => {
-    const element = box.current;
-    if (!element) return;
+  const drawn = () => {
     const visible = shown.flatMap((at) => data.series[at] ?? []);
     const { columns, stacked } = drawnColumns(visible, style.mode === "stacked");
     const logged = style.log
       ? columns.map((c) => c.map((v) => (v !== null && v > 0 ? v : null)))
       : columns;
-    const size = { width: Math.max(element.clientWidth, 100), height };
+    return { columns: [data.timesS, ...logged] as uPlot.AlignedData, stacked };
+  };
+  // New points of the same lines are put into the plot that is there: what the user is about to do
+  // with the pointer goes on.
+  const plot = useRef<{ made: uPlot; of: ChartData } | undefined>(undefined);
+  const lines = useMemo(
+    () => JSON.stringify([shown, data.series.map((s) => [s.name, s.look])]),
+    [data, shown],
+  );
+  useEffect(() => {
+    const element = box.current;
+    if (!element) return;
+    const { columns, stacked } = drawn();
+    const size = () => ({
+      width: Math.max(element.clientWidth, 100),
+      height: height === "fill" ? Math.max(element.clientHeight, 50) : height,
+    });
     const made = new uPlot(
-      chartOptions(data, shown, stacked, style, marks, points, size, syncKey, {
+      chartOptions(data, shown, stacked, style, marks, points, size(), syncKey, {
         zoom: (from, to) => latest.current.onZoom(from, to),
+        ...(latest.current.onAnnotate
+          ? {
+              annotate: (from: number, to: number) => latest.current.onAnnotate?.(from, to),
+            }
+          : {}),
         hover: setHover,
         focus: setFocused,
         pick: (point) => latest.current.onPoint?.(point),
       }),
-      [data.timesS, ...logged] as uPlot.AlignedData,
+      columns,
       element,
     );
+    plot.current = { made, of: data };
     const observer = new ResizeObserver(() => {
-      if (element.clientWidth > 0) made.setSize({ width: element.clientWidth, height });
+      const next = size();
+      if (element.clientWidth === 0 || (next.width === made.width && next.height === made.height)) {
+        return;
+      }
+      made.setSize(next);
     });
     observer.observe(element);
     return () => {
       observer.disconnect();
       made.destroy();
+      plot.current = undefined;
     };
-  }, [data, shown, styleKey, marks, points, height, syncKey, isDark, timeZone]);
+  }, [lines, styleKey, marks, points, height, syncKey, isDark, timeZone]);
+  useEffect(() => {
+    if (!plot.current || plot.current.of === data) return;
+    plot.current.of = data;
+    plot.current.made.setData(drawn().columns);
+  }, [data]);
 
   const pick = (name: string, toggle: boolean) =>
     setHidden((old) => {
@@ -95,11 +126,11 @@ export function Chart(props: {
     });
 
   return (
-    <div class="chart">
+    <div class={height === "fill" ? "chart fill" : "chart"}>
       <div
         class="plot"
         ref={box}
-        style={{ height: `${height}px` }}
+        style={height === "fill" ? {} : { height: `${height}px` }}
         onPointerEnter={() => setInside(true)}
         onPointerLeave={() => setInside(false)}
       />

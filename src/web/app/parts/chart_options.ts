@@ -3,7 +3,7 @@
 import uPlot from "uplot";
 import { dark, zone } from "../lib/settings";
 import { formatTime } from "../lib/time";
-import { formatValue } from "../lib/units";
+import { formatValue, increments } from "../lib/units";
 import { type ChartData, type ChartPoint, seriesColor, stackBands } from "./chart_data";
 
 export interface ChartStyle {
@@ -34,6 +34,7 @@ export interface Hover {
 }
 export interface ChartEvents {
   zoom: (fromMs: number, toMs: number) => void;
+  annotate?: (fromMs: number, toMs: number) => void; // dragged or clicked with Ctrl
   hover: (hover: Hover | null) => void;
   focus: (series: number | null) => void;
   pick: (point: ChartPoint) => void;
@@ -118,6 +119,7 @@ function yRange(style: ChartStyle): uPlot.Range.Function {
     let low = Math.min(dataMin ?? 0, style.softMin ?? Number.POSITIVE_INFINITY);
     let high = Math.max(dataMax ?? 1, style.softMax ?? Number.NEGATIVE_INFINITY);
     if (style.mode === "stacked") low = Math.min(low, 0);
+    if (low === 0 && high === 0) return [style.min ?? 0, style.max ?? 1];
     if (low === high) {
       low -= Math.abs(low) * 0.1 || 0.5;
       high += Math.abs(high) * 0.1 || 0.5;
@@ -188,6 +190,7 @@ export function chartOptions(
   const isDark = dark.value;
   const ink = isDark ? "#98a3b6" : "#5b6577";
   const grid = { stroke: isDark ? "#2a3242" : "#e4e8ef", width: 1 };
+  let control = false; // was held when the pointer went down
   const spanS = (data.timesS.at(-1) ?? 0) - (data.timesS[0] ?? 0);
   const right = shown.some((at) => data.series[at]?.look?.rightAxis);
   const values = (unit: string) => (_: uPlot, splits: number[]) =>
@@ -198,6 +201,7 @@ export function chartOptions(
     ticks: grid,
     size: (_, texts) => 18 + 6.6 * Math.max(3, ...(texts ?? []).map((t) => t.length)),
     values: values(unit),
+    ...(increments(unit) ? { incrs: increments(unit) as number[] } : {}),
     ...(style.axisLabel
       ? { label: style.axisLabel, labelSize: 18, labelFont: "11px sans-serif" }
       : {}),
@@ -224,6 +228,7 @@ export function chartOptions(
         grid,
         ticks: grid,
         space: 70,
+        size: 30,
         values: (_, splits) => splits.map((s) => axisTime(s * 1000, spanS)),
       },
       valueAxis(style.unit),
@@ -267,7 +272,15 @@ export function chartOptions(
       draw: [drawAbove(style, marks, points)],
       ready: [
         (plot) => {
-          plot.over.addEventListener("click", () => {
+          plot.over.addEventListener("mousedown", (event) => {
+            control = event.ctrlKey || event.metaKey;
+          });
+          plot.over.addEventListener("click", (event) => {
+            if (control && plot.select.width < 4) {
+              const at = plot.posToVal(event.offsetX, "x") * 1000;
+              events.annotate?.(at, at);
+              return;
+            }
             const point = nearestPoint(plot, points);
             if (point) events.pick(point);
           });
@@ -279,7 +292,8 @@ export function chartOptions(
           const from = plot.posToVal(plot.select.left, "x") * 1000;
           const to = plot.posToVal(plot.select.left + plot.select.width, "x") * 1000;
           plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
-          events.zoom(from, to);
+          if (control && events.annotate) events.annotate(from, to);
+          else events.zoom(from, to);
         },
       ],
       setCursor: [

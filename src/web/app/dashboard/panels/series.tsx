@@ -72,8 +72,8 @@ export function chartOf(panel: Panel, data: PanelData, isDark: boolean): ChartDa
 
 const summaries: (keyof Summary)[] = ["last", "min", "mean", "max", "sum"];
 
-export function SeriesPanel(props: { panel: Panel; data: PanelData; view: View; height: number }) {
-  const { panel, data, view, height } = props;
+export function SeriesPanel(props: { panel: Panel; data: PanelData; view: View }) {
+  const { panel, data, view } = props;
   const isDark = dark.value;
   const chart = useMemo(() => chartOf(panel, data, isDark), [panel, data, isDark]);
   const { style } = panel;
@@ -95,15 +95,14 @@ export function SeriesPanel(props: { panel: Panel; data: PanelData; view: View; 
       t.from === null ? [] : [{ value: t.from, color: colorOf(t.color, isDark) }],
     );
   }
-  const rows = panel.legend === "table" ? Math.min(chart.series.length + 1, 7) * 22 : 24;
-  const below = panel.legend === "hidden" ? 22 : rows + 22;
   return (
     <Chart
       data={chart}
       style={chartStyle}
-      height={Math.max(height - below, 80)}
+      height="fill"
       syncKey={view.syncKey}
       onZoom={view.zoom}
+      onAnnotate={view.annotate}
       marks={view.marks}
       legend={panel.legend}
       legendValues={summaries.filter((s) => panel.legendValues.includes(s))}
