@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // An instant result as a table, and any result as JSON.
 import { useMemo } from "preact/hooks";
-import type { QueryData, QueryStats, VectorItem } from "../lib/api";
+import type { NativeHistogram, QueryData, QueryStats, VectorItem } from "../lib/api";
 import { seriesName } from "../lib/labels";
 import { parseValue } from "../lib/number";
 import { labelColumns } from "../lib/settings";
 import { formatValue } from "../lib/units";
+import { CodeBlock } from "../parts/code_block";
 import { CopyButton } from "../parts/copy";
 import { DataTable, type TableColumn } from "../parts/data_table";
 import { SeriesText } from "../parts/labels";
 import { Notice } from "../parts/notice";
+import { HistogramBars } from "./histogram_bars";
 
 export function StatsLine(props: {
   stats: QueryStats | undefined;
@@ -45,24 +47,23 @@ interface Row {
   name: string;
   text: string;
   value: number;
-  details: string;
+  histogram?: NativeHistogram;
 }
 
 function rowOf(item: VectorItem): Row {
   const name = seriesName(item.metric);
   if (item.histogram) {
     const h = item.histogram[1];
-    const buckets = (h.buckets ?? []).map(([, from, to, count]) => `${from} to ${to}: ${count}`);
     return {
       labels: item.metric,
       name,
       text: `histogram of ${h.count}, sum ${h.sum}`,
       value: parseValue(h.count),
-      details: buckets.join("\n"),
+      histogram: h,
     };
   }
   const text = item.value?.[1] ?? "";
-  return { labels: item.metric, name, text, value: parseValue(text), details: "" };
+  return { labels: item.metric, name, text, value: parseValue(text) };
 }
 
 // Wider tables are easier to read as series.
@@ -84,12 +85,17 @@ export function ResultTable(props: { data: QueryData; unit: string }) {
     title: "Value",
     number: true,
     show: (row) => (
-      <span title={row.details || row.text}>
+      <>
         {row.text}
-        {unit !== "short" && unit !== "none" && (
+        {!row.histogram && unit !== "short" && unit !== "none" && (
           <span class="muted"> ({formatValue(row.value, unit)})</span>
         )}
-      </span>
+        {row.histogram && (
+          <div>
+            <HistogramBars histogram={row.histogram} unit={unit} />
+          </div>
+        )}
+      </>
     ),
     sort: (row) => row.value,
   };
@@ -131,7 +137,11 @@ export function ResultTable(props: { data: QueryData; unit: string }) {
         caption="Result of the query"
         rows={rows}
         rowKey={(row) => row.name}
-        columns={split ? [...byLabel, value, { title: "", show: copy }] : [series, value]}
+        columns={
+          split
+            ? [...byLabel, value, { title: "Copy", titleHidden: true, show: copy }]
+            : [series, value]
+        }
       />
     </>
   );
@@ -183,7 +193,7 @@ export function ResultJson(props: { data: QueryData }) {
   return (
     <div class="json">
       <CopyButton text={text} title="Copy the JSON" />
-      <pre>{text.slice(0, jsonMax)}</pre>
+      <CodeBlock text={text.slice(0, jsonMax)} label="The answer as JSON" />
       {text.length > jsonMax && (
         <p class="muted">Cut after {jsonMax / 1000} kB; Copy takes all of it.</p>
       )}

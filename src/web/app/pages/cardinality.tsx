@@ -148,7 +148,8 @@ function Counts(props: {
   }
   if (matcher) {
     columns.push({
-      title: "",
+      title: "Actions",
+      titleHidden: true,
       show: (row) => {
         const picked = narrowed(selector, matcher(row));
         const explore = (expression: string, tab: string) =>

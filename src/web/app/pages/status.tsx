@@ -6,6 +6,7 @@ import { useLoad } from "../lib/load";
 import { href, place } from "../lib/router";
 import { zone } from "../lib/settings";
 import { formatDuration, formatTime } from "../lib/time";
+import { CodeBlock } from "../parts/code_block";
 import { CopyButton } from "../parts/copy";
 import { DataTable } from "../parts/data_table";
 import { Filter, matchesWords } from "../parts/filter";
@@ -120,7 +121,7 @@ function Config() {
         Configuration <CopyButton text={yaml} title="Copy the configuration" />
       </h2>
       {loaded.error && <ErrorNotice error={loaded.error} />}
-      <pre class="yaml">{yaml}</pre>
+      <CodeBlock text={yaml} label="Configuration as YAML" />
     </section>
   );
 }

@@ -166,7 +166,8 @@ export function TargetsPage() {
                 show: (t) => formatValue(t.lastScrapeDuration, "s"),
               },
               {
-                title: "",
+                title: "Actions",
+                titleHidden: true,
                 show: (t) => (
                   <span class="actions">
                     <a

@@ -6,6 +6,7 @@ import { useMemo, useState } from "preact/hooks";
 
 export interface TableColumn<Row> {
   title: string;
+  titleHidden?: boolean; // only for screen readers
   show: (row: Row) => ComponentChildren;
   sort?: (row: Row) => string | number; // without it the column does not sort
   number?: boolean;
@@ -71,7 +72,7 @@ export function DataTable<Row>(props: {
                     </span>
                   </button>
                 ) : (
-                  column.title
+                  <span class={column.titleHidden ? "hidden" : ""}>{column.title}</span>
                 )}
               </th>
             ))}
