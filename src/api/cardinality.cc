@@ -103,7 +103,12 @@ void cardinality(const CallPtr& call) {
     return Error(ErrorCode::kTimeout,
                  "counting took longer than a query may: narrow it by match[] or a shorter range");
   };
+  const auto watch = call->watch_matching();
   const auto counted = count_cardinality(*call->storage, *query);
+  if (watch->stopped()) {
+    return call->fail(ErrorType::kTimeout,
+                      "the search for series took longer than a query may (--query.timeout)");
+  }
   if (!counted.ok()) return call->fail(counted.error());
   const bool compared = query->before.has_value();
   std::string json = "{";
