@@ -165,9 +165,9 @@ export function DashboardView(props: {
       set({ from: new Date(fromMs).toISOString(), to: new Date(toMs).toISOString() }),
     annotate: props.annotate,
   };
-  const actions: PanelActions =
+  const actions: PanelActions | undefined =
     kiosk !== null
-      ? {}
+      ? undefined
       : {
           ...props.actions,
           ...(soloId === undefined ? { solo: (id) => set({ panel: String(id) }) } : {}),

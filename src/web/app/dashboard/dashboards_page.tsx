@@ -26,14 +26,13 @@ function DashboardList() {
   const loaded = useLoad((signal) => listDashboards(signal), []);
   const [search, setSearch] = useState("");
   const [error, setError] = useState<ApiError>();
-  const [notes, setNotes] = useState<{ id: string; list: string[] }>();
-  const add = async (dashboard: Dashboard, list: string[] = []) => {
+  const add = async (dashboard: Dashboard) => {
     try {
       const made = await createDashboard(dashboard);
-      setError(undefined);
-      if (list.length === 0) go(`dashboards/${made.id}`);
-      else setNotes({ id: made.id, list });
-      loaded.reload();
+      go(
+        `dashboards/${made.id}`,
+        new URLSearchParams(made.notTranslated.length > 0 ? { imported: "1" } : {}),
+      );
     } catch (cause) {
       setError(asError(cause));
     }
@@ -43,7 +42,7 @@ function DashboardList() {
     if (text === undefined) return;
     try {
       const { dashboard, notes: list } = readAny(text);
-      await add({ ...dashboard, id: "", version: 0 }, list);
+      await add({ ...dashboard, id: "", version: 0, notTranslated: list });
     } catch (cause) {
       setError(asError(cause));
     }
@@ -66,18 +65,6 @@ function DashboardList() {
       </div>
       {loaded.error && <ErrorNotice error={loaded.error} />}
       {error && <ErrorNotice error={error} />}
-      {notes && (
-        <Notice kind="warning">
-          <p>
-            Imported; <a href={href(`dashboards/${notes.id}`)}>open it</a>. What has no equivalent:
-          </p>
-          <ul>
-            {notes.list.map((text) => (
-              <li key={text}>{text}</li>
-            ))}
-          </ul>
-        </Notice>
-      )}
       {loaded.data && found.length === 0 && (
         <Notice kind="empty">
           {search

@@ -165,6 +165,7 @@ export interface Dashboard {
   annotations: AnnotationSource[];
   notes: HandAnnotation[];
   links: { title: string; url: string }[];
+  notTranslated: string[]; // what an import could not take over
 }
 
 export const allValues = "$__all";
@@ -207,6 +208,7 @@ export function emptyDashboard(): Dashboard {
     annotations: [],
     notes: [],
     links: [],
+    notTranslated: [],
   };
 }
 
@@ -327,6 +329,7 @@ export function readDashboard(json: unknown): Dashboard {
       text: textOf(n.text),
     })),
     links: objectsOf(json.links).map((l) => ({ title: textOf(l.title), url: textOf(l.url) })),
+    notTranslated: listOf(json.notTranslated).map((t) => textOf(t)),
   };
 }
 

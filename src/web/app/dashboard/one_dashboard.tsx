@@ -241,6 +241,28 @@ export function OneDashboard(props: { id: string }) {
           }}
         />
       )}
+      {!kiosk && shown.notTranslated.length > 0 && (
+        <details
+          class="notice warning not-translated"
+          open={place.value.parameters.has("imported")}
+        >
+          <summary>
+            {shown.notTranslated.length} things of the imported file have no equivalent here
+          </summary>
+          <ul>
+            {shown.notTranslated.map((text) => (
+              <li key={text}>{text}</li>
+            ))}
+          </ul>
+          <button
+            type="button"
+            class="link"
+            onClick={() => setDraft({ ...shown, notTranslated: [] })}
+          >
+            Forget this list
+          </button>
+        </details>
+      )}
       {note && (
         <NoteDialog
           note={note}

@@ -20,8 +20,8 @@ import { interpolate, queryText } from "./variables";
 
 const needsNoQuery = ["text", "alert-list"];
 
-function Body(props: { panel: Panel; data: PanelData | undefined; view: View; height: number }) {
-  const { panel, data, view, height } = props;
+function Body(props: { panel: Panel; data: PanelData | undefined; view: View }) {
+  const { panel, data, view } = props;
   if (panel.type === "text") {
     const text = interpolate(
       String(panel.options.text ?? ""),
@@ -49,7 +49,7 @@ function Body(props: { panel: Panel; data: PanelData | undefined; view: View; he
     case "table":
       return <TablePanel panel={panel} data={data} />;
     case "heatmap":
-      return <HeatmapPanel panel={panel} data={data} height={height} />;
+      return <HeatmapPanel panel={panel} data={data} />;
     case "state-timeline":
       return <StateTimelinePanel panel={panel} data={data} />;
     default:
@@ -130,11 +130,10 @@ function PanelMenu(props: { panel: Panel; view: View; actions: PanelActions }) {
 export function PanelFrame(props: {
   panel: Panel;
   view: View;
-  heightPx: number;
   handle?: ComponentChildren;
-  actions: PanelActions;
+  actions: PanelActions | undefined; // without there is no menu
 }) {
-  const { panel, view, heightPx } = props;
+  const { panel, view } = props;
   const box = useRef<HTMLElement>(null);
   const [width, setWidth] = useState(0);
   const seen = useSeen(() => box.current);
@@ -168,7 +167,7 @@ export function PanelFrame(props: {
           {panel.description && <span class="info-sign" />}
         </h3>
         {waiting && <span class="spinner" role="status" aria-label="Loading" />}
-        <PanelMenu panel={panel} view={view} actions={props.actions} />
+        {props.actions && <PanelMenu panel={panel} view={view} actions={props.actions} />}
       </div>
       <div class="dash-body">
         {loaded.error && <ErrorNotice error={loaded.error} retry={loaded.reload} />}
@@ -184,7 +183,7 @@ export function PanelFrame(props: {
         ))}
         {(!loaded.error || loaded.data) && (
           <div class="dash-content">
-            <Body panel={panel} data={loaded.data} view={view} height={heightPx - 46} />
+            <Body panel={panel} data={loaded.data} view={view} />
           </div>
         )}
       </div>

@@ -141,7 +141,7 @@ export function PanelGrid(props: {
   folded: ReadonlySet<number>;
   onFold: (id: number) => void;
   arranging: Arranging | undefined;
-  actions: PanelActions;
+  actions: PanelActions | undefined;
 }) {
   const { placed, view, folded, arranging, actions } = props;
   const root = useRef<HTMLDivElement>(null);
@@ -187,7 +187,13 @@ export function PanelGrid(props: {
               ...(panel.type === "row" ? { "gs-no-resize": "true" } : {}),
               style: {},
             }
-          : { style: { gridColumn: `${x + 1} / span ${w}`, gridRow: `${y + 1} / span ${h}` } };
+          : {
+              style: {
+                gridColumn: `${x + 1} / span ${w}`,
+                gridRow: `${y + 1} / span ${h}`,
+                "--height": `${h * rowHeightPx - 8}px`, // where they stand below each other
+              },
+            };
         const kind = panel.type === "row" ? "grid-row" : "grid-item";
         return (
           <div class={dragging ? `${kind} grid-stack-item` : kind} key={key} {...at}>
@@ -209,7 +215,6 @@ export function PanelGrid(props: {
                 <PanelFrame
                   panel={panel}
                   view={{ ...view, states }}
-                  heightPx={h * rowHeightPx}
                   handle={arranging && <Handle panel={panel} arranging={arranging} />}
                   actions={actions}
                 />

@@ -33,6 +33,7 @@ export function valuesOf(state: VariableState): string[] {
 // escaped as Grafana's Prometheus data source does.
 function format(state: VariableState, kind: string, forQuery: boolean): string {
   const { variable, chosen } = state;
+  if (chosen.includes(allValues) && !forQuery && (kind === "" || kind === "text")) return "All";
   if (chosen.includes(allValues) && variable.allValue !== "" && kind !== "json") {
     return variable.allValue;
   }

@@ -156,12 +156,20 @@ function drawAbove(style: ChartStyle, marks: Mark[], points: ChartPoint[]): (plo
       ctx.stroke();
     }
     ctx.setLineDash([3, 3]);
+    // A stretch is a strip along the time axis and a shade so faint that several at a time, or one
+    // over the whole chart, leave the lines to be seen.
+    const strip = 3 * (devicePixelRatio || 1);
     for (const mark of marks) {
       const from = plot.valToPos(mark.fromS, "x", true);
       const to = plot.valToPos(mark.toS, "x", true);
       ctx.strokeStyle = canvasColor(mark.color, 0.9);
-      ctx.fillStyle = canvasColor(mark.color, 0.12);
-      if (to > from + 1) ctx.fillRect(from, bbox.top, to - from, bbox.height);
+      if (to > from + 1) {
+        ctx.fillStyle = canvasColor(mark.color, 0.05);
+        ctx.fillRect(from, bbox.top, to - from, bbox.height);
+        ctx.fillStyle = canvasColor(mark.color, 0.8);
+        ctx.fillRect(from, bbox.top + bbox.height - strip, to - from, strip);
+      }
+      if (from < bbox.left + 1) continue; // it began before
       ctx.beginPath();
       ctx.moveTo(from, bbox.top);
       ctx.lineTo(from, bbox.top + bbox.height);
@@ -190,6 +198,7 @@ export function chartOptions(
   const isDark = dark.value;
   const ink = isDark ? "#98a3b6" : "#5b6577";
   const grid = { stroke: isDark ? "#2a3242" : "#e4e8ef", width: 1 };
+  let pressed = false; // here, not on a chart that shares the crosshair
   let control = false; // was held when the pointer went down
   const spanS = (data.timesS.at(-1) ?? 0) - (data.timesS[0] ?? 0);
   const right = shown.some((at) => data.series[at]?.look?.rightAxis);
@@ -199,6 +208,7 @@ export function chartOptions(
     stroke: ink,
     grid,
     ticks: grid,
+    space: 40,
     size: (_, texts) => 18 + 6.6 * Math.max(3, ...(texts ?? []).map((t) => t.length)),
     values: values(unit),
     ...(increments(unit) ? { incrs: increments(unit) as number[] } : {}),
@@ -273,6 +283,7 @@ export function chartOptions(
       ready: [
         (plot) => {
           plot.over.addEventListener("mousedown", (event) => {
+            pressed = true;
             control = event.ctrlKey || event.metaKey;
           });
           plot.over.addEventListener("click", (event) => {
@@ -292,6 +303,8 @@ export function chartOptions(
           const from = plot.posToVal(plot.select.left, "x") * 1000;
           const to = plot.posToVal(plot.select.left + plot.select.width, "x") * 1000;
           plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+          if (!pressed) return;
+          pressed = false;
           if (control && events.annotate) events.annotate(from, to);
           else events.zoom(from, to);
         },

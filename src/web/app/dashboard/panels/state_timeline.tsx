@@ -26,11 +26,13 @@ export function stretches(values: (number | null)[]): Stretch[] {
 }
 
 const rowsMax = 100;
+const axisShares = [0.1, 0.3, 0.5, 0.7, 0.9];
 
 export function StateTimelinePanel(props: { panel: Panel; data: PanelData }) {
   const { panel, data } = props;
   const isDark = dark.value;
   const timesS = timesOf(data.range);
+  const spanS = data.range.endS - data.range.startS;
   const rows = data.results.flatMap(({ query, data: answer }) =>
     answer.resultType !== "matrix"
       ? []
@@ -73,6 +75,20 @@ export function StateTimelinePanel(props: { panel: Panel; data: PanelData }) {
           </span>
         </div>
       ))}
+      <div class="timeline-row timeline-axis" aria-hidden="true">
+        <span />
+        <span class="timeline-times">
+          {axisShares.map((share) => {
+            const time = timesS[Math.floor(share * (timesS.length - 1))] ?? 0;
+            const text = formatTime(time * 1000, zone.value);
+            return (
+              <span key={share} style={{ left: `${100 * share}%` }}>
+                {spanS > 2 * 86_400 ? text.slice(5, 16) : text.slice(11, 16)}
+              </span>
+            );
+          })}
+        </span>
+      </div>
       {rows.length > rowsMax && <p class="muted">{rows.length - rowsMax} more are not shown.</p>}
     </div>
   );
