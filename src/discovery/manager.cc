@@ -10,6 +10,7 @@
 #include <map>
 #include <mutex>
 #include <set>
+#include <stop_token>
 #include <thread>
 
 #include "base/clock.h"
@@ -30,6 +31,11 @@ constexpr milliseconds kWaitMax{1000};
 // When the workers' queue is full.
 constexpr milliseconds kWorkerRetry{500};
 constexpr double kQuantiles[] = {0.5, 0.9, 0.99};
+// Pieces of watches that wait to be read; a watch that brings more is ended, and taken up later from
+// where it was read to.
+constexpr std::size_t kPiecesMaxBytes = std::size_t{64} << 20;
+// Answers that wait to be read, of all sources together.
+constexpr std::size_t kAnswersMaxBytes = std::size_t{1} << 30;
 
 class Provider;
 
@@ -44,6 +50,7 @@ struct Mailbox {
   std::mutex mutex;  // guards the rest; innermost
   std::condition_variable_any changed;
   std::deque<Task> tasks;
+  std::atomic<std::size_t> piece_bytes{0};  // of watches, in tasks
   std::atomic<bool> closed{false};  // work that waits for a worker is not begun any more
 
   void post(Task task) {
@@ -55,6 +62,27 @@ struct Mailbox {
 using MailboxPtr = std::shared_ptr<Mailbox>;
 
 class ManagerImpl;
+
+// What is told about the rounds of all sources of one kind of one subscriber.
+class RefreshMetrics {
+ public:
+  RefreshMetrics(base::MetricsRegistry& registry, const base::MetricLabels& labels);
+  ~RefreshMetrics() { registry_.remove_callbacks(this); }
+  RefreshMetrics(const RefreshMetrics&) = delete;
+  RefreshMetrics& operator=(const RefreshMetrics&) = delete;
+
+  void round(double seconds, bool ok) {
+    rounds_.add();
+    seconds_.add(seconds);
+    durations_.observe(seconds);
+    if (!ok) failures_.add();
+  }
+
+ private:
+  base::MetricsRegistry& registry_;
+  base::Counter failures_, rounds_, seconds_;
+  base::RecentQuantiles durations_;
+};
 
 // One source with what it last found, shared by all who have the same options.
 class Provider final : public Context, public std::enable_shared_from_this<Provider> {
@@ -92,8 +120,8 @@ class Provider final : public Context, public std::enable_shared_from_this<Provi
   ManagerImpl& manager_;
   const std::uint64_t id_;
   std::string config_;
-  base::Counter failures_, rounds_, seconds_;
-  base::RecentQuantiles durations_;
+  std::shared_ptr<RefreshMetrics> refreshes_;
+  std::stop_source stop_;  // ends what is under way with the source
   std::unique_ptr<Source> source_;
 };
 
@@ -133,6 +161,8 @@ class ManagerImpl final : public Manager {
  private:
   friend class Provider;
 
+  std::shared_ptr<RefreshMetrics> refresh_metrics(const std::string& config,
+                                                  const std::string& mechanism);
   void run(const std::stop_token& stop);
   // Everything that is due, and when the next thing is.
   nanoseconds step();
@@ -156,6 +186,10 @@ class ManagerImpl final : public Manager {
   bool stopped_ = false;
   std::uint64_t next_id_ = 0;
   std::multimap<nanoseconds, Task> timers_;  // by monotonic time
+  const std::shared_ptr<http::BodyBudget> answers_ =
+      std::make_shared<http::BodyBudget>(kAnswersMaxBytes);
+  // By subscriber and kind: two sources of one kind tell of their rounds together.
+  std::map<std::pair<std::string, std::string>, std::weak_ptr<RefreshMetrics>> refresh_metrics_;
   std::vector<std::shared_ptr<Provider>> providers_;
   std::map<std::string, std::unique_ptr<Subscriber>> subscribers_;
   std::jthread thread_;
@@ -163,7 +197,7 @@ class ManagerImpl final : public Manager {
 
 // ---- Provider
 
-Provider::~Provider() { manager_.deps_.metrics.remove_callbacks(this); }
+Provider::~Provider() { stop_.request_stop(); }
 
 void Provider::start(const std::string& config) {
   config_ = config;
@@ -175,20 +209,7 @@ void Provider::start(const std::string& config) {
     manager_.failed_configs_.add(1);
     return;
   }
-  const base::MetricLabels labels{{"config", config}, {"mechanism", std::string(kind_of(options))}};
-  metrics().callback(
-      base::MetricsRegistry::CallbackKind::kCounter, "prometheus_sd_refresh_failures_total",
-      "Number of refresh failures for the given SD mechanism.", [this] { return failures_.value(); },
-      labels, this);
-  metrics().summary(
-      "prometheus_sd_refresh_duration_seconds",
-      "The duration of a refresh in seconds for the given SD mechanism.",
-      [this] {
-        base::SummaryValues values{{}, seconds_.value(), rounds_.value()};
-        for (const double q : kQuantiles) values.quantiles.emplace_back(q, durations_.quantile(q));
-        return values;
-      },
-      labels, this);
+  refreshes_ = manager_.refresh_metrics(config, std::string(kind_of(options)));
   source_ = *std::move(created);
   source_->start();
 }
@@ -199,6 +220,8 @@ void Provider::after(milliseconds delay, std::function<void()> then) {
 
 void Provider::fetch(http::ClientRequest request,
                      std::function<void(Result<http::ClientResponse>)> then) {
+  if (!request.cancel.stop_possible()) request.cancel = stop_.get_token();
+  request.budget = manager_.answers_;
   manager_.deps_.client.fetch(
       std::move(request), [mailbox = manager_.mailbox_, owner = weak_from_this(),
                            then = std::move(then)](Result<http::ClientResponse> response) {
@@ -212,7 +235,17 @@ void Provider::stream(http::ClientRequest request, std::function<void(std::strin
   request.accept_gzip = false;
   request.on_body = [mailbox = manager_.mailbox_, owner = weak_from_this(),
                      piece = std::move(piece)](std::string_view bytes) {
-    mailbox->post({owner, [piece, text = std::string(bytes)] { piece(text); }});
+    if (owner.expired()) return false;
+    if (mailbox->piece_bytes.load() + bytes.size() > kPiecesMaxBytes) return false;
+    // Gives its bytes back when the task goes, done or not.
+    mailbox->piece_bytes += bytes.size();
+    const std::shared_ptr<std::string> text(new std::string(bytes),
+                                            [mailbox, size = bytes.size()](std::string* held) {
+                                              mailbox->piece_bytes -= size;
+                                              delete held;
+                                            });
+    mailbox->post({owner, [piece, text] { piece(*text); }});
+    return true;
   };
   fetch(std::move(request), std::move(then));
 }
@@ -246,11 +279,8 @@ void Provider::publish(std::vector<model::TargetGroup> found) {
 
 void Provider::refreshed(nanoseconds began, const Status& status) {
   const double seconds = std::chrono::duration<double>(clock().monotonic() - began).count();
-  rounds_.add();
-  seconds_.add(seconds);
-  durations_.observe(seconds);
+  refreshes_->round(seconds, status.ok());
   if (status.ok()) return;
-  failures_.add();
   log().error("Unable to refresh target groups", {{"discovery", kind_of(options)},
                                                   {"config", config_},
                                                   {"err", status.error().message()}});
@@ -263,7 +293,39 @@ base::MetricsRegistry& Provider::metrics() { return manager_.deps_.metrics; }
 const ParseYaml& Provider::parse_yaml() { return manager_.deps_.parse_yaml; }
 const Resolve& Provider::resolve() { return manager_.deps_.resolve; }
 
+// ---- RefreshMetrics
+
+RefreshMetrics::RefreshMetrics(base::MetricsRegistry& registry, const base::MetricLabels& labels)
+    : registry_(registry) {
+  registry.callback(
+      base::MetricsRegistry::CallbackKind::kCounter, "prometheus_sd_refresh_failures_total",
+      "Number of refresh failures for the given SD mechanism.", [this] { return failures_.value(); },
+      labels, this);
+  registry.summary(
+      "prometheus_sd_refresh_duration_seconds",
+      "The duration of a refresh in seconds for the given SD mechanism.",
+      [this] {
+        base::SummaryValues values{{}, seconds_.value(), rounds_.value()};
+        for (const double q : kQuantiles) values.quantiles.emplace_back(q, durations_.quantile(q));
+        return values;
+      },
+      labels, this);
+}
+
 // ---- ManagerImpl
+
+std::shared_ptr<RefreshMetrics> ManagerImpl::refresh_metrics(const std::string& config,
+                                                             const std::string& mechanism) {
+  std::erase_if(refresh_metrics_, [](const auto& entry) { return entry.second.expired(); });
+  std::weak_ptr<RefreshMetrics>& known = refresh_metrics_[{config, mechanism}];
+  std::shared_ptr<RefreshMetrics> metrics = known.lock();
+  if (metrics == nullptr) {
+    metrics = std::make_shared<RefreshMetrics>(
+        deps_.metrics, base::MetricLabels{{"config", config}, {"mechanism", mechanism}});
+    known = metrics;
+  }
+  return metrics;
+}
 
 ManagerImpl::ManagerImpl(ManagerOptions options, ManagerDependencies dependencies, Deliver deliver)
     : options_(std::move(options)),

@@ -42,6 +42,7 @@ class Context {
  public:
   virtual ~Context() = default;
   virtual void after(std::chrono::milliseconds delay, std::function<void()> then) = 0;
+  // Ends with the source, unless the request has a stop token of its own: then that is its end.
   virtual void fetch(http::ClientRequest request,
                      std::function<void(Result<http::ClientResponse>)> then) = 0;
   // The same for an answer that does not end soon: `piece` gets its bytes as they come.

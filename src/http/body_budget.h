@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// The bound of request bodies in memory over all connections of a server.
+// The bound of bodies in memory over all connections of a server or all exchanges of a client.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
+#include <memory>
 #include <utility>
 
 namespace varve::http {
@@ -22,6 +24,7 @@ class BodyBudget {
   }
   void give_back(std::size_t bytes) { used_bytes_.fetch_sub(bytes, std::memory_order_relaxed); }
   std::size_t used_bytes() const { return used_bytes_.load(std::memory_order_relaxed); }
+  std::size_t left_bytes() const { return max_bytes_ - std::min(max_bytes_, used_bytes()); }
 
  private:
   const std::size_t max_bytes_;
@@ -49,10 +52,25 @@ class BodyLease {
     bytes_ += bytes;
     return true;
   }
+  // Takes what is missing to `bytes` in all.
+  [[nodiscard]] bool grow_to(std::size_t bytes) { return bytes <= bytes_ || grow(bytes - bytes_); }
+  std::size_t bytes() const { return bytes_; }
+  std::size_t left_bytes() const { return budget_->left_bytes(); }
 
  private:
   BodyBudget* budget_ = nullptr;
   std::size_t bytes_ = 0;
 };
+
+// An empty lease that keeps its budget alive.
+inline std::shared_ptr<BodyLease> lease_of(std::shared_ptr<BodyBudget> budget) {
+  struct Kept {
+    explicit Kept(std::shared_ptr<BodyBudget> of) : budget(std::move(of)), lease(*budget) {}
+    std::shared_ptr<BodyBudget> budget;
+    BodyLease lease;  // after its budget: it gives back first
+  };
+  const auto kept = std::make_shared<Kept>(std::move(budget));
+  return {kept, &kept->lease};
+}
 
 }  // namespace varve::http

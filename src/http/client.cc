@@ -15,6 +15,7 @@
 #include <cstdlib>
 #include <map>
 #include <mutex>
+#include <set>
 #include <thread>
 #include <unordered_map>
 #include <vector>
@@ -39,6 +40,7 @@ constexpr long kIdleConnectionsMax = 500;
 // Easy handles kept for the next request.
 constexpr std::size_t kIdleHandlesMax = 256;
 constexpr std::size_t kTokenAnswerMaxBytes = 1 << 20;
+constexpr std::chrono::seconds kTokenTimeout{10};
 // Tokens of different settings; beyond, all are asked for anew.
 constexpr std::size_t kTokensMax = 10'000;
 // A token is renewed this long before its end, as Go does.
@@ -115,6 +117,7 @@ class CurlClient final : public Client {
     bool first = false;
     {
       const std::lock_guard lock(mutex_);
+      transfer->id = next_id_++;
       first = queue_.empty();
       queue_.push_back(std::move(transfer));
     }
@@ -249,23 +252,46 @@ class CurlClient final : public Client {
   // False once the client is being destroyed.
   bool take_queue() {
     std::vector<TransferPtr> fresh;
+    std::set<std::uint64_t> stopped;
     {
       const std::lock_guard lock(mutex_);
       if (stopping_) return false;
       fresh.swap(queue_);
+      stopped.swap(stopped_);
     }
+    end_stopped(stopped);
     for (auto& transfer : fresh) {
       const auto& options = transfer->request.options;
       if (options != nullptr && options->oauth2) {
         begin_with_token(std::move(transfer));
       } else {
-        begin(std::move(transfer), std::nullopt);
+        begin(std::move(transfer));
       }
     }
     return true;
   }
 
-  void begin(TransferPtr transfer, const std::optional<std::string>& authorization) {
+  // Stopped by those who asked. What waits for a token ends in end_waiting().
+  void end_stopped(const std::set<std::uint64_t>& ids) {
+    if (ids.empty()) return;
+    for (auto at = under_way_.begin(); at != under_way_.end();) {
+      if (!ids.contains(at->second->id)) {
+        ++at;
+        continue;
+      }
+      TransferPtr transfer = std::move(at->second);
+      at = under_way_.erase(at);
+      ::curl_multi_remove_handle(transfer->multi, transfer->easy.get());
+      put_away(std::move(transfer->easy));
+      transfer->done(canceled(transfer->request));
+    }
+  }
+
+  void begin(TransferPtr transfer) {
+    if (transfer->request.cancel.stop_requested()) {
+      transfer->done(canceled(transfer->request));
+      return;
+    }
     if (idle_.empty()) {
       transfer->easy.reset(::curl_easy_init());
     } else {
@@ -274,7 +300,7 @@ class CurlClient final : public Client {
     }
     VARVE_CHECK(transfer->easy != nullptr);
     CURL* const easy = transfer->easy.get();
-    const Status set = set_up(*transfer, authorization, files_, environment_);
+    const Status set = set_up(*transfer, files_, environment_);
     if (!set.ok()) {
       put_away(std::move(transfer->easy));
       transfer->done(set.error());
@@ -285,7 +311,15 @@ class CurlClient final : public Client {
       transfer->done(Error(ErrorCode::kInternal, "http client: a request could not be started"));
       return;
     }
-    under_way_.emplace(easy, std::move(transfer));
+    Transfer& begun = *under_way_.emplace(easy, std::move(transfer)).first->second;
+    if (!begun.request.cancel.stop_possible()) return;
+    begun.on_cancel.emplace(begun.request.cancel, [this, id = begun.id] {
+      {
+        const std::lock_guard lock(mutex_);
+        stopped_.insert(id);
+      }
+      wake();
+    });
   }
 
   void put_away(Easy easy) {
@@ -303,8 +337,22 @@ class CurlClient final : public Client {
       TransferPtr transfer = std::move(found->second);
       under_way_.erase(found);
       ::curl_multi_remove_handle(transfer->multi, transfer->easy.get());
+      transfer->on_cancel.reset();
+      if (code == CURLE_OK) {
+        Result<bool> redirected = redirect(*transfer);
+        if (!redirected.ok() || *redirected) {
+          put_away(std::move(transfer->easy));
+          if (redirected.ok()) {
+            begin(std::move(transfer));
+          } else {
+            transfer->done(std::move(redirected).error());
+          }
+          continue;
+        }
+      }
       Result<ClientResponse> outcome = result_of(*transfer, code);
       put_away(std::move(transfer->easy));
+      transfer->response.lease.reset();  // of a failed one; the other has gone with its body
       transfer->done(std::move(outcome));
     }
   }
@@ -324,13 +372,15 @@ class CurlClient final : public Client {
     if (tokens_.size() >= kTokensMax && !tokens_.contains(key)) forget_tokens();
     TokenState& state = tokens_[key];
     if (state.token && steady_clock::now() < state.ends) {
-      begin(std::move(transfer), state.token->type + " " + state.token->value);
+      transfer->authorization = state.token->type + " " + state.token->value;
+      begin(std::move(transfer));
       return;
     }
-    const auto deadline = transfer->deadline();
     state.waiting.push_back(std::move(transfer));
     ++waiting_count_;
-    if (!state.fetching) fetch_token(key, options, *secret, deadline);
+    // The token is for all who wait for it and those to come: its time is its own, not that of the
+    // one who happened to be first and may have a tenth of a second.
+    if (!state.fetching) fetch_token(key, options, *secret, steady_clock::now() + kTokenTimeout);
   }
 
   void forget_tokens() {
@@ -366,7 +416,7 @@ class CurlClient final : public Client {
     transfer->done = [this, key, options, secret, deadline](Result<ClientResponse> response) {
       take_token(key, options, secret, deadline, std::move(response));
     };
-    begin(std::move(transfer), std::nullopt);
+    begin(std::move(transfer));
   }
 
   void take_token(const std::string& key, const std::shared_ptr<const ClientOptions>& options,
@@ -396,7 +446,8 @@ class CurlClient final : public Client {
     }
     for (TransferPtr& transfer : waiting) {
       if (token.ok()) {
-        begin(std::move(transfer), state.token->type + " " + state.token->value);
+        transfer->authorization = state.token->type + " " + state.token->value;
+        begin(std::move(transfer));
       } else {
         transfer->done(with_request_words(transfer->request, token.error()));
       }
@@ -411,12 +462,18 @@ class CurlClient final : public Client {
     for (auto& [key, state] : tokens_) {
       const auto first_late =
           std::partition(state.waiting.begin(), state.waiting.end(),
-                         [now](const TransferPtr& t) { return now < t->deadline(); });
+                         [now](const TransferPtr& t) {
+                           return now < t->deadline() && !t->request.cancel.stop_requested();
+                         });
       std::move(first_late, state.waiting.end(), std::back_inserter(late));
       state.waiting.erase(first_late, state.waiting.end());
     }
     waiting_count_ -= late.size();
     for (const TransferPtr& transfer : late) {
+      if (transfer->request.cancel.stop_requested()) {
+        transfer->done(canceled(transfer->request));
+        continue;
+      }
       transfer->done(with_request_words(transfer->request,
                                         Error(ErrorCode::kTimeout, "context deadline exceeded")));
     }
@@ -429,6 +486,7 @@ class CurlClient final : public Client {
       const auto first = under_way_.begin();
       TransferPtr transfer = std::move(first->second);
       under_way_.erase(first);
+      transfer->on_cancel.reset();
       ::curl_multi_remove_handle(transfer->multi, transfer->easy.get());
       transfer->done(canceled(transfer->request));
     }
@@ -451,8 +509,10 @@ class CurlClient final : public Client {
   const ProxyEnvironment environment_;
   const Descriptor epoll_;
   const Descriptor wake_;
-  std::mutex mutex_;  // guards queue_ and stopping_
+  std::mutex mutex_;  // guards what follows, up to stopping_
   std::vector<TransferPtr> queue_;
+  std::set<std::uint64_t> stopped_;  // ids of transfers to be cancelled
+  std::uint64_t next_id_ = 1;
   bool stopping_ = false;
   // The client's thread alone:
   std::array<Shard, kShards> shards_;

@@ -7,11 +7,13 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "http/body_budget.h"
 #include "http/client_options.h"
 #include "varve/result.h"
 
@@ -36,8 +38,14 @@ struct ClientRequest {
   std::string answer_header = {};
   // Takes the body of a 200 piece by piece, on the client's thread, for answers that go on for
   // minutes (watches); ClientResponse::body stays empty and body_max_bytes does not count. Combine
-  // it with accept_gzip = false: pieces are handed over as they were sent.
-  std::function<void(std::string_view)> on_body = {};
+  // it with accept_gzip = false: pieces are handed over as they were sent. False ends the exchange,
+  // with kLimitExceeded: who cannot keep up says so instead of piling pieces up.
+  std::function<bool(std::string_view)> on_body = {};
+  // Where the bytes of the answer's body are taken from as they come; null: nobody counts them. When
+  // it is used up the exchange ends with kUnavailable.
+  std::shared_ptr<BodyBudget> budget = {};
+  // A request to stop ends the exchange with kCanceled, soon and wherever it is.
+  std::stop_token cancel = {};
   // How to connect and to authenticate; null: plainly. Shared, since thousands of requests have the
   // same. Secrets, certificates and keys in files are read anew for every request.
   std::shared_ptr<const ClientOptions> options;
@@ -50,12 +58,14 @@ struct ClientResponse {
   std::string content_encoding;  // of `body`; "" once it is decompressed
   std::string answer_header;     // the value of the header asked for, "" without it
   std::size_t wire_bytes = 0;    // body bytes as received
+  // What the body holds of the request's budget, if that has one; gives it back with its last copy.
+  std::shared_ptr<BodyLease> lease;
   std::chrono::nanoseconds duration{};
 };
 
 // Decompresses the body of a response. kLimitExceeded past max_bytes (0: no limit), "body size
-// limit exceeded"; kUnavailable for a body that is broken. A coding that is not known is left
-// alone.
+// limit exceeded"; kUnavailable for a body that is broken or does not fit into the budget of its
+// lease. A coding that is not known is left alone.
 Status decode_body(ClientResponse& response, std::size_t max_bytes);
 
 // Thread-safe. The destructor cancels what is under way (callbacks get kCanceled) and joins.

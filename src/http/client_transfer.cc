@@ -29,6 +29,7 @@ constexpr std::size_t kBodyStartBytes = 16 << 10;
 constexpr std::uint64_t kSecretMaxBytes = 1 << 20;
 constexpr std::string_view kHeadersTooLarge =
     "net/http: server response headers exceeded 262144 bytes; aborted";
+constexpr std::string_view kOverBudget = "too many bytes of answers are in memory";
 
 std::size_t on_body(char* data, std::size_t, std::size_t size, void* context) {
   auto& transfer = *static_cast<Transfer*>(context);
@@ -36,8 +37,8 @@ std::size_t on_body(char* data, std::size_t, std::size_t size, void* context) {
     long status = 0;
     ::curl_easy_getinfo(transfer.easy.get(), CURLINFO_RESPONSE_CODE, &status);
     if (status == 200) {
-      transfer.request.on_body({data, size});
-      return size;
+      transfer.taker_refused = !transfer.request.on_body({data, size});
+      return transfer.taker_refused ? 0 : size;
     }
   }
   const std::size_t max_bytes = transfer.request.body_max_bytes;
@@ -55,7 +56,11 @@ std::size_t on_body(char* data, std::size_t, std::size_t size, void* context) {
                                   : kBodyStartBytes);
   }
   transfer.received.append(data, size);
-  return size;
+  if (transfer.request.budget == nullptr) return size;
+  auto& lease = transfer.response.lease;
+  if (lease == nullptr) lease = lease_of(transfer.request.budget);
+  transfer.over_budget = !lease->grow_to(transfer.received.capacity());
+  return transfer.over_budget ? 0 : size;
 }
 
 // The value of a header line if it has this name (in small letters, with its colon).
@@ -84,11 +89,13 @@ std::size_t on_header(char* data, std::size_t, std::size_t size, void* context) 
     transfer.content_encoding.clear();
     transfer.received.clear();
     transfer.response.answer_header.clear();
+    transfer.location.clear();
     return size;
   }
   if (auto coding = header_value(line, "content-encoding:")) {
     transfer.content_encoding = *std::move(coding);
   }
+  if (auto location = header_value(line, "location:")) transfer.location = *std::move(location);
   const std::string& wanted = transfer.request.answer_header;
   if (wanted.empty()) return size;
   if (auto value = header_value(line, wanted + ':')) {
@@ -176,7 +183,8 @@ void set_method_and_body(Transfer& transfer) {
 }
 
 // server_name: TLS greets and verifies that name, while the URL's host is connected to and sent as
-// Host. libcurl knows it as a URL with the name and a detour to the host.
+// Host. libcurl knows it as a URL with the name and a detour to the host; the detour would be lost
+// on a redirect, which redirect() follows therefore.
 void set_server_name(Transfer& transfer, const std::string& name,
                      std::vector<std::string>& header_lines) {
   const Url url = parse_url(transfer.request.url);
@@ -187,7 +195,9 @@ void set_server_name(Transfer& transfer, const std::string& name,
   transfer.connect_to.reset(
       ::curl_slist_append(nullptr, fmt::format("{}:{}:{}:{}", name, port, host, port).c_str()));
   ::curl_easy_setopt(transfer.easy.get(), CURLOPT_CONNECT_TO, transfer.connect_to.get());
-  header_lines.push_back(fmt::format("Host: {}:{}", host, port));
+  // As libcurl sends it by itself: without the port that https has anyway.
+  header_lines.push_back(port == "443" ? fmt::format("Host: {}", host)
+                                       : fmt::format("Host: {}:{}", host, port));
 }
 
 Result<std::string> read_trimmed(const std::string& file, fs::FileSystem& files,
@@ -205,8 +215,8 @@ Result<std::string> read_trimmed(const std::string& file, fs::FileSystem& files,
 
 // A part of the TLS settings, in place or from its file. As bytes, not as a path: libcurl keeps
 // stores and connections by path, and would go on with what the file said before.
-Status set_pem(CURL* easy, CURLoption option, const std::string& value, const std::string& file,
-               std::string_view what, fs::FileSystem& files) {
+Status set_pem(CURL* easy, std::initializer_list<CURLoption> to, const std::string& value,
+               const std::string& file, std::string_view what, fs::FileSystem& files) {
   std::string content = value;
   if (!file.empty()) {
     auto read = files.read_file(file, kSecretMaxBytes * 4);
@@ -218,7 +228,7 @@ Status set_pem(CURL* easy, CURLoption option, const std::string& value, const st
   }
   if (content.empty()) return {};
   curl_blob blob{content.data(), content.size(), CURL_BLOB_COPY};
-  ::curl_easy_setopt(easy, option, &blob);
+  for (const CURLoption option : to) ::curl_easy_setopt(easy, option, &blob);
   return {};
 }
 
@@ -231,18 +241,29 @@ long tls_version(std::string_view name) {
   return 0;
 }
 
+// For the target and, as in Go, for a proxy that is reached by TLS.
 Status set_tls(CURL* easy, const TlsOptions& tls, fs::FileSystem& files) {
-  VARVE_TRY(set_pem(easy, CURLOPT_CAINFO_BLOB, tls.ca, tls.ca_file, "CA cert", files));
-  // Only the given authorities then, not the system's as well.
-  if (!tls.ca.empty() || !tls.ca_file.empty()) ::curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);
-  VARVE_TRY(set_pem(easy, CURLOPT_SSLCERT_BLOB, tls.cert, tls.cert_file, "client cert", files));
-  VARVE_TRY(set_pem(easy, CURLOPT_SSLKEY_BLOB, tls.key, tls.key_file, "client key", files));
+  VARVE_TRY(set_pem(easy, {CURLOPT_CAINFO_BLOB, CURLOPT_PROXY_CAINFO_BLOB}, tls.ca, tls.ca_file,
+                    "CA cert", files));
+  if (!tls.ca.empty() || !tls.ca_file.empty()) {
+    // Only the given authorities then, not the system's as well.
+    ::curl_easy_setopt(easy, CURLOPT_CAPATH, nullptr);
+    ::curl_easy_setopt(easy, CURLOPT_PROXY_CAPATH, nullptr);
+  }
+  VARVE_TRY(set_pem(easy, {CURLOPT_SSLCERT_BLOB, CURLOPT_PROXY_SSLCERT_BLOB}, tls.cert,
+                    tls.cert_file, "client cert", files));
+  VARVE_TRY(set_pem(easy, {CURLOPT_SSLKEY_BLOB, CURLOPT_PROXY_SSLKEY_BLOB}, tls.key, tls.key_file,
+                    "client key", files));
   // Go's least is 1.2. The maximum is the same number, sixteen bits up.
   const long least = tls.min_version.empty() ? tls_version("TLS12") : tls_version(tls.min_version);
-  ::curl_easy_setopt(easy, CURLOPT_SSLVERSION, least | tls_version(tls.max_version) << 16);
+  const long versions = least | tls_version(tls.max_version) << 16;
+  ::curl_easy_setopt(easy, CURLOPT_SSLVERSION, versions);
+  ::curl_easy_setopt(easy, CURLOPT_PROXY_SSLVERSION, versions);
   if (tls.insecure_skip_verify) {
-    ::curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 0L);
-    ::curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 0L);
+    for (const CURLoption check : {CURLOPT_SSL_VERIFYPEER, CURLOPT_SSL_VERIFYHOST,
+                                   CURLOPT_PROXY_SSL_VERIFYPEER, CURLOPT_PROXY_SSL_VERIFYHOST}) {
+      ::curl_easy_setopt(easy, check, 0L);
+    }
   }
   return {};
 }
@@ -306,8 +327,30 @@ Status add_headers(const std::map<std::string, HeaderOptions>& headers, fs::File
   return {};
 }
 
-Status set_options(Transfer& transfer, const std::optional<std::string>& authorization,
-                   fs::FileSystem& files, const ProxyEnvironment& environment) {
+// Credentials, unless a redirect has led away from the host they are for.
+Status set_credentials(Transfer& transfer, const ClientOptions& options, fs::FileSystem& files,
+                       std::vector<std::string>& lines) {
+  if (transfer.anonymous) return {};
+  if (transfer.authorization) {
+    lines.push_back(header_line("Authorization", *transfer.authorization));
+  } else if (options.basic_auth) {
+    return set_basic_auth(transfer.easy.get(), *options.basic_auth, files);
+  } else if (options.authorization) {
+    VARVE_TRY_ASSIGN(
+        const std::string credentials,
+        read_secret(options.authorization->credentials, files, "authorization credentials"));
+    lines.push_back(header_line("Authorization", options.authorization->type + " " + credentials));
+  }
+  return {};
+}
+
+// Whether redirects are followed by redirect(), not by libcurl.
+bool follows_itself(const ClientOptions& options) {
+  return options.follow_redirects && !options.tls.server_name.empty();
+}
+
+Status set_options(Transfer& transfer, fs::FileSystem& files,
+                   const ProxyEnvironment& environment) {
   CURL* const easy = transfer.easy.get();
   const ClientRequest& request = transfer.request;
   static const ClientOptions plain;
@@ -326,7 +369,8 @@ Status set_options(Transfer& transfer, const std::optional<std::string>& authori
       transfer.deadline() - std::chrono::steady_clock::now());
   ::curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, std::max<long>(1, left.count()));
   ::curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, std::max<long>(1, left.count()));
-  ::curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, options.follow_redirects ? 1L : 0L);
+  ::curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION,
+                     options.follow_redirects && !follows_itself(options) ? 1L : 0L);
   ::curl_easy_setopt(easy, CURLOPT_MAXREDIRS, kRedirectsMax);
   set_method_and_body(transfer);
   set_proxy(transfer, options.proxy, environment);
@@ -335,20 +379,15 @@ Status set_options(Transfer& transfer, const std::optional<std::string>& authori
   for (const auto& [name, value] : request.headers) lines.push_back(header_line(name, value));
   if (request.accept_gzip) lines.emplace_back("Accept-Encoding: gzip");
   lines.emplace_back("Expect:");  // no round trip before a body
-  if (authorization) {
-    lines.push_back(header_line("Authorization", *authorization));
-  } else if (options.basic_auth) {
-    VARVE_TRY(set_basic_auth(easy, *options.basic_auth, files));
-  } else if (options.authorization) {
-    VARVE_TRY_ASSIGN(
-        const std::string credentials,
-        read_secret(options.authorization->credentials, files, "authorization credentials"));
-    lines.push_back(header_line("Authorization", options.authorization->type + " " + credentials));
-  }
+  VARVE_TRY(set_credentials(transfer, options, files, lines));
   VARVE_TRY(add_headers(options.headers, files, lines));
-  if (request.url.starts_with("https:")) {
+  const bool secure = request.url.starts_with("https:");
+  // Where a redirect leads, and the proxy, may ask for TLS when the URL does not.
+  if (secure || transfer.proxy.starts_with("https:") || options.follow_redirects) {
     VARVE_TRY(set_tls(easy, options.tls, files));
-    if (!options.tls.server_name.empty()) set_server_name(transfer, options.tls.server_name, lines);
+  }
+  if (secure && !options.tls.server_name.empty()) {
+    set_server_name(transfer, options.tls.server_name, lines);
   }
   transfer.headers = header_list(lines);
   ::curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer.headers.get());
@@ -377,30 +416,73 @@ Status decode_body(ClientResponse& response, std::size_t max_bytes) {
   const auto coding = content_coding(response.content_encoding);
   if (!coding.ok() || *coding == ContentCoding::kIdentity || response.body.empty()) return {};
   std::string plain;
-  const Status done =
-      decompress(*coding, response.body, max_bytes > 0 ? max_bytes : plain.max_size() / 2, plain);
+  const std::size_t wanted = max_bytes > 0 ? max_bytes : plain.max_size() / 2;
+  const std::size_t left = response.lease != nullptr ? response.lease->left_bytes() : wanted;
+  const Status done = decompress(*coding, response.body, std::min(wanted, left), plain);
   if (!done.ok()) {
-    if (done.error().code() == ErrorCode::kLimitExceeded) {
-      return too_large("body size limit exceeded");
+    if (done.error().code() != ErrorCode::kLimitExceeded) {
+      return Error(ErrorCode::kUnavailable, done.error().message());
     }
-    return Error(ErrorCode::kUnavailable, done.error().message());
+    if (left < wanted) return Error(ErrorCode::kUnavailable, std::string(kOverBudget));
+    return too_large("body size limit exceeded");
+  }
+  if (response.lease != nullptr && !response.lease->grow_to(plain.capacity())) {
+    return Error(ErrorCode::kUnavailable, std::string(kOverBudget));
   }
   response.body = std::move(plain);
   response.content_encoding.clear();
   return {};
 }
 
-Status set_up(Transfer& transfer, const std::optional<std::string>& authorization,
-              fs::FileSystem& files, const ProxyEnvironment& environment) {
-  Status set = set_options(transfer, authorization, files, environment);
+Status set_up(Transfer& transfer, fs::FileSystem& files, const ProxyEnvironment& environment) {
+  Status set = set_options(transfer, files, environment);
   if (!set.ok()) return with_request_words(transfer.request, set.error());
   return set;
+}
+
+Result<bool> redirect(Transfer& transfer) {
+  ClientRequest& request = transfer.request;
+  if (request.options == nullptr || !follows_itself(*request.options)) return false;
+  long status = 0;
+  ::curl_easy_getinfo(transfer.easy.get(), CURLINFO_RESPONSE_CODE, &status);
+  const bool moved = status == 301 || status == 302 || status == 303;
+  if ((!moved && status != 307 && status != 308) || transfer.location.empty()) return false;
+  if (++transfer.hops > kRedirectsMax) {
+    return with_request_words(request,
+                              Error(ErrorCode::kUnavailable, "stopped after 10 redirects"));
+  }
+  const Url from = parse_url(request.url);
+  const Url to = parse_url(request.url);
+  if (::curl_url_set(to.get(), CURLUPART_URL, transfer.location.c_str(), 0) != CURLUE_OK) {
+    return with_request_words(request, Error(ErrorCode::kUnavailable, "malformed Location"));
+  }
+  for (const CURLUPart part : {CURLUPART_SCHEME, CURLUPART_HOST, CURLUPART_PORT}) {
+    if (url_part(from, part, CURLU_DEFAULT_PORT) != url_part(to, part, CURLU_DEFAULT_PORT)) {
+      transfer.anonymous = true;
+    }
+  }
+  request.url = url_part(to, CURLUPART_URL);
+  const bool asks = request.method == "GET" || request.method == "HEAD";
+  if (moved && !asks) {
+    request.method = "GET";
+    request.body.clear();
+  }
+  transfer.response = {};
+  transfer.received.clear();
+  transfer.location.clear();
+  transfer.connect_to.reset();
+  return true;
 }
 
 Result<ClientResponse> result_of(Transfer& transfer, CURLcode code) {
   const ClientRequest& request = transfer.request;
   CURL* const easy = transfer.easy.get();
   if (transfer.body_too_large) return too_large("body size limit exceeded");
+  if (transfer.over_budget) {
+    return with_request_words(request,
+                              Error(ErrorCode::kUnavailable, std::string(kOverBudget)));
+  }
+  if (transfer.taker_refused) return too_large("the answer comes faster than it is read");
   // One header line beyond libcurl's own bound ends as want of memory.
   if (transfer.headers_too_large || code == CURLE_OUT_OF_MEMORY) {
     return with_request_words(request, too_large(kHeadersTooLarge));

@@ -7,8 +7,11 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <functional>
 #include <optional>
+#include <stop_token>
 #include <string>
 
 #include "http/client.h"
@@ -39,21 +42,32 @@ struct Transfer {
   std::size_t header_bytes = 0;
   bool body_too_large = false;
   bool headers_too_large = false;
+  bool over_budget = false;   // of the request's
+  bool taker_refused = false;  // on_body said false
+  std::optional<std::string> authorization;  // the header, in place of what the options say
+  std::string location;                      // of a redirect
+  int hops = 0;                              // redirects followed here, not by libcurl
+  bool anonymous = false;                    // a redirect has led to another host: no credentials
 
   std::array<char, CURL_ERROR_SIZE> detail{};
   HeaderList headers, proxy_headers, connect_to;
   std::string proxy;  // "" for none
   Easy easy;
   CURLM* multi = nullptr;  // what carries it
+  std::uint64_t id = 0;
+  // Last, so that it goes first: it names this transfer to the client when its request is stopped.
+  std::optional<std::stop_callback<std::function<void()>>> on_cancel;
 
   std::chrono::steady_clock::time_point deadline() const { return begin + request.timeout; }
 };
 
-// Prepares `easy` for the request. `authorization` goes into the header of that name, in place of
-// what the options say. Reads secrets, certificates and keys from files; an error's text is
-// complete.
-Status set_up(Transfer& transfer, const std::optional<std::string>& authorization,
-              fs::FileSystem& files, const ProxyEnvironment& environment);
+// Prepares `easy` for the request. Reads secrets, certificates and keys from files; an error's text
+// is complete.
+Status set_up(Transfer& transfer, fs::FileSystem& files, const ProxyEnvironment& environment);
+
+// Turns a transfer that has ended with a redirect, which libcurl was not to follow, into the one for
+// where it leads; false if there is nothing to follow. kUnavailable at the eleventh.
+Result<bool> redirect(Transfer& transfer);
 
 // What an exchange that libcurl has ended with `code` means.
 Result<ClientResponse> result_of(Transfer& transfer, CURLcode code);

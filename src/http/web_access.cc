@@ -13,7 +13,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
-#include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "base/log.h"
@@ -30,7 +30,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds kRefreshEvery{1};
 // Passwords that wait to be compared; whoever comes after is told to come again.
 constexpr std::size_t kComparisonsMax = 100;
-// Remembered comparisons, good and bad: bcrypt takes a tenth of a second, a page many requests.
+// Remembered comparisons of each kind, good and bad: bcrypt takes a tenth of a second, a page many requests.
 constexpr std::size_t kVerdictsMax = 1000;
 // What an unknown user's password is compared with, so that the time does not tell users apart.
 constexpr const char* kNobody = "$2y$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi";
@@ -139,19 +139,21 @@ class Verdicts {
   }
   std::optional<bool> find(const std::string& key) const {
     const std::lock_guard lock(mutex_);
-    const auto at = verdicts_.find(key);
-    return at == verdicts_.end() ? std::nullopt : std::optional(at->second);
+    if (right_.contains(key)) return true;
+    return wrong_.contains(key) ? std::optional(false) : std::nullopt;
   }
   void keep(const std::string& key, bool verdict) {
     const std::lock_guard lock(mutex_);
-    if (verdicts_.size() >= kVerdictsMax) verdicts_.clear();
-    verdicts_[key] = verdict;
+    auto& verdicts = verdict ? right_ : wrong_;
+    if (verdicts.size() >= kVerdictsMax) verdicts.clear();
+    verdicts.insert(key);
   }
 
  private:
   std::array<unsigned char, 32> salt_{};
-  mutable std::mutex mutex_;  // guards verdicts_
-  std::unordered_map<std::string, bool> verdicts_;
+  mutable std::mutex mutex_;  // guards what follows
+  // Apart, so that whoever guesses does not push out those who know.
+  std::unordered_set<std::string> right_, wrong_;
 };
 
 class Door final : public WebAccess {

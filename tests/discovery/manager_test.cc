@@ -106,3 +106,30 @@ TEST_CASE("discovery manager: its own thread works", "[discovery]") {
   world.manager->stop();
   CHECK(world.targets("x").size() == 1);
 }
+
+TEST_CASE("discovery manager: two sources of one kind are one line in metrics", "[discovery]") {
+  World world;
+  world.client.answer("http://a", one("a:1"));
+  world.client.answer("http://b", one("b:1"));
+  world.manager->apply({{"x", {at("http://a"), at("http://b")}}});
+  world.settle();
+  const std::string name =
+      R"(prometheus_sd_refresh_duration_seconds_count{config="x",mechanism="http"})";
+  CHECK(world.metric(name) == "2");
+  const std::string text = world.metrics.render();
+  CHECK(text.find(name) == text.rfind(name));
+  world.manager->apply({});
+  CHECK(world.metric(name).empty());
+}
+
+TEST_CASE("discovery manager: what is under way with a source is cancelled with it",
+          "[discovery]") {
+  World world;
+  world.manager->apply({{"x", {at("http://a")}}});
+  world.settle();
+  const http::ClientRequest* const open = world.client.open_request("http://a");
+  REQUIRE(open != nullptr);
+  CHECK_FALSE(open->cancel.stop_requested());
+  world.manager->apply({});
+  CHECK(open->cancel.stop_requested());
+}

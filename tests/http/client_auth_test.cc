@@ -165,6 +165,38 @@ TEST_CASE("http client: a token's endpoint that hangs takes no more than the req
   held.clear();
 }
 
+TEST_CASE("http client: the first to want a token may be in more of a hurry than the next",
+          "[http]") {
+  std::mutex mutex;
+  ExchangePtr held;
+  std::promise<void> asked;
+  ServerFixture fixture([&](ExchangePtr exchange) {
+    if (exchange->request().path != "/token") return show(std::move(exchange));
+    const std::lock_guard lock(mutex);
+    held = std::move(exchange);
+    asked.set_value();
+  });
+  auto client = make_client();
+  ClientOptions options;
+  options.oauth2.emplace().client_id = "id";
+  options.oauth2->token_url = url(fixture, "/token");
+  CHECK_FALSE(fetch(*client, url(fixture, "/m"), options, std::chrono::milliseconds(100)).ok());
+  asked.get_future().wait();
+  auto second = std::async(std::launch::async, [&] {
+    return fetch(*client, url(fixture, "/m"), options);
+  });
+  {
+    Response response;
+    response.headers = {{"Content-Type", "application/json"}};
+    response.body = R"({"access_token": "t", "token_type": "Bearer", "expires_in": 3600})";
+    const std::lock_guard lock(mutex);
+    held->send(std::move(response));
+  }
+  const auto response = second.get();
+  REQUIRE(response.ok());
+  CHECK(response->body == "Bearer t|");
+}
+
 TEST_CASE("http client: headers have a bound that names them", "[http]") {
   ServerFixture fixture([](ExchangePtr exchange) {
     Response response;
