@@ -29,6 +29,8 @@ constexpr std::array<std::string_view, 8> kReportNames{"up",
                                                        "scrape_sample_limit",
                                                        "scrape_body_size_bytes"};
 constexpr std::size_t kBasicReports = 5;
+// Start times of series that are gone that may be kept until they are looked through.
+constexpr std::size_t kToldSpare = 256;
 
 Error invalid(std::string message) {
   return Error(ErrorCode::kInvalidArgument, std::move(message));
@@ -132,7 +134,7 @@ void Loop::record(ScrapeInput input) {
       return decoded;
     }
     outcome.body_bytes = static_cast<double>(response.body.size());
-    return fill(*settings, response.body, response.content_type, input.time_ms, outcome);
+    return fill(*settings, response, input.time_ms, outcome);
   }();
   const auto seconds = [&] {
     return std::chrono::duration<double>(context_.clock.monotonic() - input.started).count();
@@ -143,6 +145,7 @@ void Loop::record(ScrapeInput input) {
     add_report(*settings, input.time_ms, seconds(), outcome, true);
     const Status appended = append(*settings, outcome);
     if (appended.ok()) {
+      changed_families_.clear();
       last_batch_ = batch_.series.size();
       cache_.finish(stale_);
     } else {
@@ -243,11 +246,22 @@ void Loop::append_start_zeros() {
     }
     zeros.series.push_back(entry);
   }
+  if (told_starts_.size() > 2 * starts_.size() + kToldSpare) forget_starts();
   if (zeros.series.empty()) return;
   const auto appended = context_.storage.append(zeros);
   if (!appended.ok()) {
     context_.log.debug("Appending start times failed", {{"err", appended.error().message()}});
   }
+}
+
+// Keeps the starts of the series that are here.
+void Loop::forget_starts() {
+  std::unordered_map<SeriesId, Timestamp> kept;
+  for (const auto& [at, start_ms] : starts_) {
+    const SeriesId id = batch_.series[at].id;
+    if (id != SeriesId::kNone) kept.emplace(id, start_ms);
+  }
+  told_starts_ = std::move(kept);
 }
 
 void Loop::add_report(const LoopSettings& settings, Timestamp time_ms, double seconds,
@@ -274,7 +288,6 @@ Status Loop::append(const LoopSettings& settings, Outcome& outcome) {
                                        [](SeriesId id) { return id == SeriesId::kNone; });
   auto appended = context_.storage.append(batch_, {.want_ids = want_ids});
   if (!appended.ok()) return std::move(appended).error();
-  changed_families_.clear();
   appended->duplicate += outcome.duplicates;
   count_refusals(settings, *appended);
   if (want_ids) {

@@ -101,13 +101,14 @@ class Loop {
   };
   struct Metadata {
     std::string type = "unknown", help, unit;
+    std::uint32_t seen = 0;  // the reading that last had it; under the claim
     std::size_t bytes() const { return type.size() + help.size() + unit.size(); }
   };
   using MetadataMap = std::map<std::string, Metadata, std::less<>>;
 
   void prepare(const std::shared_ptr<const LoopSettings>& settings);
   // loop_read.cc
-  Status fill(const LoopSettings& settings, std::string_view body, std::string_view content_type,
+  Status fill(const LoopSettings& settings, const http::ClientResponse& response,
               Timestamp time_ms, Outcome& outcome);
   template <typename Parser>
   Status read_entries(Parser& parser, Reading& reading);
@@ -120,11 +121,14 @@ class Loop {
   Status finish_classic(Reading& reading);
   void add_start(const wire::ExpositionSample& created, Reading& reading);
   void add_metadata(wire::ExpositionEntry kind, const wire::ExpositionMetadata& entry);
+  // Forgets families that the last readings have not had.
+  void trim_metadata();
 
   void add_entry(storage::SeriesId id, const Labels* labels, Timestamp time_ms, double value);
   void add_histogram_entry(storage::SeriesId id, const Labels* labels, Timestamp time_ms,
                            const Histogram& histogram);
   void append_start_zeros();
+  void forget_starts();
   void add_report(const LoopSettings& settings, Timestamp time_ms, double seconds,
                   const Outcome& outcome, bool up);
   Status append(const LoopSettings& settings, Outcome& outcome);
@@ -156,6 +160,8 @@ class Loop {
   std::size_t last_batch_ = 0;  // entries of the last whole scrape, to reserve for the next
   std::chrono::nanoseconds last_start_{};
   std::size_t metadata_bytes_ = 0;
+  std::size_t metadata_name_bytes_ = 0;
+  std::uint32_t readings_ = 0;  // bodies read
   // What share() has added to which metrics.
   struct Share {
     std::shared_ptr<PoolMetrics> metrics;
@@ -166,7 +172,7 @@ class Loop {
   std::shared_ptr<const LoopSettings> settings_;
   TargetStatus status_;
   MetadataMap metadata_;
-  MetadataMap::iterator metadata_hint_ = metadata_.end();  // under the claim; entries never go
+  MetadataMap::iterator metadata_hint_ = metadata_.end();  // under the claim
 };
 
 }  // namespace varve::scrape

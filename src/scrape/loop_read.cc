@@ -20,8 +20,18 @@ namespace {
 
 using storage::SeriesId;
 
-// Families a target may describe; what comes after them is scraped but not described.
+// Families a target may describe, and their bytes; what comes after them is scraped but not
+// described.
 constexpr std::size_t kFamiliesMax = 100'000;
+constexpr std::size_t kMetadataMaxBytes = std::size_t{16} << 20;
+// A family that so many bodies have not had is forgotten, as in Prometheus.
+constexpr std::uint32_t kMetadataReadings = 10;
+
+// What a batch takes from the body's budget: an entry with its sample, and beside that a series that
+// is new, whose labels come on top. Taken in such steps, so that a usual scrape takes nothing.
+constexpr std::size_t kEntryBytes = sizeof(storage::SeriesEntry) + sizeof(Sample);
+constexpr std::size_t kNewSeriesBytes = 192;
+constexpr std::size_t kMemoryStep = std::size_t{1} << 20;
 
 std::optional<wire::ExpositionFormat> fallback_format(const PoolOptions& pool) {
   if (!pool.fallback_protocol) return std::nullopt;
@@ -131,6 +141,8 @@ struct Loop::Reading {
   const LoopSettings& settings;
   Timestamp time_ms;
   Outcome& outcome;
+  http::BodyLease* lease = nullptr;  // null: nobody counts
+  std::size_t memory_bytes = 0;      // of the batch, not yet taken from the lease
   std::string_view family_type = {};
   std::size_t line = 0;
   wire::ClassicHistogramCollector classic = {};
@@ -138,23 +150,40 @@ struct Loop::Reading {
   // With start times wanted: the entries of the current family by the labels they share with the
   // `_created` line to come.
   std::multimap<std::string, std::size_t, std::less<>> family_entries = {};
+
+  Status take_memory(std::size_t bytes) {
+    memory_bytes += bytes;
+    if (lease == nullptr || memory_bytes < kMemoryStep) return {};
+    if (!lease->grow(memory_bytes)) {
+      return Error(ErrorCode::kUnavailable,
+                   fmt::format("{} samples read, and no memory left for scrapes", outcome.scraped));
+    }
+    memory_bytes = 0;
+    return {};
+  }
 };
 
-Status Loop::fill(const LoopSettings& settings, std::string_view body,
-                  std::string_view content_type, Timestamp time_ms, Outcome& outcome) {
+Status Loop::fill(const LoopSettings& settings, const http::ClientResponse& response,
+                  Timestamp time_ms, Outcome& outcome) {
+  const std::string_view body = response.body;
   if (body.empty()) return {};  // as Prometheus: nothing there, whatever its type
   const PoolOptions& pool = *settings.pool;
   VARVE_TRY_ASSIGN(const wire::ExpositionFormat format,
-                   wire::format_from_content_type(content_type, fallback_format(pool)));
-  Reading reading{settings, time_ms, outcome};
-  if (format == wire::ExpositionFormat::kProtobuf) {
-    wire::ProtoExpositionParser parser(body, {.native = pool.scrape_native_histograms,
-                                              .classic = pool.always_scrape_classic_histograms});
-    VARVE_TRY(read_entries(parser, reading));
-  } else {
+                   wire::format_from_content_type(response.content_type, fallback_format(pool)));
+  Reading reading{settings, time_ms, outcome, response.lease.get()};
+  ++readings_;
+  const Status read = [&]() -> Status {
+    if (format == wire::ExpositionFormat::kProtobuf) {
+      wire::ProtoExpositionParser parser(body,
+                                         {.native = pool.scrape_native_histograms,
+                                          .classic = pool.always_scrape_classic_histograms});
+      return read_entries(parser, reading);
+    }
     wire::ExpositionParser parser(body, format);
-    VARVE_TRY(read_entries(parser, reading));
-  }
+    return read_entries(parser, reading);
+  }();
+  if (readings_ % kMetadataReadings == 0) trim_metadata();
+  VARVE_TRY(read);
   if (outcome.over_sample_limit) {
     context_.metrics.exceeded_sample_limit.add();
     return Error(ErrorCode::kLimitExceeded, "sample limit exceeded");
@@ -279,6 +308,7 @@ Status Loop::add_sample(const wire::ExpositionSample& sample, Reading& reading) 
       return {};
     }
     if (!limited) {
+      VARVE_TRY(reading.take_memory(kNewSeriesBytes + resolved->bytes().size()));
       labels = &new_labels_.emplace_back(*std::move(resolved));
       slot.state = State::kPending;
       slot.id = static_cast<SeriesId>(batch_.series.size());  // its entry, until it has an id
@@ -304,6 +334,7 @@ Status Loop::add_sample(const wire::ExpositionSample& sample, Reading& reading) 
     outcome.over_sample_limit = true;
     return {};
   }
+  VARVE_TRY(reading.take_memory(kEntryBytes));
   if (!own_time || pool.track_timestamps_staleness) cache_.mark_tracked(slot);
   const Timestamp sample_time = own_time ? *sample.timestamp_ms : reading.time_ms;
   if (sample.histogram != nullptr) {
@@ -368,21 +399,44 @@ void Loop::add_metadata(wire::ExpositionEntry kind, const wire::ExpositionMetada
   if (!is_wanted(found) && found != metadata_.end()) ++found;
   if (!is_wanted(found)) found = metadata_.find(entry.metric_family);
   metadata_hint_ = found;
-  if (found == metadata_.end() && metadata_.size() >= kFamiliesMax) return;
+  const bool known = found != metadata_.end();
+  if (known) found->second.seen = readings_;
   const auto field = [kind](auto& metadata) -> auto& {
     return kind == wire::ExpositionEntry::kType   ? metadata.type
            : kind == wire::ExpositionEntry::kHelp ? metadata.help
                                                   : metadata.unit;
   };
-  if (found != metadata_.end() && field(found->second) == entry.text) return;
-  {
-    const std::lock_guard lock(mutex_);
-    Metadata& metadata = metadata_[std::string(entry.metric_family)];
-    if (found != metadata_.end()) metadata_bytes_ -= metadata.bytes();
-    field(metadata) = entry.text;
-    metadata_bytes_ += metadata.bytes();
-  }
+  if (known && field(found->second) == entry.text) return;
+  if (!known && metadata_.size() >= kFamiliesMax) return;
+  const std::size_t before = known ? found->second.bytes() : 0;
+  Metadata changed = known ? found->second : Metadata();
+  changed.seen = readings_;
+  field(changed) = entry.text;
+  const std::size_t after = metadata_bytes_ - before + changed.bytes();
+  const std::size_t names = metadata_name_bytes_ + (known ? 0 : entry.metric_family.size());
+  if (after + names > kMetadataMaxBytes) return;
+  metadata_bytes_ = after;
+  metadata_name_bytes_ = names;
   changed_families_.emplace(entry.metric_family);
+  const std::lock_guard lock(mutex_);
+  metadata_.insert_or_assign(std::string(entry.metric_family), std::move(changed));
+}
+
+void Loop::trim_metadata() {
+  const std::lock_guard lock(mutex_);
+  for (auto at = metadata_.begin(); at != metadata_.end();) {
+    if (readings_ - at->second.seen < kMetadataReadings) {
+      ++at;
+      continue;
+    }
+    metadata_bytes_ -= at->second.bytes();
+    metadata_name_bytes_ -= at->first.size();
+    if (const auto changed = changed_families_.find(at->first); changed != changed_families_.end()) {
+      changed_families_.erase(changed);
+    }
+    at = metadata_.erase(at);
+  }
+  metadata_hint_ = metadata_.end();
 }
 
 }  // namespace varve::scrape

@@ -4,13 +4,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
 #include <condition_variable>
 #include <limits>
 #include <map>
 #include <mutex>
 #include <queue>
 #include <thread>
+#include <unordered_map>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -45,7 +45,10 @@ milliseconds monotonic_ms(const base::Clock& clock) {
 // `stopped` and touch nothing else.
 struct Core {
   Core(ManagerOptions the_options, ManagerDependencies dependencies)
-      : options(std::move(the_options)), deps(dependencies), metrics(dependencies.metrics) {}
+      : options(std::move(the_options)),
+        deps(dependencies),
+        metrics(dependencies.metrics),
+        bodies(std::make_shared<http::BodyBudget>(options.bodies_total_max_bytes)) {}
 
   // Between a true enter() and leave() the dependencies may be used.
   bool enter() {
@@ -67,7 +70,7 @@ struct Core {
   const ManagerOptions options;
   const ManagerDependencies deps;
   Metrics metrics;
-  std::atomic<std::size_t> bodies_bytes{0};
+  const std::shared_ptr<http::BodyBudget> bodies;  // and what is made of them, until it is stored
   std::mutex mutex;  // guards stopped and running; take after Manager's
   std::condition_variable idle;
   bool stopped = false;
@@ -93,19 +96,17 @@ std::size_t body_max_bytes(const Core& core, const LoopSettings& settings) {
 void deliver(const CorePtr& core, const LoopPtr& loop, Timestamp time_ms,
              std::chrono::nanoseconds started, Result<http::ClientResponse> response) {
   if (!core->enter()) return;
-  const std::size_t bytes = response.ok() ? response->body.size() : 0;
+  if (response.ok()) {
+    if (response->lease == nullptr) response->lease = http::lease_of(core->bodies);
+    if (!response->lease->grow_to(response->body.size())) {
+      response = Error(ErrorCode::kUnavailable, "too many bytes of scrapes are waiting to be read");
+    }
+  }
   auto input = std::make_shared<ScrapeInput>(
       ScrapeInput{time_ms, std::move(response), started, body_max_bytes(*core, *loop->settings())});
-  if (core->bodies_bytes.fetch_add(bytes) + bytes > core->options.bodies_total_max_bytes) {
-    input->response =
-        Error(ErrorCode::kUnavailable, "too many bytes of scrapes are waiting to be read");
-  }
-  const bool posted = core->deps.workers.try_post([core, loop, input, bytes] {
-    record(core, loop, std::move(*input));
-    core->bodies_bytes.fetch_sub(bytes);
-  });
+  const bool posted = core->deps.workers.try_post(
+      [core, loop, input] { record(core, loop, std::move(*input)); });
   if (posted) return;
-  core->bodies_bytes.fetch_sub(bytes);
   input->response = Error(ErrorCode::kUnavailable, "too many scrapes are waiting to be read");
   record(core, loop, std::move(*input));  // without a body this is short
 }
@@ -124,8 +125,11 @@ void scrape(const CorePtr& core, const LoopPtr& loop, Timestamp time_ms) {
     core->leave();
     return;
   }
+  http::ClientRequest request =
+      scrape_request(settings->target, settings->pool, body_max_bytes(*core, *settings));
+  request.budget = core->bodies;
   core->deps.client.fetch(
-      scrape_request(settings->target, settings->pool, body_max_bytes(*core, *settings)),
+      std::move(request),
       [core, loop, time_ms, started](Result<http::ClientResponse> response) {
         deliver(core, loop, time_ms, started, std::move(response));
       });
@@ -148,6 +152,7 @@ class ManagerImpl final : public Manager {
   std::vector<DroppedTarget> dropped_targets(std::string_view pool) const override;
   std::vector<std::pair<std::string, std::size_t>> dropped_counts() const override;
   std::vector<std::string> pools() const override;
+  Result<std::vector<model::RelabelRule>> relabel_rules(std::string_view pool) const override;
   std::vector<TargetMetadata> metadata(std::string_view family) const override;
 
  private:
@@ -158,6 +163,7 @@ class ManagerImpl final : public Manager {
     bool retired = false;
     milliseconds end_due{};     // of a retired one
     Timestamp end_time_ms = 0;  // of its stale markers
+    std::string retired_key = {};
     std::uint64_t version = 0;  // of its newest place in the heap; older ones are void
     milliseconds due() const { return retired ? end_due : pace.due(); }
   };
@@ -186,8 +192,8 @@ class ManagerImpl final : public Manager {
   std::map<std::string, Target> wanted(Pool& pool);
   void retire(const std::string& pool, const std::string& identity, const RunnerPtr& runner);
   void enqueue(const RunnerPtr& runner);
-  bool labels_in_use(const Labels& labels) const;
-  void drop_retired(const RunnerPtr& runner);
+  void enter_labels(const Runner& runner);
+  void leave_labels(const Runner& runner);
 
   void end(const RunnerPtr& runner);
   // The monotonic time of the next thing due.
@@ -203,6 +209,8 @@ class ManagerImpl final : public Manager {
   bool changed_ = false;  // the heap has something the timer has not seen
   std::map<std::string, Pool> pools_;
   std::map<std::string, RunnerPtr> retired_;
+  // How many active targets have these labels: two jobs may make the same series.
+  std::unordered_map<Labels, std::size_t> active_labels_;
   std::priority_queue<Due, std::vector<Due>, std::greater<>> heap_;
   std::jthread timer_;
 };
@@ -280,6 +288,7 @@ void ManagerImpl::sync(Pool& pool) {
                        LoopContext{core_->deps.storage, clock, core_->deps.log, core_->metrics},
                        std::move(settings)),
                    fresh});
+        enter_labels(*runner);
         enqueue(runner);
         continue;
       }
@@ -287,6 +296,7 @@ void ManagerImpl::sync(Pool& pool) {
       runner = back->second;
       retired_.erase(back);
       runner->retired = false;
+      enter_labels(*runner);
       runner->pace = fresh;
       enqueue(runner);
     } else if (runner->pace.interval() != interval) {
@@ -308,7 +318,9 @@ void ManagerImpl::retire(const std::string& pool, const std::string& identity,
   runner->retired = true;
   runner->end_due = runner->pace.due() + interval + interval / 10;
   runner->end_time_ms = runner->pace.due_wall();
-  retired_[retired_key(pool, identity)] = runner;
+  runner->retired_key = retired_key(pool, identity);
+  retired_[runner->retired_key] = runner;
+  leave_labels(*runner);
   enqueue(runner);
 }
 
@@ -380,17 +392,13 @@ Status ManagerImpl::update_targets(std::string_view pool, std::span<const Target
   return {};
 }
 
-bool ManagerImpl::labels_in_use(const Labels& labels) const {
-  for (const auto& [name, pool] : pools_) {
-    for (const auto& [identity, runner] : pool.active) {
-      if (runner->loop->settings()->target.labels == labels) return true;
-    }
-  }
-  return false;
+void ManagerImpl::enter_labels(const Runner& runner) {
+  ++active_labels_[runner.loop->settings()->target.labels];
 }
 
-void ManagerImpl::drop_retired(const RunnerPtr& runner) {
-  std::erase_if(retired_, [&](const auto& entry) { return entry.second == runner; });
+void ManagerImpl::leave_labels(const Runner& runner) {
+  const auto found = active_labels_.find(runner.loop->settings()->target.labels);
+  if (--found->second == 0) active_labels_.erase(found);
 }
 
 // The last act of a target that is gone.
@@ -408,9 +416,9 @@ void ManagerImpl::end(const RunnerPtr& runner) {
       core_->leave();
       return;
     }
-    drop_retired(runner);
+    retired_.erase(runner->retired_key);
     // If another target makes the same series now, they have not ended.
-    if (labels_in_use(runner->loop->settings()->target.labels)) {
+    if (active_labels_.contains(runner->loop->settings()->target.labels)) {
       core_->leave();
       return;
     }
@@ -528,6 +536,15 @@ std::vector<std::string> ManagerImpl::pools() const {
   std::vector<std::string> out;
   for (const auto& [name, entry] : pools_) out.push_back(name);
   return out;
+}
+
+Result<std::vector<model::RelabelRule>> ManagerImpl::relabel_rules(std::string_view pool) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = pools_.find(std::string(pool));
+  if (found == pools_.end()) {
+    return Error(ErrorCode::kNotFound, fmt::format("scrape pool \"{}\" not found", pool));
+  }
+  return found->second.options->relabel;
 }
 
 std::vector<TargetMetadata> ManagerImpl::metadata(std::string_view family) const {

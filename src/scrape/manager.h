@@ -78,8 +78,8 @@ struct ManagerOptions {
   bool extra_scrape_metrics = false;  // --enable-feature=extra-scrape-metrics
   bool start_zeros = false;           // --enable-feature=created-timestamp-zero-ingestion
   std::uint64_t offset_seed = 0;      // moves all scrapes, so that two replicas do not coincide
-  // Bytes of response bodies received and not yet parsed, over all targets. A body that comes when
-  // it is passed is dropped and its scrape fails, visibly, instead of growing the process.
+  // Bytes of response bodies as they come in, and of what they unfold to and become until they are
+  // stored, over all targets. A scrape that passes it fails, visibly, instead of growing the process.
   std::size_t bodies_total_max_bytes = std::size_t{1} << 30;
   // The bound of one body where the pool sets none; a target that streams for ever ends here.
   std::size_t body_default_max_bytes = std::size_t{256} << 20;
@@ -125,6 +125,8 @@ class Manager {
   // The number of dropped targets by pool, also of those beyond keep_dropped_targets.
   virtual std::vector<std::pair<std::string, std::size_t>> dropped_counts() const = 0;
   virtual std::vector<std::string> pools() const = 0;  // sorted
+  // A pool's relabel_configs. kNotFound in Prometheus's words.
+  virtual Result<std::vector<model::RelabelRule>> relabel_rules(std::string_view pool) const = 0;
   // Of the targets' last scrapes; all families if `family` is empty.
   virtual std::vector<TargetMetadata> metadata(std::string_view family = {}) const = 0;
 };

@@ -73,10 +73,8 @@ void SeriesCache::mark_tracked(Slot& slot) {
 void SeriesCache::finish(std::vector<storage::SeriesId>& stale) {
   std::vector<storage::SeriesId> gone = std::move(orphans_);
   orphans_.clear();
-  std::size_t vanished = 0;
   for (Slot& slot : slots_) {
     if (slot.state == State::kPending) slot.state = State::kUnknown;
-    if (slot.hash_high != 0 && slot.seen != generation_) ++vanished;
     if (slot.state == State::kKnown && slot.tracked == generation_ - 1) gone.push_back(slot.id);
   }
   if (!gone.empty()) {
@@ -90,17 +88,24 @@ void SeriesCache::finish(std::vector<storage::SeriesId>& stale) {
       if (!std::binary_search(here.begin(), here.end(), id)) stale.push_back(id);
     }
   }
-  // Texts that are gone leave the table once they are a quarter of it, so that churn is paid for in
-  // proportion and a value in a label cannot grow it without end.
-  if (vanished * 4 > used_ && used_ > kCapacityMin / 2) {
-    const std::size_t kept = used_ - vanished;
-    for (Slot& slot : slots_) {
-      if (slot.seen != generation_) slot = Slot{};
-    }
-    std::size_t capacity = kCapacityMin;
-    while (capacity / 2 <= kept) capacity *= 2;
-    rebuild(capacity);
+  whole_ = generation_;
+  trim([this](const Slot& slot) { return slot.seen != generation_; });
+}
+
+// So that churn is paid for in proportion and a value in a label cannot grow the table without end.
+template <typename Gone>
+void SeriesCache::trim(Gone gone) {
+  std::size_t freed = 0;
+  for (const Slot& slot : slots_) {
+    if (slot.hash_high != 0 && gone(slot)) ++freed;
   }
+  if (freed * 4 <= used_ || used_ <= kCapacityMin / 2) return;
+  for (Slot& slot : slots_) {
+    if (gone(slot)) slot = Slot{};
+  }
+  std::size_t capacity = kCapacityMin;
+  while (capacity / 2 <= used_ - freed) capacity *= 2;
+  rebuild(capacity);
 }
 
 void SeriesCache::abort(std::vector<storage::SeriesId>& stale) {
@@ -113,6 +118,11 @@ void SeriesCache::abort(std::vector<storage::SeriesId>& stale) {
   }
   stale.insert(stale.end(), orphans_.begin(), orphans_.end());
   orphans_.clear();
+  // What has an id was in a whole scrape and waits for the next one. Of what relabelling drops one
+  // cannot tell; to find that out again is cheap.
+  trim([this](const Slot& slot) {
+    return slot.state == State::kUnknown || (slot.state == State::kDropped && slot.seen > whole_);
+  });
   ++generation_;  // so that the next scrape finds nothing tracked in the one before it
 }
 

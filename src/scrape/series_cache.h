@@ -45,6 +45,7 @@ class SeriesCache {
   // time.
   void finish(std::vector<storage::SeriesId>& stale);
   // Ends it as a failed scrape, whatever find() has met: all series that were tracked last time.
+  // Texts that only failed scrapes had leave the table.
   void abort(std::vector<storage::SeriesId>& stale);
 
   // The meaning of texts may have changed (other relabelling): they are looked up anew, but what
@@ -55,6 +56,9 @@ class SeriesCache {
 
  private:
   void rebuild(std::size_t capacity);
+  // Frees the slots for which `gone` is true if they are a quarter of the table.
+  template <typename Gone>
+  void trim(Gone gone);
   std::size_t locate(std::string_view series);
 
   // Slots are fetched this many texts ahead: a body brings them in the order of the last one, and
@@ -67,6 +71,7 @@ class SeriesCache {
   std::vector<std::uint32_t> order_;  // where the last body's texts were found; a guess
   std::size_t next_ = 0;              // in order_
   std::uint32_t generation_ = 2;
+  std::uint32_t whole_ = 0;  // the generation of the last whole scrape
   std::vector<storage::SeriesId> orphans_;  // tracked last time, under meanings since forgotten
 };
 

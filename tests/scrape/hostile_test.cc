@@ -151,3 +151,63 @@ TEST_CASE("hostile target: changing labels do not grow the cache without end", "
   CHECK(b.storage.values("m{i=\"48005\", instance=\"a:1\", job=\"j\"}") == "1 stale");
   CHECK(b.storage.values("m{i=\"49005\", instance=\"a:1\", job=\"j\"}") == "1");
 }
+
+TEST_CASE("hostile target: what a body becomes is counted until it is stored", "[scrape]") {
+  std::string body;
+  for (int i = 0; i < 20'000; ++i) body += "m{i=\"" + std::to_string(i) + "\"} 1\n";
+  Bench b(ManagerOptions{.bodies_total_max_bytes = body.size() + (std::size_t{2} << 20)});
+  b.client.answer(kUrl, body);
+  b.manager->apply({pool({"a:1"})});
+  b.step();
+  CHECK(b.target().last_error.ends_with("samples read, and no memory left for scrapes"));
+  CHECK(b.storage.values("up" + kTail) == "0");
+  CHECK(b.storage.series.size() == 5);
+  body.resize(body.find("m{i=\"2000\"}"));  // what was refused has been given back
+  b.client.answer(kUrl, body);
+  b.step();
+  CHECK(b.target().last_error.empty());
+}
+
+TEST_CASE("hostile target: a request takes from the budget of all", "[scrape]") {
+  Bench b(ManagerOptions{.bodies_total_max_bytes = 77});
+  b.manager->apply({pool({"a:1"})});
+  b.step();
+  REQUIRE(b.client.requests.at(0).budget != nullptr);
+  CHECK(b.client.requests.at(0).budget->left_bytes() == 77);
+}
+
+TEST_CASE("hostile target: descriptions that are gone are forgotten, and all have a bound",
+          "[scrape]") {
+  Bench b;
+  b.manager->apply({pool({"a:1"})});
+  for (int scrape = 0; scrape < 40; ++scrape) {
+    b.client.answer(kUrl, "# HELP m" + std::to_string(scrape) + " Text.\n# HELP n Text.\nn 1\n");
+    b.step();
+  }
+  CHECK(b.manager->metadata().size() <= 21);
+  CHECK(b.manager->metadata("n").size() == 1);
+  CHECK(b.manager->metadata("m39").size() == 1);
+  CHECK(b.manager->metadata("m0").empty());
+
+  const std::string help(std::size_t{1} << 20, 'x');
+  std::string body;
+  for (int i = 0; i < 20; ++i) body += "# HELP big" + std::to_string(i) + " " + help + "\n";
+  b.client.answer(kUrl, body);
+  b.step();
+  std::size_t bytes = 0;
+  for (const TargetMetadata& each : b.manager->metadata()) bytes += each.help.size();
+  CHECK(bytes <= std::size_t{16} << 20);
+  CHECK(b.target().last_error.empty());
+}
+
+TEST_CASE("hostile target: metadata of a scrape that failed is told by the next good one",
+          "[scrape]") {
+  Bench b;
+  b.manager->apply({pool({"a:1"})});
+  b.client.answer(kUrl, "# HELP m Text.\nm 1\nnonsense\n");
+  b.step();
+  CHECK(b.storage.metadata.empty());
+  b.client.answer(kUrl, "# HELP m Text.\nm 1\n");
+  b.step();
+  CHECK(b.storage.metadata == std::vector<std::string>{"m|unknown|Text."});
+}

@@ -140,3 +140,16 @@ TEST_CASE("discovery: groups come, change and go beside the static ones", "[scra
   CHECK(b.manager->targets("j").size() == 1);
   CHECK_FALSE(b.manager->update_targets("none", {}).ok());
 }
+
+TEST_CASE("reload: a pool tells its relabelling rules", "[scrape]") {
+  Bench b;
+  PoolOptions options = pool({"a:1"});
+  model::RelabelOptions rule;
+  rule.target_label = "x";
+  options.relabel.push_back(*model::RelabelRule::create(rule));
+  b.manager->apply({options});
+  const auto rules = b.manager->relabel_rules("j");
+  REQUIRE(rules.ok());
+  CHECK(rules->size() == 1);
+  CHECK(b.manager->relabel_rules("k").error().message() == "scrape pool \"k\" not found");
+}

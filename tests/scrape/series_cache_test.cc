@@ -71,3 +71,33 @@ TEST_CASE("series cache: a series that stays under another text is not stale", "
   CHECK(scrape_one("m{a=\"1\",b=\"2\"}") == 0);
   CHECK(scrape_one("m{b=\"2\",a=\"1\"}") == 0);
 }
+
+TEST_CASE("series cache: scrapes that always fail late leave nothing behind", "[scrape]") {
+  SeriesCache cache;
+  std::vector<SeriesId> stale;
+  const bool dropped = GENERATE(false, true);
+  CAPTURE(dropped);
+  const auto meet = [&](const std::string& text) {
+    SeriesCache::Slot& slot = cache.find(text);
+    cache.mark_seen(slot);
+    if (slot.state != SeriesCache::State::kUnknown) return slot.state;
+    slot.state = dropped ? SeriesCache::State::kDropped : SeriesCache::State::kPending;
+    return SeriesCache::State::kUnknown;
+  };
+  cache.begin();
+  SeriesCache::Slot& kept = cache.find("kept");
+  kept.state = SeriesCache::State::kKnown;
+  kept.id = static_cast<SeriesId>(1);
+  cache.mark_seen(kept);
+  cache.finish(stale);
+  for (int scrape = 0; scrape < 100; ++scrape) {
+    cache.begin();
+    for (int i = 0; i < 1000; ++i) {
+      meet("m{i=\"" + std::to_string(scrape * 1000 + i) + "\"}");
+    }
+    cache.abort(stale);
+  }
+  CHECK(cache.size() < 100);
+  cache.begin();
+  CHECK(cache.find("kept").state == SeriesCache::State::kKnown);
+}
