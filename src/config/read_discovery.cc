@@ -148,7 +148,8 @@ Status read_consul(const Source& source, const Node& node, ConsulOptions& out) {
                             {"services", texts(out.services)},
                             {"tags", texts(out.tags)},
                             {"node_meta", text_map(out.node_meta)},
-                            {"filter", text(out.filter)}};
+                            {"filter", text(out.filter)},
+                            {"health_filter", text(out.health_filter)}};
   for (Field& field : client.fields()) fields.push_back(std::move(field));
   VARVE_TRY(read_map(source, node, "consul SD config", fields));
   VARVE_TRY(client.finish(source, node.place));

@@ -229,6 +229,7 @@ void source(YamlWriter& w, const discovery::ConsulOptions& o) {
     w.close();
   }
   entry_if(w, "filter", o.filter);
+  entry_if(w, "health_filter", o.health_filter);
   client(w, o.client);
 }
 

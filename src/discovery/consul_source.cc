@@ -5,6 +5,7 @@
 
 #include <map>
 #include <memory>
+#include <stop_token>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -34,6 +35,7 @@ struct Watch {
   std::string target;  // the service, "" for the catalog
   std::string index = "0";
   std::chrono::nanoseconds began{};
+  std::stop_source stop;  // ends the question under way
 };
 using WatchPtr = std::shared_ptr<Watch>;
 
@@ -54,6 +56,11 @@ class ConsulSource final : public Source {
                                             "The number of Consul RPC call failures.")),
         client_(std::make_shared<const http::ClientOptions>(client_of(options))),
         datacenter_(options.datacenter) {}
+
+  ~ConsulSource() override {
+    if (catalog_ != nullptr) catalog_->stop.request_stop();
+    for (const auto& [name, watch] : services_) watch->stop.request_stop();
+  }
 
   void start() override {
     if (datacenter_.empty()) {
@@ -115,12 +122,12 @@ class ConsulSource final : public Source {
 
   void begin() {
     if (options_.services.empty() || !options_.tags.empty()) {
-      auto catalog = std::make_shared<Watch>();
-      catalog->path = "/v1/catalog/services?" + parameters();
+      catalog_ = std::make_shared<Watch>();
+      catalog_->path = "/v1/catalog/services?" + parameters();
       if (!options_.filter.empty()) {
-        catalog->path += "&filter=" + query_escape(options_.filter);
+        catalog_->path += "&filter=" + query_escape(options_.filter);
       }
-      ask(catalog);
+      ask(catalog_);
     } else {
       for (const std::string& service : options_.services) watch(service);
     }
@@ -134,16 +141,21 @@ class ConsulSource final : public Source {
     for (const std::string& tag : options_.tags) {
       watch->path += "&tag=" + query_escape(tag);
     }
+    if (!options_.health_filter.empty()) {
+      watch->path += "&filter=" + query_escape(options_.health_filter);
+    }
     services_[service] = watch;
     ask(watch);
   }
 
   void ask(const WatchPtr& watch) {
     watch->began = context_.clock().monotonic();
-    context_.fetch(request(fmt::format("{}&index={}", watch->path, watch->index), kTimeout),
-                   [this, watch](Result<http::ClientResponse> response) {
-                     answered(watch, std::move(response));
-                   });
+    http::ClientRequest question =
+        request(fmt::format("{}&index={}", watch->path, watch->index), kTimeout);
+    question.cancel = watch->stop.get_token();
+    context_.fetch(std::move(question), [this, watch](Result<http::ClientResponse> response) {
+      answered(watch, std::move(response));
+    });
   }
 
   bool ended(const WatchPtr& watch) const {
@@ -213,7 +225,10 @@ class ConsulSource final : public Source {
       }
     }
     std::vector<model::TargetGroup> ends;
-    for (const auto& [name, old] : gone) ends.push_back({name, {}, {}});
+    for (const auto& [name, old] : gone) {
+      old->stop.request_stop();
+      ends.push_back({name, {}, {}});
+    }
     if (!ends.empty()) context_.publish(std::move(ends));
     for (const std::string& name : fresh) watch(name);
     return {};
@@ -229,6 +244,7 @@ class ConsulSource final : public Source {
   base::Counter& failures_;
   const std::shared_ptr<const http::ClientOptions> client_;
   std::string datacenter_;
+  WatchPtr catalog_;  // null if no catalog is asked for
   std::map<std::string, WatchPtr> services_;
 };
 

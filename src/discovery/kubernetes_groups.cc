@@ -264,6 +264,26 @@ void service_group(const KubernetesOptions& options, const KubernetesStore& stor
 
 // ---- endpoints and endpoint slices
 
+// The pod that an endpoint refers to, "" if it is something else.
+std::string pod_key(const json& reference, const std::string& own_space) {
+  if (text_at(reference, "kind") != "Pod") return {};
+  const std::string space = text_at(reference, "namespace");
+  return (space.empty() ? own_space : space) + "/" + text_at(reference, "name");
+}
+
+// The node that an endpoint is on: the one it names, or the one it is.
+std::string node_key(const json& endpoint) {
+  std::string node = text_at(endpoint, "nodeName");
+  const json& reference = member(endpoint, "targetRef");
+  if (node.empty() && text_at(reference, "kind") == "Node") node = text_at(reference, "name");
+  return node;
+}
+
+std::string slice_service(const json& slice) {
+  return text_at(slice, "metadata", "namespace") + "/" +
+         text_at(slice, "metadata", "labels", "kubernetes.io/service-name");
+}
+
 // Collects the targets of endpoints and, behind them, the other ports of their pods.
 class EndpointTargets {
  public:
@@ -273,9 +293,10 @@ class EndpointTargets {
 
   // `target` has the endpoint's own labels but no address yet.
   void add(LabelsBuilder target, const std::string& ip, const std::string& port,
-           const json& reference, const std::string& node) {
+           const json& endpoint) {
+    const json& reference = member(endpoint, "targetRef");
     target.set("__address__", port.empty() ? ip : host_and_port(ip, port));
-    if (options_.attach_node) attach_node(target, store_, node);
+    if (options_.attach_node) attach_node(target, store_, node_key(endpoint));
     const json* pod = pod_of(reference);
     if (pod == nullptr) {
       group_.targets.push_back(target.build());
@@ -318,10 +339,8 @@ class EndpointTargets {
 
  private:
   const json* pod_of(const json& reference) const {
-    if (text_at(reference, "kind") != "Pod") return nullptr;
-    std::string space = text_at(reference, "namespace");
-    if (space.empty()) space = space_;
-    return find(store_, KubernetesKind::kPod, space + "/" + text_at(reference, "name"));
+    const std::string key = pod_key(reference, space_);
+    return key.empty() ? nullptr : find(store_, KubernetesKind::kPod, key);
   }
 
   const KubernetesOptions& options_;
@@ -358,11 +377,9 @@ void endpoints_group(const KubernetesOptions& options, const KubernetesStore& st
           set(target, "endpoint_port_protocol", protocol_of(port));
           set(target, "endpoint_ready", ready);
           set_reference(target, "endpoint", member(address, "targetRef"));
-          const std::string node = text_at(address, "nodeName");
-          set(target, "endpoint_node_name", node);
+          set(target, "endpoint_node_name", text_at(address, "nodeName"));
           set(target, "endpoint_hostname", text_at(address, "hostname"));
-          targets.add(std::move(target), text_at(address, "ip"), text_at(port, "port"),
-                      member(address, "targetRef"), node);
+          targets.add(std::move(target), text_at(address, "ip"), text_at(port, "port"), address);
         }
       }
     }
@@ -378,8 +395,7 @@ void slice_group(const KubernetesOptions& options, const KubernetesStore& store,
   set(shared, "endpointslice_name", text_at(slice, "metadata", "name"));
   set(shared, "endpointslice_address_type", text_at(slice, "addressType"));
   set_metadata(shared, "endpointslice", slice);
-  set_service(shared, store,
-              space + "/" + text_at(slice, "metadata", "labels", "kubernetes.io/service-name"));
+  set_service(shared, store, slice_service(slice));
   attach_namespace(shared, options, store, slice);
   group.labels = shared.build();
   EndpointTargets targets(options, store, space, group);
@@ -396,9 +412,8 @@ void slice_group(const KubernetesOptions& options, const KubernetesStore& store,
             text_at(endpoint, "conditions", condition));
       }
       set_reference(target, "endpointslice", member(endpoint, "targetRef"));
-      const std::string node = text_at(endpoint, "nodeName");
       set(target, "endpointslice_endpoint_hostname", text_at(endpoint, "hostname"));
-      set(target, "endpointslice_endpoint_node_name", node);
+      set(target, "endpointslice_endpoint_node_name", text_at(endpoint, "nodeName"));
       set(target, "endpointslice_endpoint_zone", text_at(endpoint, "zone"));
       if (const json& topology = member(endpoint, "deprecatedTopology"); topology.is_object()) {
         for (const auto& [key, value] : topology.items()) {
@@ -408,7 +423,7 @@ void slice_group(const KubernetesOptions& options, const KubernetesStore& store,
         }
       }
       for (const json& address : items(member(endpoint, "addresses"))) {
-        targets.add(target, text_of(address), number, member(endpoint, "targetRef"), node);
+        targets.add(target, text_of(address), number, endpoint);
       }
     }
   }
@@ -459,7 +474,68 @@ void ingress_group(const KubernetesOptions& options, const KubernetesStore& stor
   }
 }
 
+// Of one address of endpoints, or one endpoint of a slice.
+void add_endpoint(const KubernetesOptions& options, const json& endpoint, const std::string& space,
+                  std::set<KubernetesReference>& out) {
+  if (std::string pod = pod_key(member(endpoint, "targetRef"), space); !pod.empty()) {
+    out.emplace(KubernetesKind::kPod, std::move(pod));
+  }
+  if (!options.attach_node) return;
+  if (std::string node = node_key(endpoint); !node.empty()) {
+    out.emplace(KubernetesKind::kNode, std::move(node));
+  }
+}
+
 }  // namespace
+
+std::set<KubernetesReference> kubernetes_references(const KubernetesOptions& options,
+                                                    const json& object) {
+  std::set<KubernetesReference> out;
+  const std::string space = text_at(object, "metadata", "namespace");
+  if (options.attach_namespace && !space.empty()) out.emplace(KubernetesKind::kNamespace, space);
+  switch (options.role) {
+    case KubernetesRole::kNode:
+    case KubernetesRole::kService:
+    case KubernetesRole::kIngress:
+      break;
+    case KubernetesRole::kPod:
+      if (options.attach_node) {
+        out.emplace(KubernetesKind::kNode, text_at(object, "spec", "nodeName"));
+      }
+      break;
+    case KubernetesRole::kEndpoints:
+      out.emplace(KubernetesKind::kService, kubernetes_key(object));
+      for (const json& subset : items(member(object, "subsets"))) {
+        for (const char* list : {"addresses", "notReadyAddresses"}) {
+          for (const json& address : items(member(subset, list))) {
+            add_endpoint(options, address, space, out);
+          }
+        }
+      }
+      break;
+    case KubernetesRole::kEndpointSlice:
+      out.emplace(KubernetesKind::kService, slice_service(object));
+      for (const json& endpoint : items(member(object, "endpoints"))) {
+        add_endpoint(options, endpoint, space, out);
+      }
+      break;
+  }
+  return out;
+}
+
+void kubernetes_strip(KubernetesKind kind, bool main, json& object) {
+  if (const auto metadata = object.find("metadata");
+      metadata != object.end() && metadata->is_object()) {
+    for (const char* name : {"managedFields", "resourceVersion", "generation"}) {
+      metadata->erase(name);
+    }
+  }
+  // Of a service, a node and a namespace others take the metadata alone.
+  if (main || kind == KubernetesKind::kPod) return;
+  json metadata = member(object, "metadata");
+  object = json::object();
+  object["metadata"] = std::move(metadata);
+}
 
 std::string kubernetes_key(const json& object) {
   const std::string space = text_at(object, "metadata", "namespace");

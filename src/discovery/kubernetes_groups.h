@@ -6,8 +6,10 @@
 #include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "discovery/options.h"
 #include "model/target_group.h"
@@ -31,6 +33,15 @@ using KubernetesObjects = std::map<std::string, nlohmann::json, std::less<>>;
 using KubernetesStore = std::map<KubernetesKind, KubernetesObjects>;
 
 std::string kubernetes_key(const nlohmann::json& object);
+
+// Another object that a group is made of, by its key; it need not be there.
+using KubernetesReference = std::pair<KubernetesKind, std::string>;
+// What the group of an object looks at beside the object.
+std::set<KubernetesReference> kubernetes_references(const KubernetesOptions& options,
+                                                    const nlohmann::json& object);
+// Leaves of an object only what groups are made of; `main` says that it is one of the role's own
+// kind. What else changes in it (heartbeats above all) need not be looked at then.
+void kubernetes_strip(KubernetesKind kind, bool main, nlohmann::json& object);
 
 // The source of an object's group: "pod/default/name".
 std::string kubernetes_source(KubernetesRole role, std::string_view key);

@@ -82,12 +82,14 @@ KubernetesKind kind_of_role(KubernetesRole role) {
 // One list that is kept up to date: a kind in a namespace, or in all.
 struct Watch {
   KubernetesKind kind;
+  std::string space;      // "": all namespaces, or a kind that has none
   std::string path;       // with '?' and the selectors
   std::string version;    // where the next watch begins
   std::string continued;  // of a list that comes in pages
   std::set<std::string> known;  // keys of this list's objects
   std::set<std::string> listed;  // of the list under way
   std::string rest;       // an event whose end has not come yet
+  bool ready = false;     // it has been listed once
   bool gone = false;      // the version is too old: list anew
 };
 using WatchPtr = std::shared_ptr<Watch>;
@@ -114,11 +116,11 @@ class KubernetesSource final : public Source {
     if (options_.attach_namespace && main_ != KubernetesKind::kNode) {
       kinds.insert(KubernetesKind::kNamespace);
     }
-    std::vector<std::string> spaces = options_.namespaces;
+    std::set<std::string> spaces(options_.namespaces.begin(), options_.namespaces.end());
     if (options_.own_namespace && !access_.own_namespace.empty()) {
-      spaces.push_back(access_.own_namespace);
+      spaces.insert(access_.own_namespace);
     }
-    if (spaces.empty()) spaces.emplace_back();
+    if (spaces.empty()) spaces.emplace();
     for (const KubernetesKind kind : kinds) {
       if (!resource_of(kind).namespaced) {
         begin(kind, "");
@@ -133,6 +135,7 @@ class KubernetesSource final : public Source {
     const Resource resource = resource_of(kind);
     auto watch = std::make_shared<Watch>();
     watch->kind = kind;
+    watch->space = space;
     watch->path = std::string(resource.api);
     if (!space.empty()) watch->path += "/namespaces/" + query_escape(space);
     watch->path += fmt::format("/{}?", resource.name);
@@ -145,7 +148,7 @@ class KubernetesSource final : public Source {
         watch->path += "fieldSelector=" + query_escape(selector.field) + "&";
       }
     }
-    ++unlisted_;
+    ++unlisted_[space];
     list(watch);
   }
 
@@ -208,7 +211,8 @@ class KubernetesSource final : public Source {
       if (!watch->listed.contains(key)) drop(*watch, key);
     }
     watch->listed.clear();
-    if (!watch->gone && unlisted_ > 0) --unlisted_;
+    if (!watch->ready) --unlisted_[watch->space];
+    watch->ready = true;
     watch->gone = false;
     refresh();
     return {};
@@ -292,48 +296,72 @@ class KubernetesSource final : public Source {
   // ---- objects
 
   void put(Watch& watch, const std::string& key, json object) {
-    if (object.contains("metadata") && object["metadata"].is_object()) {
-      object["metadata"].erase("managedFields");  // large, and of no use here
-    }
+    kubernetes_strip(watch.kind, watch.kind == main_, object);
     json& known = store_[watch.kind][key];
     watch.known.insert(key);
     if (known == object) return;
     known = std::move(object);
+    if (watch.kind == main_) refer(key, kubernetes_references(options_, known));
     touched(watch.kind, key);
   }
 
   void drop(Watch& watch, const std::string& key) {
     watch.known.erase(key);
+    if (watch.kind == main_) refer(key, {});
     if (store_[watch.kind].erase(key) > 0) touched(watch.kind, key);
   }
 
-  // Others than the main kind: nobody keeps who refers to what, so all groups of the namespace (or
-  // all, for nodes and namespaces) are made anew; equal ones go no further than publish().
+  // Notes what the group of an object of the main kind looks at.
+  void refer(const std::string& key, std::set<KubernetesReference> to) {
+    std::set<KubernetesReference>& before = references_[key];
+    for (const KubernetesReference& each : before) {
+      if (to.contains(each)) continue;
+      const auto found = referrers_.find(each);
+      found->second.erase(key);
+      if (found->second.empty()) referrers_.erase(found);
+    }
+    for (const KubernetesReference& each : to) referrers_[each].insert(key);
+    if (to.empty()) {
+      references_.erase(key);
+    } else {
+      before = std::move(to);
+    }
+  }
+
   void touched(KubernetesKind kind, const std::string& key) {
     if (kind == main_) {
       changed_.insert(key);
       return;
     }
-    const std::size_t slash = key.find('/');
-    const std::string space = slash == std::string::npos ? "" : key.substr(0, slash + 1);
-    for (const auto& [name, object] : store_[main_]) {
-      if (name.starts_with(space)) changed_.insert(name);
-    }
+    const auto found = referrers_.find({kind, key});
+    if (found != referrers_.end()) changed_.insert(found->second.begin(), found->second.end());
+  }
+
+  bool listed(const std::string& space) const {
+    const auto found = unlisted_.find(space);
+    return found == unlisted_.end() || found->second == 0;
   }
 
   void refresh() {
-    // Not before everything is known: targets without what is attached would come and go.
-    if (unlisted_ > 0 || changed_.empty()) return;
+    // Not before everything is known: targets without what is attached would come and go. A
+    // namespace that cannot be listed holds up no other.
+    if (changed_.empty() || !listed("")) return;
     std::vector<model::TargetGroup> groups;
     const KubernetesObjects& objects = store_[main_];
-    for (const std::string& key : changed_) {
+    for (auto at = changed_.begin(); at != changed_.end();) {
+      const std::string& key = *at;
+      const std::size_t slash = key.find('/');
+      if (slash != std::string::npos && !listed(key.substr(0, slash))) {
+        ++at;
+        continue;
+      }
       const auto found = objects.find(key);
       groups.push_back(found == objects.end()
                            ? model::TargetGroup{kubernetes_source(options_.role, key), {}, {}}
                            : kubernetes_group(options_, store_, key, found->second));
+      at = changed_.erase(at);
     }
-    changed_.clear();
-    context_.publish(std::move(groups));
+    if (!groups.empty()) context_.publish(std::move(groups));
   }
 
   const KubernetesOptions& options_;
@@ -344,7 +372,10 @@ class KubernetesSource final : public Source {
   KubernetesKind main_{};
   KubernetesStore store_;
   std::set<std::string> changed_;  // keys of the main kind
-  std::size_t unlisted_ = 0;       // lists that have not come yet
+  // What groups look at beside their object, and the way back.
+  std::map<std::string, std::set<KubernetesReference>> references_;
+  std::map<KubernetesReference, std::set<std::string>> referrers_;
+  std::map<std::string, std::size_t> unlisted_;  // lists that have not come yet, by namespace
 };
 
 }  // namespace

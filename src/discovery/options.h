@@ -58,7 +58,8 @@ struct ConsulOptions {
   std::vector<std::string> services;  // empty: all
   std::vector<std::string> tags;      // a service must have all of them
   std::map<std::string, std::string> node_meta;
-  std::string filter;
+  std::string filter;         // of the catalog, in Consul's language
+  std::string health_filter;  // of the health of a service, likewise
   http::ClientOptions client;
   friend bool operator==(const ConsulOptions&, const ConsulOptions&) = default;
 };

@@ -114,3 +114,27 @@ TEST_CASE("consul discovery: only services with all tags are asked for", "[disco
   CHECK(world.client.open[0].request.url.find("/health/service/y?") != std::string::npos);
   CHECK(world.client.open[0].request.url.find("&tag=a") != std::string::npos);
 }
+
+TEST_CASE("consul discovery: a service that leaves the catalog has its question cancelled",
+          "[discovery]") {
+  World world;
+  ConsulOptions options = in_dc1();
+  options.health_filter = "Service.Port == 80";
+  world.manager->apply({{"job", {options}}});
+  world.settle();
+  world.client.finish(catalog("0"), indexed(R"({"web": []})", "7"));
+  world.pass(30s);
+  const std::string url = "http://localhost:8500/v1/health/service/web?" + kCommon +
+                          "&filter=Service.Port%20%3D%3D%2080&index=0";
+  REQUIRE(world.client.open_request(url) != nullptr);
+  const std::stop_token web = world.client.open_request(url)->cancel;
+  const std::stop_token all = world.client.open_request(catalog("7"))->cancel;
+  world.client.finish(catalog("7"), indexed("{}", "8"));
+  world.pass(1s);
+  CHECK(web.stop_requested());
+  CHECK_FALSE(all.stop_requested());
+  world.pass(30s);
+  const std::stop_token again = world.client.open_request(catalog("8"))->cancel;
+  world.manager->apply({});
+  CHECK(again.stop_requested());
+}

@@ -218,3 +218,102 @@ users:
   CHECK_FALSE(read_kubeconfig("current-context: x\n", "/").ok());
   CHECK_FALSE(read_kubeconfig("[", "/").ok());
 }
+
+TEST_CASE("kubernetes discovery: an event touches the groups that look at its object",
+          "[discovery]") {
+  World world;
+  KubernetesOptions options = with(KubernetesRole::kEndpoints);
+  options.attach_node = true;
+  world.manager->apply({{"job", {options}}});
+  world.settle();
+  world.client.finish(list_url("/api/v1/pods"),
+                      FakeClient::response(list(pod("p1", "10.0.0.1") + "," +
+                                                pod("p2", "10.0.0.2"))));
+  world.client.finish(list_url("/api/v1/services"), FakeClient::response(list("")));
+  const std::string node = R"({"metadata": {"name": "n1", "resourceVersion": "7",
+      "labels": {"zone": "z"}}, "status": {"heartbeat": 1}})";
+  world.client.finish(list_url("/api/v1/nodes"), FakeClient::response(list(node)));
+  const auto endpoints = [](const std::string& name, const std::string& address) {
+    return R"({"metadata": {"name": ")" + name + R"(", "namespace": "d"},
+        "subsets": [{"addresses": [)" + address + R"(], "ports": [{"port": 80}]}]})";
+  };
+  // The second is a node itself, without a name of one.
+  world.client.finish(
+      list_url("/api/v1/endpoints"),
+      FakeClient::response(list(
+          endpoints("web", R"({"ip": "10.0.0.1", "targetRef": {"kind": "Pod", "name": "p1"}})") +
+          "," + endpoints("kubelet", R"({"ip": "9.9.9.9",
+                                         "targetRef": {"kind": "Node", "name": "n1"}})"))));
+  world.settle();
+  REQUIRE(world.targets("job").size() == 2);
+  CHECK(world.targets("job")[1].find(R"(__meta_kubernetes_node_label_zone="z")") !=
+        std::string::npos);
+  const int before = world.deliveries;
+  const auto event = [&](const std::string& resource, std::string object) {
+    std::erase(object, '\n');
+    const http::ClientRequest* watch = world.client.open_request(watch_url(resource, "5"));
+    REQUIRE(watch != nullptr);
+    watch->on_body(R"({"type": "MODIFIED", "object": )" + object + "}\n");
+    world.pass(2s);
+  };
+  // A heartbeat, and a pod that nobody refers to: nothing changes for anybody.
+  const std::string received = R"(prometheus_sd_received_updates_total{name="scrape"})";
+  const std::string updates = world.metric(received);
+  event("/api/v1/nodes", R"({"metadata": {"name": "n1", "resourceVersion": "8",
+      "labels": {"zone": "z"}}, "status": {"heartbeat": 2}})");
+  event("/api/v1/pods", pod("p2", "10.0.0.3"));
+  CHECK(world.metric(received) == updates);
+  CHECK(world.deliveries == before);
+  event("/api/v1/nodes", R"({"metadata": {"name": "n1", "labels": {"zone": "y"}}})");
+  CHECK(world.targets("job")[1].find(R"(__meta_kubernetes_node_label_zone="y")") !=
+        std::string::npos);
+  event("/api/v1/pods", pod("p1", "10.0.0.9"));
+  CHECK(world.targets("job")[0].find(R"(__meta_kubernetes_pod_ip="10.0.0.9")") !=
+        std::string::npos);
+}
+
+TEST_CASE("kubernetes discovery: a namespace that cannot be listed holds up no other",
+          "[discovery]") {
+  World world;
+  KubernetesOptions options = with(KubernetesRole::kPod);
+  options.namespaces = {"d", "closed", "d"};
+  world.manager->apply({{"job", {options}}});
+  world.settle();
+  CHECK(world.client.requests.size() == 2);
+  REQUIRE(world.client.finish(list_url("/api/v1/namespaces/closed/pods"),
+                              FakeClient::response("forbidden", 403)));
+  REQUIRE(world.client.finish(list_url("/api/v1/namespaces/d/pods"),
+                              FakeClient::response(list(pod("p1", "10.0.0.1")))));
+  world.settle();
+  CHECK(world.targets("job").size() == 1);
+}
+
+TEST_CASE("kubernetes discovery: a watch that brings more than is read is ended", "[discovery]") {
+  World world;
+  world.manager->apply({{"job", {with(KubernetesRole::kPod)}}});
+  world.settle();
+  world.client.finish(list_url("/api/v1/pods"), FakeClient::response(list("")));
+  world.settle();
+  const http::ClientRequest* watch = world.client.open_request(watch_url("/api/v1/pods", "5"));
+  REQUIRE(watch != nullptr);
+  const std::string piece(std::size_t{1} << 20, ' ');
+  int taken = 0;
+  while (taken < 1000 && watch->on_body(piece)) ++taken;
+  CHECK(taken == 64);
+  world.settle();
+  CHECK(watch->on_body(" "));  // what has been read has made room
+}
+
+TEST_CASE("kubeconfig: credentials by plugin are refused with what to use instead",
+          "[discovery]") {
+  const auto access = read_kubeconfig(R"(
+current-context: b
+contexts: [{name: b, context: {cluster: c, user: u}}]
+clusters: [{name: c, cluster: {server: "https://k:6443"}}]
+users: [{name: u, user: {exec: {command: aws-iam-authenticator}}}]
+)",
+                                      "/etc/k");
+  REQUIRE_FALSE(access.ok());
+  CHECK(access.error().message().find("aws-iam-authenticator") != std::string::npos);
+  CHECK(access.error().message().find("token") != std::string::npos);
+}
