@@ -30,6 +30,9 @@ constexpr milliseconds kRetryMax{5000};
 // Longest that stop() sends what is left.
 constexpr milliseconds kDrainMax{10'000};
 constexpr milliseconds kThreadWaitMax{60'000};
+// How long what waits for an Alertmanager outlives its place in the configuration: a reload may take
+// it away and discovery, asking anew, bring it back.
+constexpr milliseconds kReturnMax{60'000};
 
 // Whether the same request may succeed later.
 bool worth_retrying(int status) { return status / 100 == 5 || status == 429 || status == 408; }
@@ -82,7 +85,7 @@ struct Outbox {
   std::shared_ptr<const AlertmanagerOptions> options;
   NotificationQueue queue;
   bool in_flight = false;
-  bool gone = false;  // by a reload: what is in flight is not put back
+  bool gone = false;  // for good: what is in flight is not put back
   nanoseconds retry_at{};
   milliseconds backoff{0};
   AlertmanagerMetrics metrics;
@@ -161,6 +164,8 @@ class NotifierImpl final : public Notifier {
   // With the mutex held. Outboxes whose URL stays are moved out of `before`.
   void sync(Set& set, std::multimap<std::string, OutboxPtr>& before);
   void leave(const std::multimap<std::string, OutboxPtr>& gone);
+  // Lets go of those that have not come back; answers when the next is due.
+  nanoseconds forget_departed(nanoseconds now);
   bool all_idle() const;
   bool any_waiting() const;
   std::vector<Shipment> take_due(nanoseconds now, nanoseconds& next);
@@ -178,6 +183,11 @@ class NotifierImpl final : public Notifier {
   std::vector<model::RelabelRule> alert_relabel_;
   Labels external_labels_;
   std::vector<Set> sets_;
+  struct Departed {
+    OutboxPtr outbox;
+    nanoseconds until{};
+  };
+  std::multimap<std::string, Departed> departed_;  // by URL; with alerts, but nobody to send them
   std::jthread thread_;
 };
 
@@ -200,6 +210,10 @@ void NotifierImpl::sync(Set& set, std::multimap<std::string, OutboxPtr>& before)
       outbox = std::move(known->second);
       before.erase(known);
       outbox->options = set.options;
+    } else if (const auto back = departed_.find(url); back != departed_.end()) {
+      outbox = std::move(back->second.outbox);
+      departed_.erase(back);
+      outbox->options = set.options;
     } else {
       outbox = std::make_shared<Outbox>(url, set.options, options_.queue_capacity, deps_.metrics);
     }
@@ -207,10 +221,36 @@ void NotifierImpl::sync(Set& set, std::multimap<std::string, OutboxPtr>& before)
 }
 
 void NotifierImpl::leave(const std::multimap<std::string, OutboxPtr>& gone) {
-  for (const auto& [url, outbox] : gone) outbox->gone = true;
+  const nanoseconds until = deps_.clock.monotonic() + kReturnMax;
+  for (const auto& [url, outbox] : gone) {
+    if (outbox->idle()) continue;
+    departed_.emplace(url, Departed{outbox, until});
+  }
   std::size_t count = 0;
   for (const Set& set : sets_) count += set.outboxes.size();
   discovered_.set(static_cast<double>(count));
+}
+
+nanoseconds NotifierImpl::forget_departed(nanoseconds now) {
+  nanoseconds next = nanoseconds::max();
+  for (auto at = departed_.begin(); at != departed_.end();) {
+    Departed& departed = at->second;
+    if (departed.until > now && !state_->draining) {
+      next = std::min(next, departed.until);
+      ++at;
+      continue;
+    }
+    Outbox& outbox = *departed.outbox;
+    outbox.gone = true;
+    if (!outbox.queue.empty()) {
+      deps_.log.warn("Alertmanager is no longer configured, dropping alerts",
+                     {{"component", "notifier"},
+                      {"alertmanager", outbox.url},
+                      {"count", outbox.queue.size()}});
+    }
+    at = departed_.erase(at);
+  }
+  return next;
 }
 
 void NotifierImpl::apply(AlertingOptions options, Labels external_labels) {
@@ -221,13 +261,17 @@ void NotifierImpl::apply(AlertingOptions options, Labels external_labels) {
   sets_.clear();
   std::multimap<std::string, OutboxPtr> before;
   for (const Set& set : old) before.insert(set.outboxes.begin(), set.outboxes.end());
-  for (AlertmanagerOptions& entry : options.alertmanagers) {
+  for (std::size_t i = 0; i < options.alertmanagers.size(); ++i) {
     Set& set = sets_.emplace_back();
-    set.options = std::make_shared<const AlertmanagerOptions>(std::move(entry));
-    // An entry that is unchanged keeps what discovery found for it.
-    for (Set& candidate : old) {
-      if (*candidate.options == *set.options) set.discovered = candidate.discovered;
+    set.options =
+        std::make_shared<const AlertmanagerOptions>(std::move(options.alertmanagers[i]));
+    // An entry that is unchanged keeps what discovery found for it, and one that has changed what
+    // was found for its place, until discovery says otherwise: nothing is sent to nobody meanwhile.
+    const Set* from = i < old.size() ? &old[i] : nullptr;
+    for (const Set& candidate : old) {
+      if (*candidate.options == *set.options) from = &candidate;
     }
+    if (from != nullptr) set.discovered = from->discovered;
     sync(set, before);
   }
   leave(before);
@@ -320,6 +364,7 @@ nanoseconds NotifierImpl::ship_due() {
   {
     const std::lock_guard lock(state_->mutex);
     due = take_due(now, next);
+    next = std::min(next, forget_departed(now));
   }
   for (Shipment& shipment : due) ship(std::move(shipment));
   return next;
@@ -422,6 +467,7 @@ void NotifierImpl::stop() {
   const std::lock_guard lock(state_->mutex);
   state_->stopped = true;
   sets_.clear();
+  departed_.clear();
 }
 
 std::vector<std::string> NotifierImpl::active() const {

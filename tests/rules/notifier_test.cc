@@ -230,6 +230,9 @@ TEST_CASE("notifier: a reload keeps the queue of an Alertmanager that stays", "[
   REQUIRE(rig.client.requests.size() == 1);
   CHECK(rig.client.requests[0].url == "http://stays:1/api/v2/alerts");
   CHECK(rig.client.requests[0].timeout == std::chrono::seconds(3));
+  // What waits for the other is kept for a while, should that come back.
+  rig.world.clock.advance(std::chrono::minutes(2));
+  rig.notifier->run_due();
   CHECK_FALSE(rig.shows("prometheus_notifications_queue_length{alertmanager=\"http://goes:1"));
 }
 
@@ -242,6 +245,50 @@ TEST_CASE("notifier: discovered Alertmanagers join and leave", "[rules]") {
   REQUIRE(rig.notifier->update_targets(0, std::vector{model::TargetGroup{"sd", {}, {}}}).ok());
   CHECK(rig.notifier->active() == std::vector<std::string>{"http://static:1/api/v2/alerts"});
   CHECK_FALSE(rig.notifier->update_targets(1, {}).ok());
+}
+
+TEST_CASE("notifier: alerts outlive a reload that changes an entry with discovered ones",
+          "[rules]") {
+  Rig rig;
+  const std::vector<model::TargetGroup> found{{"0", {Labels{{"__address__", "a:1"}}}, {}}};
+  rig.apply({AlertmanagerOptions()});
+  REQUIRE(rig.notifier->update_targets(0, found).ok());
+  rig.client.status = 503;
+  rig.notifier->send({notification("A")});
+  rig.notifier->run_due();
+  REQUIRE(rig.client.requests.size() == 1);
+
+  AlertmanagerOptions changed;
+  changed.timeout = std::chrono::seconds(3);
+  rig.apply({changed});
+  CHECK(rig.notifier->active() == std::vector<std::string>{"http://a:1/api/v2/alerts"});
+  // Discovery takes back what it had found and finds it anew a moment later.
+  REQUIRE(rig.notifier->update_targets(0, std::vector<model::TargetGroup>{{"0", {}, {}}}).ok());
+  CHECK(rig.notifier->active().empty());
+  rig.world.clock.advance(std::chrono::seconds(5));
+  rig.notifier->run_due();
+  CHECK(rig.client.requests.size() == 1);
+  REQUIRE(rig.notifier->update_targets(0, found).ok());
+  rig.client.status = 200;
+  rig.notifier->run_due();
+  REQUIRE(rig.client.requests.size() == 2);
+  CHECK(rig.client.requests[1].body.find("\"A\"") != std::string::npos);
+  CHECK(rig.client.requests[1].timeout == std::chrono::seconds(3));
+}
+
+TEST_CASE("notifier: alerts for one that does not come back are dropped", "[rules]") {
+  Rig rig;
+  rig.apply({at("a:1")});
+  rig.client.status = 503;
+  rig.notifier->send({notification("A")});
+  rig.notifier->run_due();
+  rig.apply({});
+  rig.world.clock.advance(std::chrono::minutes(2));
+  rig.notifier->run_due();
+  rig.client.status = 200;
+  rig.apply({at("a:1")});
+  rig.notifier->run_due();
+  CHECK(rig.client.requests.size() == 1);
 }
 
 TEST_CASE("notifier: stopping sends what waits, or says what it drops", "[rules]") {
