@@ -30,6 +30,17 @@ struct Turn {
   std::function<bool()> canceled;
 };
 
+promql::QueryOrigin origin_of(const Call& call) {
+  const http::Request& request = call.request();
+  std::string client = request.remote_address.substr(0, request.remote_address.rfind(':'));
+  if (client.starts_with('[')) client = client.substr(1, client.size() - 2);
+  promql::QueryOrigin origin;
+  origin.client_ip = std::move(client);
+  origin.method = request.method;
+  origin.path = request.path;
+  return origin;
+}
+
 Result<promql::QueryParams> query_params(const Call& call, const Turn& turn) {
   promql::QueryParams params;
   params.queued = turn.queued;
@@ -69,7 +80,9 @@ StatsDetail stats_detail(const Call& call) {
 Result<QueryResult> run_instant(const Call& call, const Turn& turn) {
   VARVE_TRY_ASSIGN(const Moment time,
                    call.time_parameter("time", Moment::of(call.services.clock->now_ms())));
-  VARVE_TRY_ASSIGN(const promql::QueryParams params, query_params(call, turn));
+  VARVE_TRY_ASSIGN(promql::QueryParams params, query_params(call, turn));
+  const promql::QueryOrigin origin = origin_of(call);
+  params.origin = &origin;
   auto result =
       call.services.engine->instant(*call.storage, call.parameter("query"), time.query_ms(), params);
   if (!result.ok() && result.error().code() == ErrorCode::kInvalidArgument) {
@@ -109,6 +122,8 @@ Result<QueryResult> run_range(const Call& call, const Turn& turn) {
   if (!wants_fresh(call) && stats_detail(call) == StatsDetail::kNone) {
     params.cache = call.services.range_cache;
   }
+  const promql::QueryOrigin origin = origin_of(call);
+  params.origin = &origin;
   auto result = call.services.engine->range(*call.storage, call.parameter("query"),
                                             start.query_ms(), end.query_ms(), step, params);
   if (!result.ok() && result.error().code() == ErrorCode::kInvalidArgument) {

@@ -214,8 +214,10 @@ Engine::~Engine() = default;
 Result<QueryResult> Engine::instant(const storage::Queryable& storage,
                                     std::string_view expression, Timestamp time_ms,
                                     const QueryParams& params) const {
-  return run({options_, default_subquery_step_ms_.load(), clock_, pool_, memory_}, storage, expression,
-             {{time_ms, 1, 1}, time_ms, false}, params);
+  const std::chrono::nanoseconds began = clock_.monotonic();
+  return logged(run({options_, default_subquery_step_ms_.load(), clock_, pool_, memory_}, storage,
+                    expression, {{time_ms, 1, 1}, time_ms, false}, params),
+                {expression, time_ms, time_ms, 0, params.origin}, began, params);
 }
 
 Result<QueryResult> Engine::range(const storage::Queryable& storage, std::string_view expression,
@@ -227,7 +229,28 @@ Result<QueryResult> Engine::range(const storage::Queryable& storage, std::string
     const auto span = static_cast<std::uint64_t>(end_ms) - static_cast<std::uint64_t>(start_ms);
     grid.count = static_cast<std::size_t>(span / static_cast<std::uint64_t>(step_ms)) + 1;
   }
-  return run({options_, default_subquery_step_ms_.load(), clock_, pool_, memory_}, storage, expression, {grid, end_ms, true}, params);
+  const std::chrono::nanoseconds began = clock_.monotonic();
+  return logged(
+      run({options_, default_subquery_step_ms_.load(), clock_, pool_, memory_}, storage, expression,
+          {grid, end_ms, true}, params),
+      {expression, start_ms, end_ms, step_ms, params.origin}, began, params);
+}
+
+Result<QueryResult> Engine::logged(Result<QueryResult> result, FinishedQuery query,
+                                   std::chrono::nanoseconds began,
+                                   const QueryParams& params) const {
+  const std::shared_ptr<const QueryLog> log = log_.load();
+  if (log == nullptr) return result;
+  // What does not parse never was a query.
+  if (!result.ok() && result.error().code() == ErrorCode::kInvalidArgument) return result;
+  if (result.ok()) {
+    query.stats = &result->stats;
+  } else {
+    query.error = &result.error();
+  }
+  query.total_s = seconds_since(began, clock_) + std::chrono::duration<double>(params.queued).count();
+  (*log)(query);
+  return result;
 }
 
 }  // namespace varve::promql

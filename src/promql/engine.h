@@ -39,6 +39,25 @@ struct EngineOptions {
 
 class RangeCache;
 
+// Who asked: a request, or a group of rules.
+struct QueryOrigin {
+  std::string client_ip, method, path;
+  std::string rule_file, rule_group;
+};
+
+// A query that has been evaluated, or failed to be, as a log of queries is told of it.
+struct FinishedQuery {
+  std::string_view expression;
+  Timestamp start_ms = 0, end_ms = 0;
+  std::int64_t step_ms = 0;           // 0: an instant query
+  const QueryOrigin* origin;          // null: nobody knows
+  const Error* error = nullptr;       // null: it succeeded
+  const QueryStats* stats = nullptr;  // null with an error
+  double total_s = 0;                 // with the time it has waited
+};
+// Called on the query's thread.
+using QueryLog = std::function<void(const FinishedQuery&)>;
+
 struct QueryParams {
   std::chrono::milliseconds lookback_delta{0};  // 0: the engine's
   // 0: the engine's; a longer one is cut to it. Below 0 it is over before anything is evaluated.
@@ -50,6 +69,7 @@ struct QueryParams {
   // Where range queries look for steps that are known already, and leave what they compute. Must be
   // the cache of the storage the query reads. Null: everything is computed.
   RangeCache* cache = nullptr;
+  const QueryOrigin* origin = nullptr;  // for the log of queries; null: not known
 };
 
 // Thread-safe. Evaluates on the calling thread and on `pool`.
@@ -77,12 +97,19 @@ class Engine {
     default_subquery_step_ms_.store(step.count());
   }
 
+  // Who is told of every query that could be parsed; null: nobody. Takes the place of the one before.
+  void set_query_log(std::shared_ptr<const QueryLog> log) { log_.store(std::move(log)); }
+
  private:
+  Result<QueryResult> logged(Result<QueryResult> result, FinishedQuery query,
+                             std::chrono::nanoseconds began, const QueryParams& params) const;
+
   EngineOptions options_;
   std::atomic<std::int64_t> default_subquery_step_ms_;
   const base::Clock& clock_;
   base::ThreadPool* pool_;
   base::MemoryAccount* memory_;
+  std::atomic<std::shared_ptr<const QueryLog>> log_;
 };
 
 }  // namespace varve::promql

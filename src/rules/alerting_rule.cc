@@ -72,7 +72,8 @@ Result<std::unordered_map<Labels, Alert>> AlertingRule::current_alerts(
     const Vector& found, const Iteration& iteration) const {
   const templates::Environment environment{[&](const std::string& expression) {
                                              return query_vector(environment_, expression,
-                                                                 iteration.time_ms);
+                                                                 iteration.time_ms,
+                                                                 iteration.origin);
                                            },
                                            iteration.time_ms,
                                            environment_.external_url,
@@ -123,7 +124,8 @@ bool AlertingRule::fade(Alert& alert, Timestamp time_ms) const {
 Result<std::vector<RuleSample>> AlertingRule::evaluate(const Iteration& iteration,
                                                        std::int64_t limit) {
   VARVE_TRY_ASSIGN(const Vector found,
-                   query_vector(environment_, expression_text_, iteration.query_time_ms));
+                   query_vector(environment_, expression_text_, iteration.query_time_ms,
+                                iteration.origin));
   VARVE_TRY_ASSIGN(auto current, current_alerts(found, iteration));
   const Timestamp now = iteration.time_ms;
 

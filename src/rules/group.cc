@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/thread_pool.h"
 #include "base/try.h"
+#include "promql/engine.h"
 #include "rules/evaluation_order.h"
 #include "rules/metrics.h"
 #include "rules/rule.h"
@@ -31,7 +32,11 @@ bool only_old_news(const storage::WriteOutcome& outcome) {
 
 Group::Group(RuleGroupOptions options, const Environment& environment,
              std::shared_ptr<GroupMetrics> metrics)
-    : options_(std::move(options)), environment_(environment), metrics_(std::move(metrics)) {}
+    : options_(std::move(options)),
+      environment_(environment),
+      origin_(std::make_unique<const promql::QueryOrigin>(
+          promql::QueryOrigin{{}, {}, {}, options_.file, options_.name})),
+      metrics_(std::move(metrics)) {}
 Group::~Group() = default;
 
 Result<std::unique_ptr<Group>> Group::create(RuleGroupOptions options,
@@ -54,7 +59,7 @@ Result<std::unique_ptr<Group>> Group::create(RuleGroupOptions options,
 
 Iteration Group::iteration(Timestamp time_ms, const SharedSettings& shared) const {
   const auto offset = options_.query_offset.value_or(shared.query_offset);
-  return {time_ms, time_ms - offset.count(), shared};
+  return {time_ms, time_ms - offset.count(), shared, origin_.get()};
 }
 
 void Group::evaluate(Timestamp time_ms, const SharedSettings& shared) {
@@ -148,18 +153,11 @@ Status Group::write(Rule& rule, const Iteration& now, std::vector<RuleSample> sa
     }
   }
   if (!batch.series.empty()) {
-    VARVE_TRY_ASSIGN(const storage::WriteOutcome outcome, environment_.sink.append(batch));
+    VARVE_TRY_ASSIGN(const storage::WriteOutcome outcome,
+                     environment_.sink.append(batch));
     if (!outcome.all_accepted()) {
       rule.finished(RuleHealth::kBad, outcome.first_error);
-      environment_.log.warn("Rule evaluation result discarded",
-                            {{"file", options_.file},
-                             {"group", options_.name},
-                             {"name", rule.options().name},
-                             {"out_of_order", outcome.out_of_order},
-                             {"too_old", outcome.too_old},
-                             {"duplicate", outcome.duplicate},
-                             {"other", outcome.invalid_series + outcome.too_far_ahead},
-                             {"err", outcome.first_error}});
+      log_refusals(rule, outcome);
     }
   }
   std::unordered_set<Labels> written;
@@ -172,6 +170,32 @@ Status Group::write(Rule& rule, const Iteration& now, std::vector<RuleSample> sa
   write_stale_markers(vanished, now.query_time_ms);
   rule.written = std::move(written);
   return {};
+}
+
+// In Prometheus's words: what is out of order, too old or a duplicate is counted in one line each.
+void Group::log_refusals(const Rule& rule, const storage::WriteOutcome& outcome) const {
+  const auto warn = [&](std::uint64_t dropped, std::string_view message) {
+    if (dropped == 0) return;
+    environment_.log.warn(message, {{"file", options_.file},
+                                    {"group", options_.name},
+                                    {"name", rule.options().name},
+                                    {"num_dropped", dropped}});
+  };
+  const std::uint64_t other = outcome.invalid_series + outcome.too_far_ahead;
+  const std::initializer_list<base::LogField> fields{{"file", options_.file},
+                                                     {"group", options_.name},
+                                                     {"name", rule.options().name},
+                                                     {"err", outcome.first_error}};
+  constexpr std::string_view kDiscarded = "Rule evaluation result discarded";
+  if (other > 0) {
+    environment_.log.warn(kDiscarded, fields);
+  } else {
+    environment_.log.debug(kDiscarded, fields);
+  }
+  warn(outcome.out_of_order, "Error on ingesting out-of-order result from rule evaluation");
+  warn(outcome.too_old, "Error on ingesting too old result from rule evaluation");
+  warn(outcome.duplicate,
+       "Error on ingesting results from rule evaluation with different value but same timestamp");
 }
 
 // A marker that comes after a newer sample of its series is refused, which is right: another rule

@@ -25,10 +25,12 @@ class ThreadPool;
 }  // namespace varve::base
 namespace varve::promql {
 class Engine;
-}
+struct QueryOrigin;
+}  // namespace varve::promql
 namespace varve::storage {
 class Appendable;
 class Queryable;
+struct WriteOutcome;
 }  // namespace varve::storage
 
 namespace varve::rules {
@@ -109,10 +111,12 @@ class Group {
   std::size_t evaluate_rule(Rule& rule, const Iteration& iteration);
   Status write(Rule& rule, const Iteration& iteration, std::vector<RuleSample> samples);
   void write_stale_markers(const std::vector<const Labels*>& series, Timestamp time_ms);
+  void log_refusals(const Rule& rule, const storage::WriteOutcome& outcome) const;
   void restore_rule(AlertingRule& rule, Timestamp now_ms);
 
   const RuleGroupOptions options_;
   const Environment& environment_;
+  const std::unique_ptr<const promql::QueryOrigin> origin_;  // what the log of queries is told
   const std::shared_ptr<GroupMetrics> metrics_;
   std::vector<std::unique_ptr<Rule>> rules_;
   // Batches of rules that may run side by side, as indices.

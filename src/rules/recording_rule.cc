@@ -9,7 +9,8 @@ namespace varve::rules {
 Result<std::vector<RuleSample>> RecordingRule::evaluate(const Iteration& iteration,
                                                         std::int64_t limit) {
   VARVE_TRY_ASSIGN(Vector found,
-                   query_vector(environment_, expression_text_, iteration.query_time_ms));
+                   query_vector(environment_, expression_text_, iteration.query_time_ms,
+                                iteration.origin));
   std::vector<RuleSample> out;
   out.reserve(found.size());
   std::unordered_set<std::string_view> seen;  // views of the label bytes in `out`

@@ -22,8 +22,9 @@ std::string identity_of(const RuleOptions& options) {
 }  // namespace
 
 Result<Vector> query_vector(const Environment& environment, std::string_view expression,
-                            Timestamp time_ms) {
+                            Timestamp time_ms, const promql::QueryOrigin* origin) {
   promql::QueryParams params;
+  params.origin = origin;
   params.canceled = environment.canceled;
   VARVE_TRY_ASSIGN(QueryResult result,
                    environment.engine.instant(environment.source, expression, time_ms, params));

@@ -36,11 +36,12 @@ struct Iteration {
   Timestamp time_ms = 0;        // of the iteration
   Timestamp query_time_ms = 0;  // that less the query offset: when is looked at, and written
   const SharedSettings& shared;
+  const promql::QueryOrigin* origin = nullptr;  // the group, for the log of queries
 };
 
 // An instant query for a rule; a scalar becomes a vector of one without labels.
 Result<Vector> query_vector(const Environment& environment, std::string_view expression,
-                            Timestamp time_ms);
+                            Timestamp time_ms, const promql::QueryOrigin* origin = nullptr);
 
 // evaluate() and the series of the last evaluation belong to the group's evaluating thread; status
 // may be read by any thread.

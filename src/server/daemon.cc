@@ -39,6 +39,7 @@
 #include "server/build_info.h"
 #include "server/machine_memory.h"
 #include "server/process_metrics.h"
+#include "server/query_log.h"
 #include "storage/db.h"
 #include "web/assets.h"
 
@@ -47,6 +48,9 @@ namespace {
 
 // Queries together may hold this part of the machine's memory if --query.memory-max does not say.
 constexpr std::uint64_t kQueryMemoryShare = 4;
+// Scrapes under way may hold this part of it, a GiB at most and so much at least.
+constexpr std::uint64_t kScrapeMemoryShare = 8;
+constexpr std::size_t kScrapeMemoryMin = std::size_t{64} << 20;
 // How long requests under way may still take after SIGTERM.
 constexpr std::chrono::seconds kStopGrace{10};
 // Bodies of scrapes are parsed beside ingest and queries; more threads than cores gain nothing.
@@ -128,9 +132,13 @@ class ConfigHolder {
     ok_ = false;
     successful_.set(0);
   }
-  std::vector<std::string> rule_files() const {
+  // The patterns of files that are read with the configuration.
+  std::vector<std::string> further_files() const {
     const std::lock_guard lock(mutex_);
-    return config_.rule_files;
+    std::vector<std::string> patterns = config_.rule_files;
+    patterns.insert(patterns.end(), config_.scrape_config_files.begin(),
+                    config_.scrape_config_files.end());
+    return patterns;
   }
   std::string yaml() const {
     const std::lock_guard lock(mutex_);
@@ -313,6 +321,11 @@ class Daemon {
     scrape_options.own_port = std::to_string(server_->ports().front());
     scrape_options.extra_scrape_metrics = flags_.extra_scrape_metrics;
     scrape_options.start_zeros = flags_.scrape_start_zeros;
+    scrape_options.bodies_total_max_bytes = std::clamp<std::size_t>(
+        machine_memory_bytes(files_) / kScrapeMemoryShare, kScrapeMemoryMin,
+        scrape_options.bodies_total_max_bytes);
+    scrape_options.body_default_max_bytes = std::min(
+        scrape_options.body_default_max_bytes, scrape_options.bodies_total_max_bytes / 2);
     {
       // The server runs: a reload may come at any time.
       const std::lock_guard lock(reload_mutex_);
@@ -347,7 +360,7 @@ class Daemon {
         *discovery_client_, *discovery_pool_, files_, clock_, log_, metrics_,
         config::parse_target_groups, discovery::system_resolver()};
     scrape_discovery_ = discovery::Manager::create(
-        {.name = "scrape"}, dependencies,
+        {.name = "scrape", .deliver_interval = flags_.discovery_reload_interval}, dependencies,
         [this](const std::string& job, std::span<const model::TargetGroup> groups) {
           warn(scrape_->update_targets(job, groups));
         });
@@ -446,6 +459,7 @@ class Daemon {
     VARVE_TRY(rules_->apply(std::move(loaded.rules), {config.global.external_labels,
                                                       config.global.rule_query_offset}));
     for (const std::string& warning : config.warnings) log_.warn(warning);
+    open_log_of_queries(config.global.query_log_file);
     notifier_->apply(config.alerting_options, config.global.external_labels);
     scrape_->apply(config.scrape_configs);
     apply_discovery(config);
@@ -457,6 +471,22 @@ class Daemon {
     config_holder_.loaded(std::move(config));
     log_.info("Completed loading of configuration file", {{"filename", flags_.config_file}});
     return {};
+  }
+
+  // Anew with every load, so that a file that was moved away is let go.
+  void open_log_of_queries(const std::string& path) {
+    std::shared_ptr<const promql::QueryLog> log;
+    if (!path.empty()) {
+      auto opened = open_query_log(files_, path, clock_, query_log_failures_);
+      if (opened.ok()) {
+        log = *std::move(opened);
+      } else {
+        log_.error("Unable to open the query log",
+                   {{"file", path}, {"err", opened.error().message()}});
+      }
+    }
+    query_log_enabled_.set(log == nullptr ? 0 : 1);
+    engine_->set_query_log(std::move(log));
   }
 
   // All or nothing: a configuration that does not load leaves the old one running.
@@ -507,8 +537,9 @@ class Daemon {
       if (content.ok()) all += fmt::format("{}\n{}\n{}\n", path, content->size(), *content);
     };
     add(flags_.config_file);
-    if (const auto rules = config::rule_file_paths(files_, config_holder_.rule_files()); rules.ok()) {
-      for (const std::string& path : *rules) add(path);
+    if (const auto further = config::rule_file_paths(files_, config_holder_.further_files());
+        further.ok()) {
+      for (const std::string& path : *further) add(path);
     }
     return all;
   }
@@ -555,6 +586,10 @@ class Daemon {
   base::Logger& log_;
   fs::RealFs files_;
   base::MetricsRegistry metrics_;
+  base::Gauge& query_log_enabled_ =
+      metrics_.gauge("prometheus_engine_query_log_enabled", "State of the query log.");
+  base::Counter& query_log_failures_ = metrics_.counter(
+      "prometheus_engine_query_log_failures_total", "The number of query log failures.");
   base::MemoryAccount query_memory_{"query"};
   ConfigHolder config_holder_;
   const sigset_t signals_;

@@ -110,7 +110,8 @@ constexpr FlagSpec kFlags[] = {
     {"alertmanager.timeout", kDuration, "10s", kIgnored, ""},
     {"scrape.adjust-timestamps", kBool, "true", kIgnored, ""},
     {"scrape.timestamp-tolerance", kDuration, "2ms", kIgnored, ""},
-    {"scrape.discovery-reload-interval", kDuration, "5s", kIgnored, ""},
+    {"scrape.discovery-reload-interval", kDuration, "1s", kUsed,
+     "Least time between two updates of a job's targets by discovery."},
     {"scrape.name-escaping-scheme", kText, "values", kIgnored, ""},
     {"query.lookback-delta", kDuration, "5m", kUsed, "How far back an instant value is looked for."},
     {"query.timeout", kDuration, "2m", kUsed, "Longest time a query may take."},
@@ -431,6 +432,8 @@ Result<Flags> parse_flags(const std::vector<std::string>& arguments) {
                    reader.count("alertmanager.notification-queue-capacity"));
   VARVE_TRY_ASSIGN(flags.notification_batch_max,
                    reader.count("alertmanager.notification-batch-size"));
+  VARVE_TRY_ASSIGN(flags.discovery_reload_interval,
+                   reader.duration("scrape.discovery-reload-interval"));
   flags.drain_notifications = reader.on("alertmanager.drain-notification-queue-on-shutdown");
   constexpr std::array<std::string_view, 4> kLevels{"debug", "info", "warn", "error"};
   VARVE_TRY_ASSIGN(const std::size_t level, reader.choice("log.level", kLevels));

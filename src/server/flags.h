@@ -46,6 +46,7 @@ struct Flags {
   std::uint64_t query_memory_max_bytes = 0;  // 0: a share of what the machine has
   std::uint64_t query_cache_max_bytes = std::uint64_t{64} << 20;
   promql::Features features;
+  std::chrono::milliseconds discovery_reload_interval{};
   bool extra_scrape_metrics = false;
   bool scrape_start_zeros = false;
 

@@ -145,4 +145,40 @@ TEST_CASE("recording: an expression that does not parse names file, group and ru
   CHECK(made.error().message().find("rules.yml: group \"g\", rule \"out\": 1:5: parse error") == 0);
 }
 
+TEST_CASE("recording: results that come late are dropped in Prometheus's words", "[rules]") {
+  World world;
+  world.set(kA, 10'000, 1);
+  world.set(kB, 10'000, 2);
+  const auto group = world.group({record("out", "in")});
+  group->evaluate(20'000, world.shared);
+  world.lines.clear();
+  group->evaluate(15'000, world.shared);
+  CHECK(world.written({{"__name__", "out"}, {"job", "a"}, {"zone", "z"}}) == "20:1");
+  std::string said;
+  for (const std::string& line : world.lines) said += line;
+  CHECK(said.find("level=WARN") != std::string::npos);
+  CHECK(said.find("msg=\"Error on ingesting out-of-order result from rule evaluation\"") !=
+        std::string::npos);
+  CHECK(said.find("num_dropped=2") != std::string::npos);
+  CHECK(said.find("level=DEBUG") != std::string::npos);
+  const GroupStatus status = group->status();
+  CHECK(status.rules[0].health == RuleHealth::kBad);
+  CHECK(status.rules[0].last_error == "out of order sample");
+}
+
+TEST_CASE("recording: the log of queries hears of a rule's query", "[rules]") {
+  World world;
+  world.set(kA, 10'000, 1);
+  std::vector<std::string> heard;
+  world.engine.set_query_log(std::make_shared<const promql::QueryLog>(
+      [&](const promql::FinishedQuery& query) {
+        REQUIRE(query.origin != nullptr);
+        heard.push_back(std::string(query.expression) + "|" + query.origin->rule_file + "|" +
+                        query.origin->rule_group + "|" + std::to_string(query.start_ms));
+      }));
+  const auto group = world.group({record("out", "in * 2")});
+  group->evaluate(10'000, world.shared);
+  CHECK(heard == std::vector<std::string>{"in * 2|rules.yml|g|10000"});
+}
+
 }  // namespace varve::rules

@@ -62,7 +62,15 @@ class Site {
   }
 
   void configure(const std::string& yaml) {
-    std::ofstream(folder_ / "varve.yml") << yaml;
+    write("varve.yml", yaml);
+  }
+  void write(const std::string& name, const std::string& text) {
+    std::ofstream(folder_ / name) << text;
+  }
+  std::string read(const std::string& name) const {
+    std::ostringstream text;
+    text << std::ifstream(folder_ / name).rdbuf();
+    return text.str();
   }
 
   void start(std::vector<std::string> extra = {}) {
@@ -90,9 +98,7 @@ class Site {
   }
   pid_t pid() const { return pid_; }
   std::string log() const {
-    std::ostringstream text;
-    text << std::ifstream(folder_ / "log").rdbuf();
-    return text.str();
+    return read("log");
   }
 
   http::ClientResponse fetch(http::ClientRequest request) {
@@ -232,6 +238,41 @@ TEST_CASE("daemon: a bad new configuration leaves the old one running", "[server
   }
   CHECK_THAT(site.get("/metrics").body,
              Catch::Contains("prometheus_config_last_reload_successful 1\n"));
+  CHECK(site.kill(SIGTERM) == 0);
+}
+
+TEST_CASE("daemon: files of further jobs are looked at for changes too", "[server]") {
+  Site site;
+  site.configure("scrape_config_files: [more.yml]\n");
+  site.write("more.yml", "scrape_configs: [{job_name: one}]\n");
+  site.start({"--config.auto-reload", "--config.auto-reload-interval=100ms"});
+  const auto pools = [&] {
+    return json::parse(site.get("/api/v1/scrape_pools").body)["data"]["scrapePools"].dump();
+  };
+  CHECK(pools() == R"(["one"])");
+  site.write("more.yml", "scrape_configs: [{job_name: two}]\n");
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  while (pools() != R"(["two"])" && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  CHECK(pools() == R"(["two"])");
+  CHECK(site.kill(SIGTERM) == 0);
+}
+
+TEST_CASE("daemon: queries are logged where the configuration says, until it says otherwise",
+          "[server]") {
+  Site site;
+  site.configure("global: {query_log_file: queries.log}\n");
+  site.start({"--web.enable-lifecycle"});
+  site.get("/api/v1/query?query=vector(1)");
+  const json line = json::parse(site.read("queries.log"));
+  CHECK(line["params"]["query"] == "vector(1)");
+  CHECK(line["httpRequest"] ==
+        json({{"clientIP", "127.0.0.1"}, {"method", "GET"}, {"path", "/api/v1/query"}}));
+  site.configure("");
+  CHECK(site.post("/-/reload").status == 200);
+  site.get("/api/v1/query?query=vector(2)");
+  CHECK(site.read("queries.log").find("vector(2)") == std::string::npos);
   CHECK(site.kill(SIGTERM) == 0);
 }
 
