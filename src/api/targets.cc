@@ -4,6 +4,7 @@
 #include <re2/re2.h>
 
 #include <map>
+#include <nlohmann/json.hpp>
 
 #include "api/call.h"
 #include "api/json.h"
@@ -11,6 +12,7 @@
 #include "model/duration.h"
 #include "model/matcher.h"
 #include "model/number.h"
+#include "model/relabel.h"
 #include "promql/parser.h"
 #include "scrape/manager.h"
 
@@ -48,9 +50,10 @@ void append_target(std::string& json, const scrape::TargetStatus& target) {
 }
 
 void targets(const CallPtr& call) {
-  const std::string state(call->parameter("state"));
+  std::string state(call->parameter("state"));
+  for (char& c : state) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
   const std::string_view pool = call->parameter("scrapePool");
-  const bool any = state.empty() || (state != "active" && state != "dropped");
+  const bool any = state.empty() || state == "any";
   const scrape::Manager* manager = call->scrape;
   std::string json = "{\"activeTargets\":[";
   if (manager != nullptr && (any || state == "active")) {
@@ -134,8 +137,72 @@ void targets_metadata(const CallPtr& call) {
   call->succeed(std::move(json));
 }
 
+// As Prometheus marshals a rule: what is empty is left out, but for the regex.
+void append_rule(std::string& json, const model::RelabelOptions& rule) {
+  json += '{';
+  if (!rule.source_labels.empty()) {
+    json += "\"source_labels\":";
+    append_json_strings(json, rule.source_labels);
+    json += ',';
+  }
+  if (!rule.separator.empty()) append_member(json, "separator", rule.separator);
+  append_member(json, "regex", rule.regex);
+  if (rule.modulus != 0) json += fmt::format("\"modulus\":{},", rule.modulus);
+  if (!rule.target_label.empty()) append_member(json, "target_label", rule.target_label);
+  if (!rule.replacement.empty()) append_member(json, "replacement", rule.replacement);
+  json += "\"action\":";
+  append_json_string(json, to_string(rule.action));
+  json += '}';
+}
+
+Result<Labels> read_labels(std::string_view text) {
+  const auto wrong = [](std::string_view why) {
+    return Error(ErrorCode::kInvalidArgument, fmt::format("error parsing labels: {}", why));
+  };
+  const nlohmann::json parsed = nlohmann::json::parse(text, nullptr, false);
+  if (parsed.is_discarded()) return wrong("not JSON");
+  if (!parsed.is_object()) return wrong("not an object");
+  LabelsBuilder builder;
+  for (const auto& [name, value] : parsed.items()) {
+    if (!value.is_string()) return wrong(fmt::format("the value of {} is not a string", name));
+    builder.set(name, value.get_ref<const std::string&>());
+  }
+  return builder.build();
+}
+
+// What each rule of a pool makes of a discovered target, one after the other.
+void relabel_steps(const CallPtr& call) {
+  const auto invalid = [&](std::string message) {
+    call->fail(Error(ErrorCode::kInvalidArgument, std::move(message)));
+  };
+  const std::string_view pool = call->parameter("scrapePool");
+  if (pool.empty()) return invalid("no scrapePool parameter provided");
+  const std::string_view text = call->parameter("labels");
+  if (text.empty()) return invalid("no labels parameter provided");
+  const auto labels = read_labels(text);
+  if (!labels.ok()) return call->fail(labels.error());
+  if (call->scrape == nullptr) return invalid("nothing is scraped yet");
+  const auto rules = call->scrape->relabel_rules(pool);
+  if (!rules.ok()) {
+    return invalid("error retrieving scrape config: " + rules.error().message());
+  }
+  LabelsBuilder builder(*labels);
+  bool kept = true;
+  std::string json = "{\"steps\":[";
+  for (const model::RelabelRule& rule : *rules) {
+    kept = kept && rule.apply(builder);
+    json += json.back() == '[' ? "{\"rule\":" : ",{\"rule\":";
+    append_rule(json, rule.options());
+    json += ",\"output\":";
+    append_json_labels(json, kept ? builder.build() : Labels());
+    json += kept ? ",\"keep\":true}" : ",\"keep\":false}";
+  }
+  call->succeed(json + "]}");
+}
+
 constexpr Route kRoutes[] = {
     {"GET", "/api/v1/targets", Kind::kWorker, targets},
+    {"GET", "/api/v1/targets/relabel_steps", Kind::kWorker, relabel_steps},
     {"GET", "/api/v1/targets/metadata", Kind::kWorker, targets_metadata},
     {"GET", "/api/v1/scrape_pools", Kind::kWorker, scrape_pools},
 };
