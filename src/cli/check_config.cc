@@ -5,12 +5,15 @@
 
 #include <cstdlib>
 #include <ostream>
+#include <span>
+#include <variant>
 
 #include "base/try.h"
 #include "cli/arguments.h"
 #include "cli/check_rules.h"
 #include "cli/features.h"
 #include "config/config.h"
+#include "discovery/read_groups.h"
 #include "fs/matching_files.h"
 #include "fs/real_fs.h"
 #include "model/duration.h"
@@ -39,17 +42,65 @@ Result<std::vector<std::string>> rule_files(fs::FileSystem& files,
   return out;
 }
 
-// Whether the targets that stand in the configuration can be scraped, after relabelling.
-Status check_targets(const config::Config& config) {
-  for (const scrape::PoolOptions& job : config.scrape_configs) {
-    for (std::size_t group = 0; group < job.static_configs.size(); ++group) {
-      const auto& targets = job.static_configs[group].targets;
-      for (std::size_t i = 0; i < targets.size(); ++i) {
-        auto target = scrape::populate(targets[i], job.static_configs[group].labels, job);
-        if (target.ok()) continue;
-        return std::move(target).error().with(fmt::format("instance {} in group {}", i, group));
+// Whether targets can be scraped by a job, after relabelling.
+Status check_groups(std::span<const model::TargetGroup> groups, const scrape::PoolOptions& job) {
+  for (std::size_t group = 0; group < groups.size(); ++group) {
+    const auto& targets = groups[group].targets;
+    for (std::size_t i = 0; i < targets.size(); ++i) {
+      auto target = scrape::populate(targets[i], groups[group].labels, job);
+      if (target.ok()) continue;
+      return std::move(target).error().with(fmt::format("instance {} in group {}", i, group));
+    }
+  }
+  return {};
+}
+
+Result<std::vector<model::TargetGroup>> read_target_file(fs::FileSystem& files,
+                                                         const std::string& path) {
+  VARVE_TRY_ASSIGN(const std::string text, files.read_file(path, config::kFileMaxBytes));
+  if (path.ends_with(".json") || path.ends_with(".JSON")) return discovery::read_json_groups(text);
+  return config::parse_target_groups(text, path);
+}
+
+// Looks into the files of file_sd_configs; `job` is null for those of Alertmanagers, `whose` is for
+// the warning about a file that is not there.
+Status check_target_files(fs::FileSystem& files,
+                          std::span<const discovery::SourceOptions> discovery,
+                          const scrape::PoolOptions* job, std::string_view whose,
+                          std::vector<std::string>& warnings) {
+  for (const discovery::SourceOptions& source : discovery) {
+    const auto* const options = std::get_if<discovery::FileOptions>(&source);
+    if (options == nullptr) continue;
+    for (const std::string& pattern : options->files) {
+      VARVE_TRY_ASSIGN(const std::vector<std::string> found, fs::matching_files(files, pattern));
+      if (found.empty()) {
+        warnings.push_back(
+            fmt::format("file \"{}\" for file_sd in {} does not exist", pattern, whose));
+      }
+      for (const std::string& path : found) {
+        auto groups = read_target_file(files, path);
+        if (!groups.ok()) {
+          return std::move(groups).error().with(fmt::format("checking SD file \"{}\"", path));
+        }
+        if (job != nullptr) VARVE_TRY(check_groups(*groups, *job));
       }
     }
+  }
+  return {};
+}
+
+// The targets that stand in the configuration and in the files it names.
+Status check_targets(fs::FileSystem& files, config::Config& config) {
+  for (const scrape::PoolOptions& job : config.scrape_configs) {
+    VARVE_TRY(check_groups(job.static_configs, job));
+    const auto found = config.scrape_discovery.find(job.job_name);
+    if (found == config.scrape_discovery.end()) continue;
+    VARVE_TRY(check_target_files(files, found->second, &job,
+                                 fmt::format("scrape job \"{}\"", job.job_name),
+                                 config.warnings));
+  }
+  for (const auto& sources : config.alertmanager_discovery) {
+    VARVE_TRY(check_target_files(files, sources, nullptr, "alertmanager config", config.warnings));
   }
   return {};
 }
@@ -69,7 +120,7 @@ Result<Checked> check(fs::FileSystem& files, const std::string& path, bool synta
   VARVE_TRY_ASSIGN(out.config, config::load_file(files, path, environment));
   VARVE_TRY_ASSIGN(out.rule_files, rule_files(files, out.config.rule_files));
   VARVE_TRY(config::check_files(files, out.config));
-  VARVE_TRY(check_targets(out.config));
+  VARVE_TRY(check_targets(files, out.config));
   return out;
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/debug.h"
 
+#include <fmt/format.h>
+
 #include <ostream>
 #include <span>
 #include <string_view>
@@ -36,9 +38,11 @@ constexpr Page kAll[] = {{"/metrics", "metrics.txt"},
                          {"/api/v1/alerts", "alerts.json"},
                          {"/api/v1/alertmanagers", "alertmanagers.json"}};
 
-Status collect(const std::string& server, std::span<const Page> pages, const Console& console) {
+Status collect(const Arguments& arguments, std::span<const Page> pages, const Console& console) {
   fs::RealFs files;
-  VARVE_TRY_ASSIGN(Caller caller, Caller::create(files, nullptr, {}));
+  const std::string server = server_url(arguments.positional()[0]);
+  VARVE_TRY_ASSIGN(auto options, client_options(files, arguments));
+  VARVE_TRY_ASSIGN(Caller caller, Caller::create(files, std::move(options), {}));
   std::vector<std::pair<std::string, std::string>> contents;
   for (const Page& page : pages) {
     const std::string url = server + std::string(page.path);
@@ -46,6 +50,10 @@ Status collect(const std::string& server, std::span<const Page> pages, const Con
     auto response = caller.get(url);
     if (!response.ok()) {
       return std::move(response).error().with("error executing HTTP request");
+    }
+    if (response->status != 200) {
+      return Error(ErrorCode::kUnavailable,
+                   fmt::format("{}: unexpected status code {}", url, response->status));
     }
     contents.emplace_back(page.file, std::move(response->body));
   }
@@ -56,7 +64,8 @@ Status collect(const std::string& server, std::span<const Page> pages, const Con
 
 int debug(const std::vector<std::string>& words, std::span<const Page> pages,
           const Console& console) {
-  const auto arguments = Arguments::parse(words, {});
+  static constexpr FlagSpec kFlags[] = {{"http.config.file"}};
+  const auto arguments = Arguments::parse(words, kFlags);
   if (!arguments.ok() || arguments->positional().size() != 1) {
     console.err << "varve: error: "
                 << (arguments.ok() ? "required argument 'server' not provided"
@@ -64,7 +73,7 @@ int debug(const std::vector<std::string>& words, std::span<const Page> pages,
                 << "\n";
     return kExitFailure;
   }
-  const Status collected = collect(server_url(arguments->positional()[0]), pages, console);
+  const Status collected = collect(*arguments, pages, console);
   if (!collected.ok()) {
     console.err << "error completing debug command: " << collected.error().message() << "\n";
     return kExitFailure;

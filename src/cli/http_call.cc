@@ -4,6 +4,8 @@
 #include <future>
 
 #include "base/try.h"
+#include "cli/arguments.h"
+#include "config/read_http_client.h"
 #include "template/escape.h"
 
 namespace varve::cli {
@@ -50,6 +52,15 @@ Result<http::ClientResponse> Caller::post_form(const std::string& url, const For
   request.headers.emplace_back("Content-Type", "application/x-www-form-urlencoded");
   request.body = form_text(form);
   return call(std::move(request));
+}
+
+Result<std::shared_ptr<const http::ClientOptions>> client_options(fs::FileSystem& files,
+                                                                  const Arguments& arguments) {
+  const std::string path = arguments.text("http.config.file");
+  if (path.empty()) return std::shared_ptr<const http::ClientOptions>();
+  auto read = config::read_http_client(files, path);
+  if (!read.ok()) return std::move(read).error().with("failed to load HTTP config file");
+  return std::make_shared<const http::ClientOptions>(*std::move(read));
 }
 
 std::string server_url(std::string text) {

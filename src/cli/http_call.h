@@ -36,6 +36,12 @@ class Caller {
   std::vector<std::pair<std::string, std::string>> headers_;
 };
 
+class Arguments;
+
+// What the file of --http.config.file says; null if the flag is not given.
+Result<std::shared_ptr<const http::ClientOptions>> client_options(fs::FileSystem& files,
+                                                                  const Arguments& arguments);
+
 // "localhost:9090" and "http://localhost:9090/" alike as "http://localhost:9090".
 std::string server_url(std::string text);
 std::string form_text(const FormFields& form);

@@ -72,9 +72,6 @@ Result<Request> read(const std::vector<std::string>& words, std::size_t operands
     return Error(ErrorCode::kInvalidArgument,
                  fmt::format("enum value must be one of promql,json, got '{}'", format));
   }
-  if (arguments.given("http.config.file")) {
-    return Error(ErrorCode::kUnimplemented, "--http.config.file is not supported yet");
-  }
   Request out;
   out.format = format == "json" ? ResultFormat::kJson : ResultFormat::kPromql;
   out.server = server_url(arguments.positional()[0]);
@@ -98,7 +95,9 @@ using ToText = Result<std::string> (*)(std::string_view body, ResultFormat forma
 int ask(const Request& request, const std::string& path, const FormFields& form, bool post,
         ToText to_text, const Console& console) {
   fs::RealFs files;
-  auto caller = Caller::create(files, nullptr, headers_of(request.arguments));
+  auto options = client_options(files, request.arguments);
+  if (!options.ok()) return complain(console, "varve: error: " + options.error().message());
+  auto caller = Caller::create(files, *std::move(options), headers_of(request.arguments));
   if (!caller.ok()) {
     return complain(console, "error creating API client: " + caller.error().message());
   }
@@ -143,7 +142,9 @@ int check_server(const std::vector<std::string>& words, const std::string& path,
   if (!arguments.ok()) return refuse(arguments.error(), console);
   const std::string server = server_url(arguments->text("url", "http://localhost:9090"));
   fs::RealFs files;
-  auto caller = Caller::create(files, nullptr, {});
+  auto options = client_options(files, *arguments);
+  if (!options.ok()) return refuse(options.error(), console);
+  auto caller = Caller::create(files, *std::move(options), {});
   if (!caller.ok()) return complain(console, "  FAILED: " + caller.error().message());
   const auto response = caller->get(server + path);
   if (!response.ok()) return complain(console, "  FAILED: " + response.error().message());

@@ -45,8 +45,17 @@ void add_refused(std::vector<Field>& fields, std::initializer_list<std::string_v
   }
 }
 
+// A section that is named and left empty is not there, as in Prometheus.
+template <typename Options>
+bool is_nothing(const Node& node, std::optional<Options>& out) {
+  if (node.kind != Node::Kind::kNull) return false;
+  out.reset();
+  return true;
+}
+
 ReadValue basic_auth(std::optional<http::BasicAuthOptions>& out) {
   return [&out](const Source& source, const Node& node) -> Status {
+    if (is_nothing(node, out)) return {};
     http::BasicAuthOptions& auth = out.emplace();
     std::vector<Field> fields{{"username", text(auth.username)},
                               {"username_file", path(auth.username_file)},
@@ -59,6 +68,7 @@ ReadValue basic_auth(std::optional<http::BasicAuthOptions>& out) {
 
 ReadValue authorization(std::optional<http::AuthorizationOptions>& out) {
   return [&out](const Source& source, const Node& node) -> Status {
+    if (is_nothing(node, out)) return {};
     http::AuthorizationOptions& auth = out.emplace();
     std::vector<Field> fields{{"type", text(auth.type)},
                               {"credentials", text(auth.credentials.value)},
@@ -82,6 +92,7 @@ std::vector<Field> proxy_fields(http::ProxyOptions& proxy) {
 
 ReadValue oauth2(std::optional<http::OAuth2Options>& out) {
   return [&out](const Source& source, const Node& node) -> Status {
+    if (is_nothing(node, out)) return {};
     http::OAuth2Options& oauth = out.emplace();
     std::vector<Field> fields{{"client_id", text(oauth.client_id)},
                               {"client_secret", text(oauth.client_secret.value)},

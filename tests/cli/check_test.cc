@@ -114,5 +114,44 @@ TEST_CASE("check metrics --extended: a table of cardinality", "[cli]") {
         "g         1              20.00%        \nTotal     5              100%          \n");
 }
 
+TEST_CASE("check config: looks into the files of file_sd_configs", "[cli]") {
+  const Folder folder;
+  const std::string path = folder.write(
+      "p.yml",
+      "scrape_configs: [{job_name: j, file_sd_configs: [{files: ['t*.yml', gone.json]}]}]\n");
+  folder.write("t1.yml", "- targets: ['a:1']\n");
+  Printed printed = run({"check", "config", path});
+  CHECK(printed.status == kExitOk);
+  CHECK(printed.out.find("  WARNING: file \"" + folder.path() + "/gone.json\" for file_sd in scrape "
+                         "job \"j\" does not exist\n") != std::string::npos);
+  folder.write("gone.json", "[{\"targets\": 1}]");
+  printed = run({"check", "config", path});
+  CHECK(printed.status == kExitFailure);
+  CHECK(printed.err.find("  FAILED: checking SD file \"" + folder.path() + "/gone.json\": ") !=
+        std::string::npos);
+  CHECK(run({"check", "config", "--syntax-only", path}).status == kExitOk);
+  folder.write("gone.json", "[]");
+  folder.write("t1.yml", "- targets: ['http://a:1/x']\n");
+  printed = run({"check", "config", path});
+  CHECK(printed.status == kExitFailure);
+  CHECK(printed.err.find("is not a valid hostname") != std::string::npos);
+}
+
+TEST_CASE("commands that ask a server refuse a bad --http.config.file by its place", "[cli]") {
+  const Folder folder;
+  const std::string path = folder.write("h.yml", "basic_auht: {}\n");
+  for (const std::vector<std::string>& command :
+       {std::vector<std::string>{"query", "instant", "http://127.0.0.1:1", "up"},
+        {"debug", "metrics", "http://127.0.0.1:1"},
+        {"check", "healthy"}}) {
+    std::vector<std::string> words = command;
+    words.push_back("--http.config.file=" + path);
+    const Printed printed = run(words);
+    CHECK(printed.status == kExitFailure);
+    CHECK(printed.err.find(path + ":1:1: field basic_auht not known in HTTP client config, did you "
+                                  "mean basic_auth?") != std::string::npos);
+  }
+}
+
 }  // namespace
 }  // namespace varve::cli

@@ -251,6 +251,18 @@ TEST_CASE("config: bearer_token becomes an authorization", "[config]") {
   CHECK(client.tls.ca_file == "ca.pem");
 }
 
+TEST_CASE("config: a client section that is left empty is not there", "[config]") {
+  const auto parsed = config::parse(
+      "scrape_configs:\n- job_name: j\n  basic_auth:\n  authorization:\n  oauth2:\n"
+      "  bearer_token: secret\n",
+      "p.yml");
+  REQUIRE(parsed.ok());
+  const http::ClientOptions& client = parsed->scrape_configs.at(0).client;
+  CHECK_FALSE(client.basic_auth);
+  CHECK_FALSE(client.oauth2);
+  CHECK(client.authorization->credentials.value == "secret");
+}
+
 TEST_CASE("config: client keys that are known but not supported are refused by name", "[config]") {
   const auto refused = [](const std::string& text) {
     const auto parsed = config::parse("scrape_configs: [{job_name: j, " + text + "}]", "f");

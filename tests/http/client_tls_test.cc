@@ -155,7 +155,8 @@ TEST_CASE("http client: who asked can end an exchange at any time", "[http]") {
   request.timeout = std::chrono::minutes(10);
   request.cancel = stop.get_token();
   std::promise<Result<ClientResponse>> promise;
-  client->fetch(request, [&](Result<ClientResponse> result) { promise.set_value(std::move(result)); });
+  client->fetch(request,
+                [&](Result<ClientResponse> result) { promise.set_value(std::move(result)); });
   arrived.get_future().wait();
   stop.request_stop();
   const auto ended = promise.get_future().get();
