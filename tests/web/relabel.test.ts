@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import { labelChanges, onlySorts, ruleText, ruleYaml } from "../../src/web/app/pages/relabel";
+import {
+  labelChanges,
+  onlySorts,
+  ruleText,
+  ruleYaml,
+  stepsTaken,
+} from "../../src/web/app/pages/relabel";
 
 test("what a step changed: added, changed, removed", () => {
   expect(labelChanges({ a: "1", b: "2", c: "3" }, { a: "1", b: "x", d: "4" })).toEqual([
@@ -43,4 +49,10 @@ test("rules that only sort targets", () => {
     [true, true, true, true],
   );
   expect(onlySorts({ action: "labeldrop" })).toBe(false);
+});
+
+test("a target goes no further than the rule that drops it", () => {
+  const step = (keep: boolean) => ({ rule: {}, output: {}, keep });
+  expect(stepsTaken([step(true), step(false), step(false)])).toHaveLength(2);
+  expect(stepsTaken([step(true), step(true)])).toHaveLength(2);
 });

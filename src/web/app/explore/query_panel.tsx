@@ -194,7 +194,7 @@ export function QueryPanel(props: {
         </div>
         {query.view === "graph" && <GraphStyle query={query} onChange={onChange} />}
         <span class="grow" />
-        {loaded.loading && !empty && <span class="spinner" role="status" aria-label="Loading" />}
+        {loaded.loading && !empty && <Waiting cancel={loaded.cancel} />}
         {shown && !empty && (
           <span class="muted">
             <StatsLine stats={shown.data.stats} series={count} tookMs={shown.tookMs} />
@@ -253,6 +253,25 @@ export function QueryPanel(props: {
         </div>
       )}
     </section>
+  );
+}
+
+// A wheel, and after a second a way out.
+function Waiting(props: { cancel: () => void }) {
+  const [long, setLong] = useState(false);
+  useEffect(() => {
+    const timer = setTimeout(() => setLong(true), 1000);
+    return () => clearTimeout(timer);
+  }, []);
+  return (
+    <>
+      <span class="spinner" role="status" aria-label="Loading" />
+      {long && (
+        <button type="button" onClick={props.cancel}>
+          Cancel
+        </button>
+      )}
+    </>
   );
 }
 

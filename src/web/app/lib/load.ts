@@ -13,6 +13,7 @@ export interface Loaded<T> {
   loading: boolean;
   stale: boolean; // the data answers keys that have changed since
   reload: () => void;
+  cancel: () => void; // gives up the try under way; what was there stays
 }
 
 function same(a: readonly unknown[] | undefined, b: readonly unknown[]): boolean {
@@ -35,8 +36,14 @@ export function useLoad<T>(
   }>({ loading: true });
   const [turn, setTurn] = useState(0);
   const failures = useRef(0);
+  const giveUp = useRef(() => {});
   useEffect(() => {
     const abort = new AbortController();
+    giveUp.current = () => {
+      abort.abort();
+      const error = new ApiError("aborted", "What is shown is what was there before.");
+      setState((old) => ({ ...old, error, loading: false }));
+    };
     let timer = 0;
     setState((old) => ({ ...old, loading: true }));
     load(abort.signal).then(
@@ -74,5 +81,6 @@ export function useLoad<T>(
     loading: state.loading,
     stale: state.data !== undefined && !same(state.of, keys),
     reload: () => setTurn((t) => t + 1),
+    cancel: () => giveUp.current(),
   };
 }

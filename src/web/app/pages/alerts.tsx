@@ -27,6 +27,7 @@ export function exploreLink(expression: string, range?: TimeRange): string {
 
 const order = { firing: 0, pending: 1, inactive: 2 };
 const refreshMs = 10_000;
+const alertsAtOnce = 100; // of a rule
 
 // A text with the addresses in it as links: runbooks and dashboards stand in annotations.
 function Linked(props: { text: string }) {
@@ -78,6 +79,7 @@ function AlertRow(props: { alert: Alert; rule: AlertingRule }) {
 
 function RuleCard(props: { group: RuleGroup; rule: AlertingRule; range: TimeRange }) {
   const { group, rule, range } = props;
+  const [shown, setShown] = useState(alertsAtOnce);
   const active = rule.state !== "inactive";
   const [open, setOpen] = useState(active);
   useEffect(() => {
@@ -121,10 +123,18 @@ function RuleCard(props: { group: RuleGroup; rule: AlertingRule; range: TimeRang
             refreshMs={range.to === "now" ? 3 * refreshMs : 0}
           />
           <ul class="alerts">
-            {rule.alerts.map((alert) => (
+            {rule.alerts.slice(0, shown).map((alert) => (
               <AlertRow key={JSON.stringify(alert.labels)} alert={alert} rule={rule} />
             ))}
           </ul>
+          {rule.alerts.length > shown && (
+            <p class="muted">
+              {shown} of {rule.alerts.length} alerts.{" "}
+              <button type="button" class="link" onClick={() => setShown(shown + 500)}>
+                Show more
+              </button>
+            </p>
+          )}
         </>
       )}
     </details>

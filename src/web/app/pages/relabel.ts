@@ -15,7 +15,13 @@ export interface RelabelRule {
 export interface RelabelStep {
   rule: RelabelRule;
   output: LabelSet | null;
-  keep: boolean; // false: the target was dropped here, and no step follows
+  keep: boolean; // false: the target is dropped, here or by a rule before
+}
+
+// The steps that a target went through: up to the one that dropped it.
+export function stepsTaken(steps: RelabelStep[]): RelabelStep[] {
+  const dropped = steps.findIndex((step) => !step.keep);
+  return dropped < 0 ? steps : steps.slice(0, dropped + 1);
 }
 
 export interface LabelChange {

@@ -69,7 +69,8 @@ export function RelabelView(props: {
       ),
     [pool, labels],
   );
-  const steps = loaded.data?.data.steps ?? [];
+  const all = loaded.data?.data.steps ?? [];
+  const steps = stepsTaken(all);
   const dropped = steps.some((step) => !step.keep);
   return (
     <div class="relabel">
@@ -96,6 +97,9 @@ export function RelabelView(props: {
               />
             ))}
           </ol>
+          {all.length > steps.length && (
+            <p class="muted">{all.length - steps.length} more rules are not reached.</p>
+          )}
         </>
       )}
       {after && !dropped && (

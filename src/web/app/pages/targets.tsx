@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Scrape targets by pool: health, last scrape, last error.
+import type { ComponentChildren } from "preact";
+import { useState } from "preact/hooks";
 import { get, type LabelSet } from "../lib/api";
 import { seriesName } from "../lib/labels";
 import { useLoad } from "../lib/load";
@@ -47,6 +49,32 @@ function lastScrape(target: Target): string {
   const ms = Date.parse(target.lastScrape);
   if (!(ms > 0)) return "never";
   return `${formatDuration(Math.round((Date.now() - ms) / 1000) * 1000)} ago`;
+}
+
+// With more targets than this on the page, pools that are well are closed at first.
+const openMax = 300;
+
+function Pool(props: {
+  name: string;
+  targets: Target[];
+  open: boolean;
+  children: ComponentChildren;
+}) {
+  const { name, targets } = props;
+  const up = targets.filter((t) => t.health === "up").length;
+  const down = targets.filter((t) => t.health === "down").length;
+  const [open, setOpen] = useState(props.open || down > 0);
+  return (
+    <details class="panel pool" open={open} onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary>
+        <h2>{name}</h2>{" "}
+        <span class={`badge ${down > 0 ? "down" : up === targets.length ? "up" : ""}`}>
+          {up} of {targets.length} up
+        </span>
+      </summary>
+      {open && props.children}
+    </details>
+  );
 }
 
 export function TargetsPage() {
@@ -114,13 +142,7 @@ export function TargetsPage() {
         </Notice>
       )}
       {byPool(found, (t) => t.scrapePool).map(([pool, targets]) => (
-        <section class="panel" key={pool}>
-          <h2>
-            {pool}{" "}
-            <span class="muted">
-              {targets.filter((t) => t.health === "up").length} of {targets.length} up
-            </span>
-          </h2>
+        <Pool key={pool} name={pool} targets={targets} open={found.length <= openMax}>
           <DataTable
             caption={`Targets of ${pool}`}
             rows={targets}
@@ -182,7 +204,7 @@ export function TargetsPage() {
               { title: "Every", sort: (t) => t.scrapeInterval, show: (t) => t.scrapeInterval },
             ]}
           />
-        </section>
+        </Pool>
       ))}
     </main>
   );
