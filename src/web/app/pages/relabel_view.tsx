@@ -12,6 +12,7 @@ import {
   type RelabelStep,
   ruleText,
   ruleYaml,
+  stepsTaken,
 } from "./relabel";
 
 function Change(props: { change: LabelChange }) {
