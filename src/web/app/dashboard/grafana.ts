@@ -250,10 +250,19 @@ class Importer {
       case "custom.cellOptions":
       case "custom.displayMode": {
         const kind = isObject(value) ? textOf(value.type) : textOf(value);
-        if (!["", "auto", "color-text", "color-background"].includes(kind)) {
-          this.note(where, `table cells of the kind “${kind}” are text`);
-        }
-        return;
+        const cells: Record<string, FieldStyle["cell"]> = {
+          "": undefined,
+          auto: undefined,
+          "color-text": "color",
+          "color-background": "background",
+          "color-background-solid": "background",
+          gauge: "gauge",
+          "basic-gauge": "gauge",
+          "gradient-gauge": "gauge",
+          "lcd-gauge": "gauge",
+        };
+        if (!(kind in cells)) this.note(where, `table cells of the kind “${kind}” are text`);
+        return set("cell", cells[kind]);
       }
       default:
         this.note(where, `the field option “${name}” has no equivalent`);

@@ -85,6 +85,7 @@ export interface FieldStyle {
   hiddenInPlot?: boolean;
   hiddenInLegend?: boolean;
   hiddenColumn?: boolean;
+  cell?: "text" | "color" | "background" | "gauge"; // of a table
   links?: { title: string; url: string }[];
 }
 export interface Override {

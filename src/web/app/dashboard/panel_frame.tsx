@@ -156,6 +156,8 @@ export function PanelFrame(props: {
   const loaded = usePanelData(panel, view, seen && width > 0 && asks, width);
   const waiting = loaded.loading && seen && asks;
   const waited = useWaiting(waiting);
+  // While the server is away what it said last stays, with a sign that it is old.
+  const stale = loaded.data !== undefined && ["network", "busy"].includes(loaded.error?.kind ?? "");
   const builtIns = { ...view.range, stepS: 15, scrapeIntervalS: 15 };
   const title = interpolate(panel.title, view.states, builtIns, false);
   return (
@@ -166,11 +168,16 @@ export function PanelFrame(props: {
           {title}
           {panel.description && <span class="info-sign" />}
         </h3>
-        {waiting && <span class="spinner" role="status" aria-label="Loading" />}
+        {stale && (
+          <span class="stale-sign" role="status" title={loaded.error?.message}>
+            ⚠ not up to date
+          </span>
+        )}
+        {waiting && !stale && <span class="spinner" role="status" aria-label="Loading" />}
         {props.actions && <PanelMenu panel={panel} view={view} actions={props.actions} />}
       </div>
       <div class="dash-body">
-        {loaded.error && <ErrorNotice error={loaded.error} retry={loaded.reload} />}
+        {loaded.error && !stale && <ErrorNotice error={loaded.error} retry={loaded.reload} />}
         {waited > 0 && !loaded.error && (
           <p class="muted slow" role="status">
             The server has been working on this for {waited} s.

@@ -205,7 +205,165 @@ function joinByField(frames: Frame[], options: Options): Frame[] {
   return [{ query: "", name: "", columns }];
 }
 
+const numberAt = (column: Column | undefined, row: number): number | null => {
+  const cell = column?.cells[row];
+  return typeof cell === "number" ? cell : null;
+};
+
+// A column more: two columns (or a number) joined by an operator, or a calculation over a row.
+function calculateField(frames: Frame[], options: Options): Frame[] {
+  const operations: Record<string, (a: number, b: number) => number> = {
+    "+": (a, b) => a + b,
+    "-": (a, b) => a - b,
+    "*": (a, b) => a * b,
+    "/": (a, b) => a / b,
+  };
+  const binary = isObject(options.binary) ? options.binary : {};
+  const rowOptions = isObject(options.reduce) ? options.reduce : {};
+  const isBinary = options.mode === "binary";
+  return frames.map((frame) => {
+    const side = (given: unknown) => {
+      // Grafana writes a name, or {"matcher": {"id": "byName", "options": name}} or {"fixed": "1"}.
+      const matcher = isObject(given) && isObject(given.matcher) ? given.matcher : {};
+      const name = isObject(given) ? textOf(matcher.options, textOf(given.fixed)) : textOf(given);
+      const column = frame.columns.find((c) => c.name === name);
+      const fixed = name.trim() === "" ? Number.NaN : Number(name);
+      return (row: number) => (column || Number.isNaN(fixed) ? numberAt(column, row) : fixed);
+    };
+    const left = side(binary.left);
+    const right = side(binary.right);
+    const operation = operations[textOf(binary.operator, "+")];
+    const included = listOf(rowOptions.include).map((n) => textOf(n));
+    const fields = frame.columns.filter(
+      (c) => c.kind === "number" && (included.length === 0 || included.includes(c.name)),
+    );
+    const calculation = textOf(rowOptions.reducer, "sum");
+    const cells = Array.from({ length: rowsOf(frame) }, (_, row): Cell => {
+      if (!isBinary)
+        return reduce(
+          fields.map((f) => f.cells[row] ?? null),
+          calculation === "lastNotNull" ? "last" : calculation,
+        );
+      const a = left(row);
+      const b = right(row);
+      return a === null || b === null || !operation ? null : operation(a, b);
+    });
+    const name =
+      textOf(options.alias) ||
+      (isBinary
+        ? `${textOf(binary.left)} ${textOf(binary.operator)} ${textOf(binary.right)}`
+        : calculation);
+    const column: Column = { name, kind: "number", labels: {}, cells };
+    const kept =
+      options.replaceFields === true
+        ? frame.columns.filter((c) => c.kind === "time")
+        : frame.columns;
+    return { ...frame, columns: [...kept, column] };
+  });
+}
+
+// Keeps or drops the rows whose values pass the conditions.
+function filterByValue(frames: Frame[], options: Options): Frame[] {
+  const conditions = objectsOf(options.filters).map((filter) => {
+    const config = isObject(filter.config) ? filter.config : {};
+    const given = isObject(config.options) ? config.options : {};
+    const { value } = given;
+    const test = (cell: Cell): boolean => {
+      switch (config.id) {
+        case "greater":
+          return typeof cell === "number" && cell > Number(value);
+        case "greaterOrEqual":
+          return typeof cell === "number" && cell >= Number(value);
+        case "lower":
+          return typeof cell === "number" && cell < Number(value);
+        case "lowerOrEqual":
+          return typeof cell === "number" && cell <= Number(value);
+        case "between":
+          return typeof cell === "number" && cell >= Number(given.from) && cell <= Number(given.to);
+        case "equal":
+          return String(cell) === String(value);
+        case "notEqual":
+          return String(cell) !== String(value);
+        case "isNull":
+          return cell === null;
+        case "isNotNull":
+          return cell !== null;
+        case "regex":
+          try {
+            return new RegExp(textOf(value)).test(String(cell));
+          } catch {
+            return false;
+          }
+      }
+      return true;
+    };
+    return { field: textOf(filter.fieldName), test };
+  });
+  if (conditions.length === 0) return frames;
+  return frames.map((frame) => {
+    const passes = (row: number) => {
+      const results = conditions.map(({ field, test }) =>
+        test(frame.columns.find((c) => c.name === field)?.cells[row] ?? null),
+      );
+      return options.match === "all" ? results.every(Boolean) : results.some(Boolean);
+    };
+    const rows = Array.from({ length: rowsOf(frame) }, (_, i) => i).filter(
+      (row) => passes(row) !== (options.type === "exclude"),
+    );
+    return { ...frame, columns: frame.columns.map((c) => pick(c, rows)) };
+  });
+}
+
+function renameByRegex(frames: Frame[], options: Options): Frame[] {
+  const parts = /^\/(.*)\/(\w*)$/s.exec(textOf(options.regex));
+  let pattern: RegExp;
+  try {
+    pattern = new RegExp(parts?.[1] ?? textOf(options.regex), parts?.[2] ?? "");
+  } catch {
+    return frames;
+  }
+  const renamed = (name: string) => name.replace(pattern, textOf(options.renamePattern));
+  return frames.map((frame) => ({
+    ...frame,
+    name: renamed(frame.name),
+    columns: frame.columns.map((c) => (c.kind === "time" ? c : { ...c, name: renamed(c.name) })),
+  }));
+}
+
+function convertFieldType(frames: Frame[], options: Options): Frame[] {
+  const wanted = objectsOf(options.conversions);
+  const convert = (cell: Cell, to: string): Cell => {
+    if (cell === null) return null;
+    if (to === "string") return String(cell);
+    const number = to === "time" && typeof cell === "string" ? Date.parse(cell) : Number(cell);
+    return Number.isNaN(number) ? null : number;
+  };
+  return frames.map((frame) => ({
+    ...frame,
+    columns: frame.columns.map((column) => {
+      const to = textOf(wanted.find((w) => w.targetField === column.name)?.destinationType);
+      if (!["string", "number", "time"].includes(to)) return column;
+      const kind = to === "string" ? "text" : (to as "number" | "time");
+      return { ...column, kind, cells: column.cells.map((cell) => convert(cell, to)) };
+    }),
+  }));
+}
+
+// All columns side by side in one frame.
+function concatenate(frames: Frame[]): Frame[] {
+  const rows = Math.max(0, ...frames.map(rowsOf));
+  const all = Array.from({ length: rows }, (_, i) => i);
+  return frames.length < 2
+    ? frames
+    : [{ query: "", name: "", columns: frames.flatMap((f) => f.columns.map((c) => pick(c, all))) }];
+}
+
 const transforms: Record<string, Transform> = {
+  calculateField,
+  filterByValue,
+  renameByRegex,
+  convertFieldType,
+  concatenate,
   merge,
   reduce: reduceFrames,
   seriesToRows: (frames) => merge(labelsToFields(frames)),

@@ -19,6 +19,7 @@ export function DataTable<Row>(props: {
   rows: Row[];
   rowKey: (row: Row, at: number) => string;
   caption: string; // for screen readers
+  order?: { column: number; down: boolean }; // at first
   detail?: { title: string; show: (row: Row) => ComponentChildren }; // below an opened row
 }) {
   const { columns, rows, detail } = props;
@@ -29,7 +30,7 @@ export function DataTable<Row>(props: {
       if (!next.delete(key)) next.add(key);
       return next;
     });
-  const [order, setOrder] = useState<{ column: number; down: boolean } | undefined>();
+  const [order, setOrder] = useState<{ column: number; down: boolean } | undefined>(props.order);
   const [shown, setShown] = useState(rowsAtOnce);
   const sorted = useMemo(() => {
     const by = order && columns[order.column]?.sort;

@@ -3,9 +3,9 @@ import { useMemo } from "preact/hooks";
 import { dark, zone } from "../../lib/settings";
 import { formatTime } from "../../lib/time";
 import { DataTable, type TableColumn } from "../../parts/data_table";
-import { colorOf, show, styleOf } from "../field";
+import { colorOf, type Shown, show, styleOf } from "../field";
 import { type Cell, type Frame, framesOf, reduce, rowsOf } from "../frames";
-import { type Panel, safeUrl } from "../model";
+import { type FieldStyle, type Panel, safeUrl } from "../model";
 import type { PanelData } from "../panel_data";
 import { transform } from "../transform";
 
@@ -35,6 +35,35 @@ function oneFrame(panel: Panel, data: PanelData): Frame | undefined {
   return transform(frames, [{ kind: "merge", options: {} }])[0];
 }
 
+// Colours are for those who ask for them, as in Grafana: a column of red numbers says nothing.
+function TableCell(props: { value: Cell; style: FieldStyle; shown: Shown; isDark: boolean }) {
+  const { value, style, shown, isDark } = props;
+  const mapped = (style.mappings ?? []).length > 0;
+  const color = shown.color && colorOf(shown.color, isDark);
+  if (style.cell === "background" && color) {
+    return (
+      <span class="cell-filled" style={{ background: color }}>
+        {shown.text}
+      </span>
+    );
+  }
+  if (style.cell === "gauge" && typeof value === "number") {
+    const unitMax = style.unit === "percentunit" ? 1 : 100;
+    const { min = 0, max = unitMax } = style;
+    const part = Math.min(Math.max((value - min) / (max - min || 1), 0), 1);
+    return (
+      <span class="cell-gauge">
+        <span class="bar-track">
+          <i style={{ width: `${100 * part}%`, background: color ?? "var(--accent)" }} />
+        </span>
+        {shown.text}
+      </span>
+    );
+  }
+  const colored = color && (style.cell === "color" || mapped);
+  return <span style={colored ? { color } : {}}>{shown.text}</span>;
+}
+
 export function TablePanel(props: { panel: Panel; data: PanelData }) {
   const { panel, data } = props;
   const frame = useMemo(() => oneFrame(panel, data), [panel, data]);
@@ -57,11 +86,7 @@ export function TablePanel(props: { panel: Panel; data: PanelData }) {
             return typeof value === "number" ? formatTime(value, zone.value) : "";
           }
           const shown = show(value, style);
-          const text = (
-            <span style={shown.color ? { color: colorOf(shown.color, isDark) } : {}}>
-              {shown.text}
-            </span>
-          );
+          const text = <TableCell value={value} style={style} shown={shown} isDark={isDark} />;
           const url = link && safeUrl(link.url.replaceAll("$" + "{__value.raw}", String(value)));
           return url ? (
             <a href={url} target="_blank" rel="noreferrer">
@@ -74,7 +99,14 @@ export function TablePanel(props: { panel: Panel; data: PanelData }) {
       },
     ];
   });
+  const sortBy = columns.findIndex((c) => c.title === panel.options.sortBy);
   return (
-    <DataTable caption={panel.title} columns={columns} rows={rows} rowKey={(row) => String(row)} />
+    <DataTable
+      caption={panel.title}
+      columns={columns}
+      rows={rows}
+      rowKey={(row) => String(row)}
+      {...(sortBy >= 0 ? { order: { column: sortBy, down: panel.options.sortDown === true } } : {})}
+    />
   );
 }
