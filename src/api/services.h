@@ -64,6 +64,7 @@ struct Options {
   bool enable_lifecycle = false;
   bool enable_admin = false;
   bool enable_remote_write = true;
+  bool remote_write_start_zeros = false;  // a sample of 0 where remote write 2 says a counter began
   Limits limits;
 };
 

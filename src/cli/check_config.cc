@@ -110,14 +110,15 @@ struct Checked {
   config::Config config;
 };
 
-Result<Checked> check(fs::FileSystem& files, const std::string& path, bool syntax_only) {
+Result<Checked> check(fs::FileSystem& files, const std::string& path, bool syntax_only,
+                      const config::RawRetention& raw) {
   Checked out;
   if (syntax_only) {
     VARVE_TRY_ASSIGN(const std::string text, files.read_file(path, config::kFileMaxBytes));
-    VARVE_TRY_ASSIGN(out.config, config::parse(text, path, environment));
+    VARVE_TRY_ASSIGN(out.config, config::parse(text, path, environment, raw));
     return out;
   }
-  VARVE_TRY_ASSIGN(out.config, config::load_file(files, path, environment));
+  VARVE_TRY_ASSIGN(out.config, config::load_file(files, path, environment, raw));
   VARVE_TRY_ASSIGN(out.rule_files, rule_files(files, out.config.rule_files));
   VARVE_TRY(config::check_files(files, out.config));
   VARVE_TRY(check_targets(files, out.config));
@@ -144,7 +145,8 @@ int check_config(const std::vector<std::string>& words, const Console& console) 
   static constexpr FlagSpec kFlags[] = {{"syntax-only", false},  {"lint"},
                                         {"lint-fatal", false},   {"ignore-unknown-fields", false},
                                         {"agent", false},        {"enable-feature"},
-                                        {"query.lookback-delta"}};
+                                        {"query.lookback-delta"},
+                                        {"storage.tsdb.retention.time"}};
   const auto arguments = Arguments::parse(words, kFlags);
   if (!arguments.ok() || arguments->positional().empty()) {
     console.err << "varve: error: "
@@ -158,6 +160,16 @@ int check_config(const std::vector<std::string>& words, const Console& console) 
     console.err << "varve: error: " << lookback.error().message() << "\n";
     return kExitFailure;
   }
+  // As the daemon will be given it: a ladder must fit what it says.
+  config::RawRetention raw;
+  if (arguments->given("storage.tsdb.retention.time")) {
+    const auto given = model::parse_duration(arguments->text("storage.tsdb.retention.time"));
+    if (!given.ok()) {
+      console.err << "varve: error: " << given.error().message() << "\n";
+      return kExitFailure;
+    }
+    raw = {std::chrono::milliseconds(*given), true};
+  }
   LintOptions lint =
       read_lint_options(arguments->text("lint", "duplicate-rules"), arguments->on("lint-fatal"),
                         true, std::chrono::milliseconds(*lookback), console);
@@ -168,7 +180,7 @@ int check_config(const std::vector<std::string>& words, const Console& console) 
   Findings findings;
   for (const std::string& path : arguments->positional()) {
     console.out << "Checking " << path << "\n" << std::flush;
-    const auto checked = check(files, path, syntax_only);
+    const auto checked = check(files, path, syntax_only, raw);
     if (!checked.ok()) {
       console.err << "  FAILED: " << checked.error().message() << "\n";
       console.out << "\n";
@@ -177,6 +189,9 @@ int check_config(const std::vector<std::string>& words, const Console& console) 
     }
     for (const std::string& warning : checked->config.warnings) {
       console.out << "  WARNING: " << warning << "\n";
+    }
+    for (const std::string& line : config::describe_history(checked->config.storage)) {
+      console.out << "  HISTORY: " << line << "\n";
     }
     if (!checked->rule_files.empty()) {
       console.out << "  SUCCESS: " << checked->rule_files.size() << " rule files found\n";

@@ -17,6 +17,7 @@
 #include "discovery/options.h"
 #include "rules/options.h"
 #include "scrape/options.h"
+#include "storage/levels.h"
 #include "varve/labels.h"
 #include "varve/result.h"
 
@@ -51,12 +52,24 @@ struct GlobalConfig {
   bool extra_scrape_metrics = false;
 };
 
+// How long samples are kept where the file does not say: what a flag said, or else its default, which
+// a ladder's own retention of raw samples comes before.
+struct RawRetention {
+  std::chrono::milliseconds value = std::chrono::hours(24 * 15);  // 0: for ever
+  bool given = false;                                             // on the command line
+};
+
 // What the file says about storage wins over the flags.
 struct StorageConfig {
   std::optional<std::chrono::milliseconds> out_of_order_time_window;
   std::optional<std::chrono::milliseconds> retention_time;
   std::optional<std::uint64_t> retention_bytes;
   std::optional<std::int64_t> exemplars_max;
+  // What holds in the end: of the file, the flag, the ladder, the default, in this order.
+  std::chrono::milliseconds raw_retention{};
+  std::string ladder_name;  // of a preset; its levels stand in `ladder`
+  storage::Ladder ladder;
+  std::vector<std::string> policy_selectors;  // as written, one for each of ladder.policies
 };
 
 // A section that is structurally checked and kept for the part of Varve that will act on it.
@@ -91,10 +104,11 @@ using Environment = std::function<std::string(const std::string& name)>;
 // Reads a file and the scrape_config_files it names. kIo, kInvalidArgument, kLimitExceeded; the
 // message begins with `file:line:column:` where there is one.
 Result<Config> load_file(fs::FileSystem& files, const std::string& path,
-                         const Environment& environment);
+                         const Environment& environment, const RawRetention& raw = {});
 // The same for text; `name` stands for the file in messages, relative paths stay as they are, and
 // scrape_config_files are not read.
-Result<Config> parse(std::string_view text, std::string name, const Environment& environment = {});
+Result<Config> parse(std::string_view text, std::string name, const Environment& environment = {},
+                     const RawRetention& raw = {});
 
 // Whether the credentials and client certificates that the jobs name exist: kNotFound with the
 // first that does not. Loading does not ask, because a secret may be mounted later.
@@ -108,6 +122,10 @@ Result<std::vector<scrape::PoolOptions>> parse_scrape_configs(std::string_view t
 // Target groups as a file of file_sd_configs holds them; their sources are their numbers.
 Result<std::vector<model::TargetGroup>> parse_target_groups(std::string_view content,
                                                             std::string name);
+
+// What becomes of samples as they grow old, a line for raw samples, each level and each retention of
+// series; nothing if all are kept as long, and as they are.
+std::vector<std::string> describe_history(const StorageConfig& storage);
 
 // As /api/v1/status/config shows it: Prometheus's order of keys, defaults filled in where
 // Prometheus does, secrets as `<secret>`.

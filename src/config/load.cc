@@ -7,6 +7,7 @@
 #include "config/read_alerting.h"
 #include "config/read_scrape.h"
 #include "config/read_sections.h"
+#include "config/read_storage.h"
 #include "config/yaml_writer.h"
 #include "fs/file_system.h"
 #include "fs/matching_files.h"
@@ -70,10 +71,12 @@ struct Loaded {
   std::map<std::string, std::string> first_found;  // job name to file
 };
 
-Result<Loaded> read_main(const Source& source, const Node& root, const Environment& environment) {
+Result<Loaded> read_main(const Source& source, const Node& root, const Environment& environment,
+                         const RawRetention& raw) {
   Loaded loaded;
   Config& config = loaded.config;
   config.name = source.name;
+  config.storage.raw_retention = raw.value;
   // What others inherit from is read first, wherever it stands.
   const Node* global = nullptr;
   const Node* jobs = nullptr;
@@ -92,7 +95,7 @@ Result<Loaded> read_main(const Source& source, const Node& root, const Environme
        {"otlp", section(config.otlp, "otlp", check_otlp)},
        {"tracing", section(config.tracing, "tracing", check_tracing)},
        {"storage", [&](const Source& s, const Node& node) {
-          return read_storage(s, node, config.storage);
+          return read_storage(s, node, raw, config.storage);
         }}}));
   if (global != nullptr) {
     VARVE_TRY(read_global(source, *global, environment, config.global, config.warnings));
@@ -131,10 +134,11 @@ Status read_jobs_file(const Source& source, std::string_view content, const Glob
 
 }  // namespace
 
-Result<Config> parse(std::string_view text, std::string name, const Environment& environment) {
+Result<Config> parse(std::string_view text, std::string name, const Environment& environment,
+                     const RawRetention& raw) {
   VARVE_TRY_ASSIGN(const Tree tree, Tree::parse(text, name));
   const Source source{std::move(name), {}};
-  VARVE_TRY_ASSIGN(Loaded loaded, read_main(source, tree.root(), environment));
+  VARVE_TRY_ASSIGN(Loaded loaded, read_main(source, tree.root(), environment, raw));
   return std::move(loaded.config);
 }
 
@@ -149,11 +153,11 @@ Result<std::vector<scrape::PoolOptions>> parse_scrape_configs(std::string_view t
 }
 
 Result<Config> load_file(fs::FileSystem& files, const std::string& path,
-                         const Environment& environment) {
+                         const Environment& environment, const RawRetention& raw) {
   VARVE_TRY_ASSIGN(const std::string content, files.read_file(path, kFileMaxBytes));
   VARVE_TRY_ASSIGN(const Tree tree, Tree::parse(content, path));
   const Source source{path, fs::parent_of(path)};
-  VARVE_TRY_ASSIGN(Loaded loaded, read_main(source, tree.root(), environment));
+  VARVE_TRY_ASSIGN(Loaded loaded, read_main(source, tree.root(), environment, raw));
   for (const std::string& pattern : loaded.config.scrape_config_files) {
     VARVE_TRY_ASSIGN(const std::vector<std::string> found, fs::matching_files(files, pattern));
     for (const std::string& file : found) {

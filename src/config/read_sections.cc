@@ -149,27 +149,6 @@ Status check_endpoints(const Source& source, const Node& node, std::string_view 
 
 }  // namespace
 
-Status read_storage(const Source& source, const Node& node, StorageConfig& out) {
-  const ReadValue retention = [&](const Source& from, const Node& value) {
-    const ReadValue size = [&](const Source& s, const Node& scalar) -> Status {
-      if (scalar.kind == Node::Kind::kNull) return {};
-      return bytes(out.retention_bytes.emplace())(s, scalar);
-    };
-    return read_map(from, value, "retention config",
-                    {{"time", duration(out.retention_time)}, {"size", size}});
-  };
-  const ReadValue tsdb = [&](const Source& from, const Node& value) {
-    return read_map(from, value, "tsdb config",
-                    {{"out_of_order_time_window", duration(out.out_of_order_time_window)},
-                     {"retention", retention}});
-  };
-  const ReadValue exemplars = [&](const Source& from, const Node& value) {
-    return read_map(from, value, "exemplars config",
-                    {{"max_exemplars", integer(out.exemplars_max)}});
-  };
-  return read_map(source, node, "storage config", {{"tsdb", tsdb}, {"exemplars", exemplars}});
-}
-
 Status check_remote_write(const Source& source, const Node& node, model::NameScheme scheme) {
   return check_endpoints(
       source, node, "remote write", [&](const Node& item, std::string& name, bool& present) -> Status {

@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sections that are checked and kept: remote_write, remote_read, otlp, tracing; and `storage`, which
-// is read.
+// Sections that are checked and kept: remote_write, remote_read, otlp, tracing.
 #pragma once
 
 #include "config/config.h"
 #include "config/yaml_reader.h"
 
 namespace varve::config {
-
-Status read_storage(const Source& source, const Node& node, StorageConfig& out);
 
 // Each checks the section's keys and the types of their values. `scheme` is what label names of
 // relabel rules must follow.

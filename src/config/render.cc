@@ -347,9 +347,58 @@ void scrape_config(YamlWriter& w, const scrape::PoolOptions& job,
   w.close();
 }
 
+void ladder_config(YamlWriter& w, const StorageConfig& s) {
+  const storage::Ladder& ladder = s.ladder;
+  const bool named = !s.ladder_name.empty();
+  if (named) w.entry("ladder", s.ladder_name);
+  const bool sketches = std::any_of(ladder.levels.begin(), ladder.levels.end(),
+                                    [](const storage::LevelOptions& level) { return level.sketch; });
+  if (!named && !ladder.levels.empty()) {
+    w.open_list("levels");
+    for (const storage::LevelOptions& level : ladder.levels) {
+      w.item();
+      span(w, "resolution", level.resolution);
+      span(w, "after", level.after);
+      span(w, "retention", level.retention);
+      if (sketches) flag(w, "sketch", level.sketch);
+      w.close();
+    }
+    w.close();
+  }
+  if (!sketches) return;
+  w.open("sketch");
+  w.plain_entry("relative_error", fmt::format("{}", ladder.sketch_relative_error));
+  w.close();
+}
+
+void series_retentions(YamlWriter& w, const StorageConfig& s) {
+  if (s.ladder.policies.empty()) return;
+  w.open_list("series");
+  for (std::size_t i = 0; i < s.ladder.policies.size(); ++i) {
+    const storage::RetentionPolicy& policy = s.ladder.policies[i];
+    w.item();
+    w.entry("match", s.policy_selectors[i]);
+    span(w, "retention", policy.raw);
+    if (policy.levels.empty()) {
+      w.plain_entry("levels", "[]");
+    } else {
+      w.open_list("levels");
+      for (const storage::RetentionPolicy::OfLevel& level : policy.levels) {
+        w.item();
+        span(w, "resolution", level.resolution);
+        span(w, "retention", level.retention);
+        w.close();
+      }
+      w.close();
+    }
+    w.close();
+  }
+  w.close();
+}
+
 void storage_config(YamlWriter& w, const StorageConfig& s) {
-  const bool retention = s.retention_time || s.retention_bytes;
-  const bool tsdb = s.out_of_order_time_window || retention;
+  const bool retention = s.retention_time || s.retention_bytes || !s.ladder.policies.empty();
+  const bool tsdb = s.out_of_order_time_window || retention || !s.ladder.levels.empty();
   if (!tsdb && !s.exemplars_max) return;
   w.open("storage");
   if (tsdb) {
@@ -361,8 +410,10 @@ void storage_config(YamlWriter& w, const StorageConfig& s) {
       w.open("retention");
       if (s.retention_time) span(w, "time", *s.retention_time);
       if (s.retention_bytes) w.entry("size", format_bytes(*s.retention_bytes));
+      series_retentions(w, s);
       w.close();
     }
+    ladder_config(w, s);
     w.close();
   }
   if (s.exemplars_max) {

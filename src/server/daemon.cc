@@ -99,7 +99,8 @@ struct Loaded {
 
 Result<Loaded> load_all(fs::FileSystem& files, const Flags& flags) {
   Loaded loaded;
-  VARVE_TRY_ASSIGN(loaded.config, config::load_file(files, flags.config_file, environment));
+  VARVE_TRY_ASSIGN(loaded.config, config::load_file(files, flags.config_file, environment,
+                                     {flags.retention_time, flags.retention_time_given}));
   const config::GlobalConfig& global = loaded.config.global;
   VARVE_TRY_ASSIGN(loaded.rules,
                    config::load_rule_files(files, loaded.config.rule_files,
@@ -172,7 +173,8 @@ storage::Options storage_options(const Flags& flags, const config::StorageConfig
   options.path = flags.storage_path;
   options.sync = flags.sync;
   options.sync_interval = flags.sync_interval;
-  options.retention = config.retention_time.value_or(flags.retention_time);
+  options.retention = config.raw_retention;
+  options.ladder = config.ladder;
   options.retention_bytes = config.retention_bytes.value_or(flags.retention_bytes);
   options.lock_directory = flags.lock_directory;
   options.repair = flags.repair;
@@ -320,7 +322,7 @@ class Daemon {
     scrape_options.external_host = host_name();
     scrape_options.own_port = std::to_string(server_->ports().front());
     scrape_options.extra_scrape_metrics = flags_.extra_scrape_metrics;
-    scrape_options.start_zeros = flags_.scrape_start_zeros;
+    scrape_options.start_zeros = flags_.start_zeros;
     scrape_options.bodies_total_max_bytes = std::clamp<std::size_t>(
         machine_memory_bytes(files_) / kScrapeMemoryShare, kScrapeMemoryMin,
         scrape_options.bodies_total_max_bytes);
@@ -414,6 +416,7 @@ class Daemon {
     options.enable_lifecycle = flags_.enable_lifecycle;
     options.enable_admin = flags_.enable_admin;
     options.enable_remote_write = flags_.enable_remote_write;
+    options.remote_write_start_zeros = flags_.start_zeros;
     options.limits.queries_queued_max = flags_.queries_queued_max;
     // Streams stay: most connections remain for those who ask and go.
     options.limits.live_viewers_max =
@@ -458,13 +461,16 @@ class Daemon {
     config::Config& config = loaded.config;
     VARVE_TRY(rules_->apply(std::move(loaded.rules), {config.global.external_labels,
                                                       config.global.rule_query_offset}));
+    const storage::Options storage = storage_options(flags_, config.storage);
+    // Its reader has checked it. Before a shorter retention, which must not take what levels are to be
+    // made of.
+    VARVE_TRY(db_->set_ladder(storage.ladder));
     for (const std::string& warning : config.warnings) log_.warn(warning);
     open_log_of_queries(config.global.query_log_file);
     notifier_->apply(config.alerting_options, config.global.external_labels);
     scrape_->apply(config.scrape_configs);
     apply_discovery(config);
     engine_->set_default_subquery_step(config.global.evaluation_interval);
-    const storage::Options storage = storage_options(flags_, config.storage);
     db_->set_retention(storage.retention, storage.retention_bytes);
     db_->set_out_of_order_window(storage.out_of_order_window);
     provision_dashboards();

@@ -284,7 +284,7 @@ void enable_feature(Flags& flags, std::string_view name) {
   } else if (name == "extra-scrape-metrics") {
     flags.extra_scrape_metrics = true;
   } else if (name == "created-timestamp-zero-ingestion") {
-    flags.scrape_start_zeros = true;
+    flags.start_zeros = true;
   } else if (std::find(std::begin(kQuietFeatures), std::end(kQuietFeatures), name) ==
              std::end(kQuietFeatures)) {
     flags.warnings.push_back(fmt::format("unknown feature {} in --enable-feature is ignored", name));
@@ -387,6 +387,7 @@ Result<Flags> parse_flags(const std::vector<std::string>& arguments) {
           ? "storage.tsdb.retention"
           : "storage.tsdb.retention.time";
   VARVE_TRY_ASSIGN(flags.retention_time, reader.duration(retention_flag));
+  flags.retention_time_given = reader.given(retention_flag);
   const auto retention_size = parse_size(reader.text("storage.tsdb.retention.size"));
   if (!retention_size.ok()) {
     return flag_error("storage.tsdb.retention.size", retention_size.error().message());

@@ -33,6 +33,7 @@ struct Flags {
   storage::SyncMode sync = storage::SyncMode::kAlways;
   std::chrono::milliseconds sync_interval{100};
   std::chrono::milliseconds retention_time{};  // 0: for ever
+  bool retention_time_given = false;           // and not the default
   std::uint64_t retention_bytes = 0;
   bool lock_directory = true;
   std::chrono::milliseconds max_block_duration{};  // 0: up to a week, or a tenth of the retention
@@ -48,7 +49,7 @@ struct Flags {
   promql::Features features;
   std::chrono::milliseconds discovery_reload_interval{};
   bool extra_scrape_metrics = false;
-  bool scrape_start_zeros = false;
+  bool start_zeros = false;  // of scrapes and of remote write 2
 
   std::chrono::milliseconds rules_outage_tolerance{};
   std::chrono::milliseconds rules_grace_period{};
