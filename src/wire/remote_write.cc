@@ -14,6 +14,7 @@
 #include "base/try.h"
 #include "wire/label_checks.h"
 #include "wire/native_histogram.h"
+#include "wire/protobuf_cursor.h"
 
 namespace varve::wire {
 namespace {
@@ -25,62 +26,17 @@ using storage::WriteBatch;
 
 static_assert(std::endian::native == std::endian::little, "doubles are copied as they stand");
 
-// Tags as they stand before a field: field number << 3 | wire type.
-constexpr std::uint64_t kTimeSeriesTag = 1 << 3 | 2, kMetadataTag = 3 << 3 | 2;
-constexpr std::uint64_t kLabelTag = 1 << 3 | 2, kSampleTag = 2 << 3 | 2, kExemplarTag = 3 << 3 | 2,
-                        kHistogramTag = 4 << 3 | 2;
-constexpr std::uint64_t kSampleValueTag = 1 << 3 | 1, kSampleTimestampTag = 2 << 3 | 0;
+constexpr std::uint64_t kTimeSeriesTag = bytes_tag(1), kMetadataTag = bytes_tag(3);
+constexpr std::uint64_t kLabelTag = bytes_tag(1), kSampleTag = bytes_tag(2),
+                        kExemplarTag = bytes_tag(3), kHistogramTag = bytes_tag(4);
+constexpr std::uint64_t kSampleValueTag = fixed64_tag(1), kSampleTimestampTag = varint_tag(2);
 
 // `0a LL 0a 08 __name__ 12 01 x`: a shorter key cannot hold a metric name.
 constexpr std::size_t kKeyMinBytes = 15;
 
-// A bounded place in a message. Reads past the end throw protozero's exceptions.
-struct Cursor {
-  const char* at;
-  const char* end;
-
-  explicit Cursor(std::string_view message) : at(message.data()), end(at + message.size()) {}
-  bool done() const { return at == end; }
-  std::uint64_t varint() { return protozero::decode_varint(&at, end); }
-  std::string_view bytes() { return take(varint()); }
-  // Passes over fields with this one-byte tag whose lengths take one byte, as many as stand here.
-  void skip_short_fields(char tag) {
-    while (end - at >= 2 && at[0] == tag) {
-      const auto length = static_cast<signed char>(at[1]);
-      if (length < 0 || end - at - 2 < length) return;
-      at += 2 + length;
-    }
-  }
-  std::string_view take(std::uint64_t length) {
-    if (length > static_cast<std::uint64_t>(end - at)) throw_end();
-    const std::string_view view(at, static_cast<std::size_t>(length));
-    at += length;
-    return view;
-  }
-  void skip(std::uint64_t tag) {
-    if (tag >> 3 == 0 || tag >> 32 != 0) throw_tag();
-    switch (tag & 7) {
-      case 0: varint(); break;
-      case 1: take(8); break;
-      case 2: bytes(); break;
-      case 5: take(4); break;
-      default: throw_type();
-    }
-  }
-  // Out of line, so that the compiler keeps the hot loops small.
-  [[gnu::cold, noreturn]] static void throw_end();
-  [[gnu::cold, noreturn]] static void throw_tag();
-  [[gnu::cold, noreturn]] static void throw_type();
-};
-
-// protozero throws these same exceptions; one catch below stops them all.
-void Cursor::throw_end() { throw protozero::end_of_buffer_exception{}; }
-void Cursor::throw_tag() { throw protozero::invalid_tag_exception{}; }
-void Cursor::throw_type() { throw protozero::unknown_pbf_wire_type_exception{}; }
-
 LabelView decode_label(std::string_view message) {
   LabelView label;
-  for (Cursor cursor(message); !cursor.done();) {
+  for (ProtobufCursor cursor(message); !cursor.done();) {
     const std::uint64_t tag = cursor.varint();
     if (tag == (1 << 3 | 2)) {
       label.name = cursor.bytes();
@@ -97,13 +53,13 @@ Sample decode_sample(std::string_view message) {
   Sample sample;
   // What every writer sends, unless the value is zero: the two fields, in order, and no more.
   if (message.size() > 10 && message[0] == kSampleValueTag && message[9] == kSampleTimestampTag) {
-    Cursor cursor(message.substr(10));
+    ProtobufCursor cursor(message.substr(10));
     std::memcpy(&sample.value, message.data() + 1, 8);
     sample.timestamp_ms = static_cast<Timestamp>(cursor.varint());
     if (cursor.done()) return sample;
     sample = Sample();
   }
-  for (Cursor cursor(message); !cursor.done();) {
+  for (ProtobufCursor cursor(message); !cursor.done();) {
     const std::uint64_t tag = cursor.varint();
     if (tag == kSampleValueTag) {
       std::memcpy(&sample.value, cursor.take(8).data(), 8);
@@ -116,7 +72,9 @@ Sample decode_sample(std::string_view message) {
   return sample;
 }
 
-std::string_view metadata_type(std::int32_t type) {
+}  // namespace
+
+std::string_view metadata_type_name(std::int32_t type) {
   switch (type) {
     case 1: return "counter";
     case 2: return "gauge";
@@ -129,6 +87,8 @@ std::string_view metadata_type(std::int32_t type) {
   }
 }
 
+namespace {
+
 // One walk over one request.
 class Walk {
  public:
@@ -136,7 +96,7 @@ class Walk {
       : out_(out), gathered_keys_(gathered_keys), report_(report) {}
 
   Status request(std::string_view message) {
-    for (Cursor cursor(message); !cursor.done();) {
+    for (ProtobufCursor cursor(message); !cursor.done();) {
       at_ = cursor.at;
       const std::uint64_t tag = cursor.varint();
       if (tag == kTimeSeriesTag) {
@@ -162,7 +122,7 @@ class Walk {
     entry.exemplars_begin = static_cast<std::uint32_t>(out_.exemplars.size());
     key_begin_ = key_end_ = message.data();
     gathered_ = nullptr;
-    for (Cursor cursor(message); !cursor.done();) {
+    for (ProtobufCursor cursor(message); !cursor.done();) {
       const char* const field = cursor.at;
       cursor.skip_short_fields(kLabelTag);
       if (cursor.at != field) {
@@ -286,7 +246,7 @@ class Walk {
     protozero::pbf_reader reader(message.data(), message.size());
     while (reader.next()) {
       switch (reader.tag_and_type()) {
-        case tag_and_type(1, pbf_wire_type::varint): entry.type = metadata_type(reader.get_enum()); break;
+        case tag_and_type(1, pbf_wire_type::varint): entry.type = metadata_type_name(reader.get_enum()); break;
         case tag_and_type(2, pbf_wire_type::length_delimited): entry.metric_family = reader.get_string(); break;
         case tag_and_type(4, pbf_wire_type::length_delimited): entry.help = reader.get_string(); break;
         case tag_and_type(5, pbf_wire_type::length_delimited): entry.unit = reader.get_string(); break;
@@ -325,36 +285,6 @@ class Walk {
 
 }  // namespace
 
-Result<RemoteWriteVersion> remote_write_version(std::string_view content_type) {
-  const auto trim = [](std::string_view text) {
-    const auto first = text.find_first_not_of(" \t");
-    if (first == std::string_view::npos) return std::string_view();
-    return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-  };
-  auto semicolon = content_type.find(';');
-  const std::string_view media_type = trim(content_type.substr(0, semicolon));
-  if (!media_type.empty() && media_type != "application/x-protobuf") {
-    return Error(ErrorCode::kInvalidArgument,
-                 fmt::format("expected application/x-protobuf as the first (media) part, got {} "
-                             "content-type",
-                             content_type));
-  }
-  while (semicolon != std::string_view::npos) {
-    content_type.remove_prefix(semicolon + 1);
-    semicolon = content_type.find(';');
-    const std::string_view parameter = trim(content_type.substr(0, semicolon));
-    if (!parameter.starts_with("proto=")) continue;
-    const std::string_view message = parameter.substr(6);
-    if (message == "prometheus.WriteRequest") return RemoteWriteVersion::k1;
-    if (message == "io.prometheus.write.v2.Request") return RemoteWriteVersion::k2;
-    return Error(ErrorCode::kInvalidArgument,
-                 fmt::format("unknown type for remote write protobuf message {}, supported: "
-                             "prometheus.WriteRequest",
-                             message));
-  }
-  return RemoteWriteVersion::k1;
-}
-
 Result<Labels> RemoteWriteKeyDecoder::decode(std::string_view key) const {
   if (key.size() > kKeyMaxBytes) {
     return Error(ErrorCode::kInvalidArgument,
@@ -363,7 +293,7 @@ Result<Labels> RemoteWriteKeyDecoder::decode(std::string_view key) const {
   }
   std::vector<LabelView> labels;
   try {
-    for (Cursor cursor(key); !cursor.done();) {
+    for (ProtobufCursor cursor(key); !cursor.done();) {
       const std::uint64_t tag = cursor.varint();
       if (tag != kLabelTag) {
         return Error(ErrorCode::kInvalidArgument, "remote write: a series key holds another field");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Prometheus remote write: protobuf bytes to a storage batch, read in place. Nothing is done per
+// Prometheus remote write 1: protobuf bytes to a storage batch, read in place. Nothing is done per
 // label here: the raw bytes of a series' labels are its key, and only keys that storage has never
 // seen are turned into labels, by RemoteWriteKeyDecoder.
 // Compression is the caller's business (wire/compression.h), as are headers and status codes.
@@ -16,14 +16,6 @@
 #include "varve/result.h"
 
 namespace varve::wire {
-
-// The messages of the protocol. Only k1 can be decoded; k2 is recognised so that it can be refused
-// with a name.
-enum class RemoteWriteVersion : std::uint8_t { k1, k2 };
-
-// From the request's Content-Type: "application/x-protobuf" with an optional proto parameter; an
-// absent header means version 1. kInvalidArgument for any other type (Prometheus answers 415).
-Result<RemoteWriteVersion> remote_write_version(std::string_view content_type);
 
 // Keys of remote write 1 in WriteBatch::key_space.
 inline constexpr std::uint64_t kRemoteWrite1KeySpace = 0x52573100;
@@ -53,6 +45,9 @@ struct DecodeReport {
 
   bool all_decoded() const { return refused_series + refused_histograms == 0; }
 };
+
+// The type of a metric family by its number in both versions of the protocol: "counter", "unknown".
+std::string_view metadata_type_name(std::int32_t type);
 
 // Reusable, for one thread at a time; a decoder that is kept keeps its buffers.
 class WriteRequestDecoder {

@@ -264,15 +264,5 @@ TEST_CASE("remote write: empty messages cannot fill the memory", "[wire]") {
   CHECK(report.error().code() == ErrorCode::kLimitExceeded);
 }
 
-TEST_CASE("remote write: content types", "[wire]") {
-  CHECK(*remote_write_version("") == RemoteWriteVersion::k1);
-  CHECK(*remote_write_version("application/x-protobuf") == RemoteWriteVersion::k1);
-  CHECK(*remote_write_version("application/x-protobuf;proto=prometheus.WriteRequest") == RemoteWriteVersion::k1);
-  CHECK(*remote_write_version("application/x-protobuf; proto=io.prometheus.write.v2.Request") ==
-        RemoteWriteVersion::k2);
-  CHECK_FALSE(remote_write_version("application/x-protobuf;proto=other.Request").ok());
-  CHECK_FALSE(remote_write_version("application/json").ok());
-}
-
 }  // namespace
 }  // namespace varve::wire
