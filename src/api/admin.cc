@@ -9,6 +9,7 @@
 #include <string_view>
 #include <utility>
 
+#include "api/admin_work.h"
 #include "api/call.h"
 #include "api/json.h"
 #include "api/routes.h"
@@ -18,34 +19,8 @@
 namespace varve::api {
 namespace {
 
-// Answered as Prometheus answers what its database refuses, but for what a later attempt may cure.
-void fail(const Call& call, const Error& error, std::string_view what) {
-  const ErrorType type = error.code() == ErrorCode::kUnavailable || error.code() == ErrorCode::kCanceled
-                             ? ErrorType::kUnavailable
-                             : ErrorType::kInternal;
-  call.fail(type, fmt::format("{}{}", what, error.message()));
-}
-
-void done(const Call& call) {
-  http::Response response;
-  response.status = 204;
-  call.exchange->send(std::move(response));
-}
-
-// On the thread for administration, if that is allowed and there is room.
-void run(const CallPtr& call, std::function<void(const Call&)> work) {
-  if (!call->options.enable_admin) {
-    return call->fail(ErrorType::kUnavailable, "admin APIs disabled");
-  }
-  base::ThreadPool* const pool =
-      call->services.admin != nullptr ? call->services.admin : call->services.queries;
-  if (!pool->try_post([call, work = std::move(work)] { work(*call); })) {
-    call->fail(ErrorType::kUnavailable, "too many administrative requests are waiting");
-  }
-}
-
 void delete_series(const CallPtr& call) {
-  run(call, [](const Call& c) {
+  run_admin(call, [](const Call& c) {
     const auto match = c.match_parameters();
     if (!match.ok()) return c.fail(match.error());
     if (match->empty()) return c.fail(ErrorType::kBadData, "no match[] parameter provided");
@@ -54,16 +29,16 @@ void delete_series(const CallPtr& call) {
     // However long the database makes it wait; nobody waits for it once the client has gone.
     const model::MatchWatch watch([&c] { return c.exchange->client_gone(); });
     const Status status = c.storage->delete_series(*match, *range);
-    if (!status.ok()) return fail(c, status.error(), "");
-    done(c);
+    if (!status.ok()) return fail_admin(c, status.error());
+    done_admin(c);
   });
 }
 
 void clean_tombstones(const CallPtr& call) {
-  run(call, [](const Call& c) {
+  run_admin(call, [](const Call& c) {
     const Status status = c.storage->clean_tombstones();
-    if (!status.ok()) return fail(c, status.error(), "");
-    done(c);
+    if (!status.ok()) return fail_admin(c, status.error());
+    done_admin(c);
   });
 }
 
@@ -79,7 +54,7 @@ std::optional<bool> parse_bool(std::string_view text) {
 }
 
 void snapshot(const CallPtr& call) {
-  run(call, [](const Call& c) {
+  run_admin(call, [](const Call& c) {
     bool skip_head = false;
     if (const std::string_view text = c.parameter("skip_head"); !text.empty()) {
       const std::optional<bool> parsed = parse_bool(text);
@@ -92,7 +67,7 @@ void snapshot(const CallPtr& call) {
       skip_head = *parsed;
     }
     const auto name = c.storage->snapshot(skip_head);
-    if (!name.ok()) return fail(c, name.error(), "create snapshot: ");
+    if (!name.ok()) return fail_admin(c, name.error(), "create snapshot: ");
     std::string json = "{\"name\":";
     append_json_string(json, *name);
     json += '}';
@@ -101,10 +76,10 @@ void snapshot(const CallPtr& call) {
 }
 
 void compact(const CallPtr& call) {
-  run(call, [](const Call& c) {
+  run_admin(call, [](const Call& c) {
     const Status status = c.storage->compact();
-    if (!status.ok()) return fail(c, status.error(), "");
-    done(c);
+    if (!status.ok()) return fail_admin(c, status.error());
+    done_admin(c);
   });
 }
 
@@ -116,6 +91,30 @@ constexpr Route kRoutes[] = {
 };
 
 }  // namespace
+
+void run_admin(const CallPtr& call, std::function<void(const Call&)> work) {
+  if (!call->options.enable_admin) {
+    return call->fail(ErrorType::kUnavailable, "admin APIs disabled");
+  }
+  base::ThreadPool* const pool =
+      call->services.admin != nullptr ? call->services.admin : call->services.queries;
+  if (!pool->try_post([call, work = std::move(work)] { work(*call); })) {
+    call->fail(ErrorType::kUnavailable, "too many administrative requests are waiting");
+  }
+}
+
+void fail_admin(const Call& call, const Error& error, std::string_view what) {
+  const ErrorType type = error.code() == ErrorCode::kUnavailable || error.code() == ErrorCode::kCanceled
+                             ? ErrorType::kUnavailable
+                             : ErrorType::kInternal;
+  call.fail(type, fmt::format("{}{}", what, error.message()));
+}
+
+void done_admin(const Call& call) {
+  http::Response response;
+  response.status = 204;
+  call.exchange->send(std::move(response));
+}
 
 std::span<const Route> admin_routes() { return kRoutes; }
 

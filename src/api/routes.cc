@@ -43,8 +43,8 @@ std::span<const Route> routes() {
     std::vector<Route> table;
     for (const auto part : {write_routes(), federate_routes(), query_routes(), parse_query_routes(),
                             live_routes(), series_routes(), status_routes(), cardinality_routes(),
-                            target_routes(), rule_routes(),
-                            lifecycle_routes(), admin_routes(), page_routes(), dashboard_routes()}) {
+                            target_routes(), rule_routes(), lifecycle_routes(), admin_routes(),
+                            hold_routes(), page_routes(), dashboard_routes()}) {
       table.insert(table.end(), part.begin(), part.end());
     }
     return table;

@@ -42,6 +42,7 @@ RouteMatch find_route(std::string_view method, std::string_view path);
 // One table per file of endpoints.
 std::span<const Route> write_routes();
 std::span<const Route> admin_routes();
+std::span<const Route> hold_routes();
 std::span<const Route> federate_routes();
 std::span<const Route> query_routes();
 std::span<const Route> parse_query_routes();

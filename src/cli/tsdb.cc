@@ -117,9 +117,30 @@ std::vector<Table> listing_tables(const storage::DirectoryListing& listing) {
   for (const storage::FileGroup& one : listing.files) {
     files.rows.push_back({one.what, one.files, Bytes{one.bytes}});
   }
+  Table holds{"Held, whatever the retention",
+              "holds",
+              {{"hold", "id"},
+               {"from", "min_ms"},
+               {"to", "max_ms"},
+               {"series", "match"},
+               {"since", "created_ms"},
+               {"comment", "comment"}},
+              {}};
+  for (const storage::HoldRecord& one : listing.holds) {
+    std::string match;
+    for (const model::Matchers& matchers : one.hold.selectors) {
+      match += (match.empty() ? "" : " or ") + storage::selector_text(matchers);
+    }
+    const auto bound = [](Timestamp ms) {
+      const bool open = ms == TimeRange::all().min_ms || ms == TimeRange::all().max_ms;
+      return open ? Cell(std::string("-")) : Cell(Moment{ms});
+    };
+    holds.rows.push_back({one.hold.id, bound(one.hold.range.min_ms), bound(one.hold.range.max_ms),
+                          match, Moment{one.created_ms}, one.comment});
+  }
   Table problems{"Problems", "problems", {{"what", "what"}}, {}};
   for (const std::string& one : listing.problems) problems.rows.push_back({one});
-  return {blocks, head, files, problems};
+  return {blocks, holds, head, files, problems};
 }
 
 Table metric_table(std::string_view title, std::string_view key,

@@ -21,6 +21,7 @@
 #include "storage/directory.h"
 #include "storage/head/head.h"
 #include "storage/head_snapshots.h"
+#include "storage/holds.h"
 #include "storage/limits.h"
 #include "storage/maintenance.h"
 #include "storage/read_path.h"
@@ -89,6 +90,10 @@ class DbImpl final : public Db {
   Result<std::string> snapshot(bool skip_head) override { return maintenance_->snapshot(skip_head); }
   Status compact() override { return maintenance_->compact(); }
   std::vector<block::BlockMeta> blocks() const override { return blocks_->metas(); }
+  Result<HoldRecord> add_hold(TimeRange range, std::span<const model::Matchers> selectors,
+                              std::string comment) override;
+  Status release_hold(std::string_view id) override;
+  std::vector<HoldRecord> holds() const override;
 
   HeadStats stats(std::size_t limit) const override;
   std::vector<MetadataEntry> metadata(std::string_view family) const override {
@@ -108,6 +113,7 @@ class DbImpl final : public Db {
     return storage::oldest_kept_ms(limits_, clock_, *head_, *blocks_);
   }
   void register_metrics();
+  void apply_holds();  // holds_mutex_ is held, or nobody else knows the database yet
 
   const Options options_;
   Limits limits_;
@@ -127,6 +133,9 @@ class DbImpl final : public Db {
   std::unique_ptr<HeadSnapshots> head_snapshots_;
   RecoveryReport recovery_;
 
+  mutable std::mutex holds_mutex_;  // guards hold_store_; held over the write of a change
+  HoldStore hold_store_;
+
   std::atomic<bool> stop_{false};  // long work is to end
   std::unique_ptr<Maintenance> maintenance_;
   std::mutex close_mutex_;  // guards closed_
@@ -145,6 +154,11 @@ Status DbImpl::open(fs::FileSystem& files) {
   VARVE_TRY_ASSIGN(directory_, prepare_directory(files, options_.path, options_.lock_directory,
                                                  options_.repair));
   VARVE_TRY(clean_db_snapshots(files, directory_));
+  std::string holds_damage;
+  VARVE_TRY_ASSIGN(hold_store_, HoldStore::open(files, directory_.holds, options_.repair, holds_damage));
+  if (!holds_damage.empty()) {
+    log_.error("storage: holds set aside, nothing is held any more", {{"err", holds_damage}});
+  }
   VARVE_TRY_ASSIGN(blocks_, BlockStore::open(files, directory_, clock_.now_ms(), options_.repair, log_));
   VARVE_TRY_ASSIGN(head_, head::Head::create(files, directory_.head, blocks_->hasher(),
                                              options_.exemplars_max));
@@ -176,8 +190,37 @@ Status DbImpl::open(fs::FileSystem& files) {
   maintenance_ = std::make_unique<Maintenance>(
       Engine{options_, limits_, files, directory_, clock_, log_, metrics_, *head_, *write_path_, *wal_,
              *blocks_, stamps_, *head_snapshots_, stop_});
+  apply_holds();  // before anything can expire
   if (options_.background) maintenance_->start();
   return {};
+}
+
+void DbImpl::apply_holds() {
+  std::vector<Hold> all = options_.holds;
+  for (const HoldRecord& record : hold_store_.records()) all.push_back(record.hold);
+  set_holds(std::move(all));
+}
+
+// What is held counts before it is acknowledged, and what is released only after.
+Result<HoldRecord> DbImpl::add_hold(TimeRange range, std::span<const model::Matchers> selectors,
+                                    std::string comment) {
+  const std::lock_guard lock(holds_mutex_);
+  VARVE_TRY_ASSIGN(HoldRecord added,
+                   hold_store_.add(range, selectors, std::move(comment), clock_.now_ms()));
+  apply_holds();
+  return added;
+}
+
+Status DbImpl::release_hold(std::string_view id) {
+  const std::lock_guard lock(holds_mutex_);
+  VARVE_TRY(hold_store_.release(id));
+  apply_holds();
+  return {};
+}
+
+std::vector<HoldRecord> DbImpl::holds() const {
+  const std::lock_guard lock(holds_mutex_);
+  return hold_store_.records();
 }
 
 DbImpl::~DbImpl() {

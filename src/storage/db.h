@@ -5,10 +5,13 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "storage/block/meta.h"
+#include "storage/holds.h"
 #include "storage/levels.h"
 #include "storage/querier.h"
 #include "storage/write_batch.h"
@@ -118,7 +121,7 @@ class Db : public Appendable, public Queryable {
   // kInvalidArgument, and nothing changed, for a ladder that cannot be. What a new one adds is made of
   // what there is; what it lacks goes only once nothing else has its time.
   virtual Status set_ladder(Ladder ladder) = 0;
-  // All holds there are; keeping them beyond the process is the caller's business (Options::holds).
+  // All holds that count beside those of add_hold().
   virtual void set_holds(std::vector<Hold> holds) = 0;
 
   // One round of what the background thread does: idle series, cuts that are due, retention,
@@ -138,6 +141,12 @@ class Db : public Appendable, public Queryable {
   // Cuts and compacts everything that can be, and answers when done.
   virtual Status compact() = 0;
   virtual std::vector<block::BlockMeta> blocks() const = 0;
+  // Keeps the samples in `range` of all series that one of the selectors picks from every retention,
+  // durably when it returns, until it is released. kInvalidArgument, kLimitExceeded (too many).
+  virtual Result<HoldRecord> add_hold(TimeRange range, std::span<const model::Matchers> selectors,
+                                      std::string comment) = 0;
+  virtual Status release_hold(std::string_view id) = 0;  // kNotFound
+  virtual std::vector<HoldRecord> holds() const = 0;     // by age, oldest first
 
   virtual HeadStats stats(std::size_t limit) const = 0;
   // Metric family metadata, sorted by family; all families if `family` is empty.

@@ -10,6 +10,7 @@
 
 #include "base/try.h"
 #include "storage/head_blocks.h"
+#include "storage/holds.h"
 
 namespace varve::storage {
 namespace {
@@ -71,6 +72,10 @@ Status fill(const Engine& engine, bool skip_head, const std::string& path) {
     for (const FinishedBlock& block : written.blocks) everything.added.push_back(block.meta);
   }
   VARVE_TRY(engine.files.sync_directory(copy.dense));
+  VARVE_TRY_ASSIGN(const HoldsState held, read_holds(engine.files, engine.directory.holds));
+  if (!held.records.empty()) {
+    VARVE_TRY(engine.files.write_file_atomically(copy.holds, holds_text(held)));
+  }
   auto manifest = Manifest::create(engine.files, copy.manifest, engine.blocks.hasher(),
                                    engine.clock.now_ms(), everything);
   if (!manifest.ok()) return std::move(manifest).error();

@@ -109,6 +109,7 @@ DataDirectory directory_paths(const std::string& path) {
   directory.dense = fs::join(own, "dense");
   directory.manifest = fs::join(own, "MANIFEST");
   directory.reserve = fs::join(own, "reserve");
+  directory.holds = fs::join(own, "HOLDS");
   directory.snapshots = fs::join(path, "snapshots");
   return directory;
 }

@@ -18,6 +18,7 @@ struct DataDirectory {
   std::string dense;      // <path>/varve/dense
   std::string manifest;   // <path>/varve/MANIFEST, a file
   std::string reserve;    // <path>/varve/reserve, a file
+  std::string holds;      // <path>/varve/HOLDS, a file; none if nothing was ever held
   std::string snapshots;  // <path>/snapshots
   std::unique_ptr<fs::DirectoryLock> lock;
 };

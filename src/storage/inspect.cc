@@ -47,7 +47,7 @@ Result<FileGroup> group_of(fs::FileSystem& files, std::string what, const std::s
 
 bool is_own(std::string_view name) {
   static constexpr std::string_view kOwn[] = {"VERSION", "MANIFEST", "wal",    "head",
-                                              "snap",    "dense",    "reserve"};
+                                              "snap",    "dense",    "reserve", "HOLDS"};
   return std::find(std::begin(kOwn), std::end(kOwn), name) != std::end(kOwn);
 }
 
@@ -78,6 +78,7 @@ Result<DirectoryListing> list_directory(fs::FileSystem& files, const std::string
            {"head snapshots", paths.snap},
            {"manifest", paths.manifest},
            {"reserve for a full disk", paths.reserve},
+           {"holds", paths.holds},
            {"snapshots taken", paths.snapshots}}) {
     VARVE_TRY_ASSIGN(FileGroup group, group_of(files, what, where));
     listing.bytes += group.bytes;
@@ -103,6 +104,12 @@ Result<DirectoryListing> list_directory(fs::FileSystem& files, const std::string
   }
   listing.bytes += rest.bytes;
   if (rest.files > 0) listing.files.push_back(std::move(rest));
+  Result<HoldsState> held = read_holds(files, paths.holds);
+  if (held.ok()) {
+    listing.holds = std::move(held->records);
+  } else {
+    listing.problems.push_back(held.error().message());
+  }
   if (with_head) {
     const auto archive = Archive::open(files, path);
     if (archive.ok()) {
@@ -134,6 +141,9 @@ Result<std::size_t> verify_directory(fs::FileSystem& files, const std::string& p
       }
       findings += one.block->verify(report);
     }
+  }
+  if (const auto held = read_holds(files, directory_paths(path).holds); !held.ok()) {
+    find(held.error());
   }
   const auto archive = Archive::open(files, path);
   if (!archive.ok()) {

@@ -14,6 +14,7 @@
 #include "fs/file_system.h"
 #include "model/matcher.h"
 #include "storage/block/meta.h"
+#include "storage/holds.h"
 #include "storage/querier.h"
 #include "varve/result.h"
 #include "varve/sample.h"
@@ -47,6 +48,7 @@ struct DirectoryListing {
   std::vector<FileGroup> files;
   std::uint64_t bytes = 0;  // all of it
   std::optional<HeadListing> head;
+  std::vector<HoldRecord> holds;
   std::vector<std::string> problems;
 };
 

@@ -93,5 +93,57 @@ TEST_CASE("admin: a snapshot is named and lies in the data directory", "[api]") 
   CHECK(harness.files.exists("data/snapshots/" + name + "/varve/MANIFEST").value());
 }
 
+TEST_CASE("admin: holds are added, listed and released", "[api]") {
+  Harness harness(with_admin());
+  harness.api->ready(*harness.db, *harness.manager);
+  CHECK(harness.get("/api/v1/admin/hold", "")["data"].empty());
+  http::Response response = harness.ask(
+      "POST", "/api/v1/admin/hold",
+      "match[]=up{job=\"a\"}&match[]={env=~\"p.*\"}&start=1700000000&end=1700003600&comment=incident%2042");
+  REQUIRE(response.status == 200);
+  const auto added = nlohmann::json::parse(response.body)["data"];
+  CHECK(added["id"] == "1");
+  CHECK(added["start"] == "2023-11-14T22:13:20.000Z");
+  CHECK(added["end"] == "2023-11-14T23:13:20.000Z");
+  CHECK(added["match"] ==
+        nlohmann::json({R"({job="a", __name__="up"})", R"({env=~"p.*"})"}));
+  CHECK(added["comment"] == "incident 42");
+  CHECK(added["created"] == "2023-11-14T22:13:20.000Z");
+  response = harness.ask("POST", "/api/v1/admin/hold", "match[]=up");
+  const auto open = nlohmann::json::parse(response.body)["data"];
+  CHECK(open["id"] == "2");
+  CHECK_FALSE(open.contains("start"));
+  CHECK_FALSE(open.contains("end"));
+  CHECK(harness.get("/api/v1/admin/hold", "")["data"] == nlohmann::json({added, open}));
+  CHECK(harness.ask("DELETE", "/api/v1/admin/hold/1").status == 204);
+  CHECK(harness.get("/api/v1/admin/hold", "")["data"] == nlohmann::json::array({open}));
+  CHECK(harness.ask("DELETE", "/api/v1/admin/hold", "id=2").status == 204);
+  CHECK(harness.get("/api/v1/admin/hold", "")["data"].empty());
+  response = harness.ask("DELETE", "/api/v1/admin/hold/2");
+  CHECK(response.status == 404);
+  CHECK(response.body == R"({"status":"error","errorType":"not_found","error":"there is no hold 2"})");
+}
+
+TEST_CASE("admin: a hold of nothing is refused", "[api]") {
+  Harness harness(with_admin());
+  harness.api->ready(*harness.db, *harness.manager);
+  const auto refusal = [&](const std::string& query) {
+    const http::Response response = harness.ask("POST", "/api/v1/admin/hold", query);
+    CHECK(response.status == 400);
+    return nlohmann::json::parse(response.body)["error"].get<std::string>();
+  };
+  CHECK(refusal("") == "no match[] parameter provided");
+  CHECK_THAT(refusal("match[]=up{"), Catch::Contains("match[]"));
+  CHECK_THAT(refusal("match[]=up&start=x"), Catch::Contains("start"));
+  CHECK_THAT(refusal("match[]=up&start=2&end=1"), Catch::Contains("must not be before start"));
+  CHECK_THAT(refusal("match[]=up&comment=" + std::string(2000, 'x')), Catch::Contains("limit is 1000"));
+  CHECK(harness.ask("DELETE", "/api/v1/admin/hold").status == 400);
+  Harness closed;
+  closed.api->ready(*closed.db, *closed.manager);
+  CHECK(closed.ask("GET", "/api/v1/admin/hold").status == 503);
+  CHECK(closed.ask("POST", "/api/v1/admin/hold", "match[]=up").status == 503);
+  CHECK(closed.ask("DELETE", "/api/v1/admin/hold/1").status == 503);
+}
+
 }  // namespace
 }  // namespace varve::test
