@@ -128,3 +128,38 @@ test.each([
   if (isGrafana(json)) expect(importGrafana(json).dashboard.panels).toEqual([]);
   else expect(() => readDashboard(json)).toThrow(/dashboard|title/);
 });
+
+test("own ranges, cells of tables and links by tag come over", () => {
+  const { dashboard, notes } = importGrafana({
+    schemaVersion: 39,
+    title: "More",
+    liveNow: true,
+    links: [
+      { type: "dashboards", title: "Others", tags: ["team"] },
+      { type: "link", title: "Docs", url: "https://example.org" },
+    ],
+    panels: [
+      {
+        id: 1,
+        type: "table",
+        title: "T",
+        timeFrom: "now-24h",
+        timeShift: "1d",
+        fieldConfig: { defaults: { custom: { cellOptions: { type: "color-background" } } } },
+      },
+      { id: 2, type: "stat", title: "S", timeFrom: "1d/d" },
+    ],
+  });
+  expect(dashboard.live).toBe(true);
+  expect(dashboard.links).toEqual([
+    { title: "Others", url: "", tags: ["team"] },
+    { title: "Docs", url: "https://example.org" },
+  ]);
+  expect(dashboard.panels[0]).toMatchObject({
+    span: "24h",
+    shift: "1d",
+    style: { cell: "background" },
+  });
+  expect(dashboard.panels[1]?.span).toBeUndefined();
+  expect(notes).toEqual(["“S”: its own time range “1d/d” is left out"]);
+});

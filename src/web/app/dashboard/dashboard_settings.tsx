@@ -4,7 +4,7 @@ import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { zone } from "../lib/settings";
 import { formatTime } from "../lib/time";
-import type { AnnotationSource, Dashboard, Variable, VariableKind } from "./model";
+import type { AnnotationSource, Dashboard, Link, Variable, VariableKind } from "./model";
 
 const kinds: VariableKind[] = ["query", "custom", "interval", "text", "constant", "adhoc"];
 const hints: Record<VariableKind, string> = {
@@ -309,12 +309,20 @@ export function SettingsEditor(props: {
         title="Links"
         addTitle="Link"
         items={made.links}
-        fresh={() => ({ title: "", url: "https://" })}
+        fresh={(): Link => ({ title: "", url: "https://" })}
         onChange={(links) => set({ links })}
         show={(link, change) => (
           <>
             <Field title="Title" value={link.title} onChange={(title) => change({ title })} />
-            <Field title="URL" wide value={link.url} onChange={(url) => change({ url })} />
+            {link.tags ? (
+              <Field
+                title="To dashboards with the tags"
+                value={link.tags.join(", ")}
+                onChange={(tags) => change({ tags: tags.split(",").map((t) => t.trim()) })}
+              />
+            ) : (
+              <Field title="URL" wide value={link.url} onChange={(url) => change({ url })} />
+            )}
           </>
         )}
       />

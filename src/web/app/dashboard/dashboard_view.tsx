@@ -8,16 +8,18 @@ import { useLoad } from "../lib/load";
 import { href, place, setParameters } from "../lib/router";
 import { zone } from "../lib/settings";
 import { resolveRange, type TimeRange } from "../lib/time";
+import { Menu } from "../parts/menu";
 import { ErrorNotice, Notice } from "../parts/notice";
 import { TimePicker } from "../parts/time_picker";
 import { useAnnotations } from "./annotations";
 import { settle } from "./arrange";
 import { layout, type Placed } from "./layout";
-import type { Dashboard } from "./model";
+import type { Dashboard, Link } from "./model";
 import { safeUrl } from "./model";
 import type { View } from "./panel_data";
 import { type Arranging, type PanelActions, PanelGrid } from "./panel_grid";
 import { livePollS, liveRefresh, RefreshPicker, useTurns } from "./refresh";
+import { listDashboards } from "./store";
 import { VariableBar } from "./variable_bar";
 import { inOrder, interpolate, loadVariable, type VariableState } from "./variables";
 
@@ -56,6 +58,33 @@ function useVariables(dashboard: Dashboard, range: { fromMs: number; toMs: numbe
   );
 }
 
+// The dashboards that have all tags of the link, with the range that is chosen here.
+function TaggedDashboards(props: { link: Link }) {
+  const { link } = props;
+  const loaded = useLoad((signal) => listDashboards(signal), []);
+  const kept = new URLSearchParams();
+  for (const [name, value] of place.value.parameters) {
+    if (name === "from" || name === "to" || name.startsWith("var-")) kept.append(name, value);
+  }
+  const found = (loaded.data?.data ?? []).filter((d) =>
+    (link.tags ?? []).every((tag) => d.tags.includes(tag)),
+  );
+  return (
+    <Menu label={`${link.title || "Dashboards"} ▾`} title="Other dashboards" alignRight>
+      {(close) => (
+        <div class="menu-list">
+          {found.map((d) => (
+            <a key={d.id} href={href(`dashboards/${d.id}`, kept)} onClick={close}>
+              {d.title}
+            </a>
+          ))}
+          {found.length === 0 && <span class="muted">None has these tags.</span>}
+        </div>
+      )}
+    </Menu>
+  );
+}
+
 function Links(props: {
   dashboard: Dashboard;
   states: ReadonlyMap<string, VariableState>;
@@ -65,6 +94,7 @@ function Links(props: {
   return (
     <>
       {props.dashboard.links.map((link) => {
+        if (link.tags) return <TaggedDashboards key={link.title} link={link} />;
         const url = safeUrl(interpolate(link.url, props.states, builtIns, false));
         return url ? (
           <a key={link.url} class="dash-link" href={url} target="_blank" rel="noreferrer">

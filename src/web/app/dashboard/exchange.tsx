@@ -75,6 +75,21 @@ export function changes(from: Dashboard, to: Dashboard): string {
   const old = new Map(from.panels.map((p) => [p.id, text(p)]));
   const now = new Map(to.panels.map((p) => [p.id, text(p)]));
   const count = (n: number, what: string) => (n > 0 ? [`${n} ${what}`] : []);
+  const named = {
+    variables: "the variables",
+    annotations: "the annotations",
+    notes: "notes",
+    links: "the links",
+    tags: "the tags",
+    range: "the range",
+    description: "the description",
+    live: "the refresh",
+    refreshS: "the refresh",
+  };
+  const differing = new Set<string>();
+  for (const [key, name] of Object.entries(named) as [keyof typeof named, string][]) {
+    if (text(from[key]) !== text(to[key])) differing.add(name);
+  }
   const parts = [
     ...(from.title === to.title ? [] : ["the title"]),
     ...count([...now.keys()].filter((id) => !old.has(id)).length, "panels added"),
@@ -83,7 +98,7 @@ export function changes(from: Dashboard, to: Dashboard): string {
       [...now].filter(([id, t]) => old.has(id) && old.get(id) !== t).length,
       "panels changed",
     ),
-    ...(text(from.variables) === text(to.variables) ? [] : ["the variables"]),
+    ...differing,
   ];
   return parts.length > 0 ? parts.join(", ") : "nothing that is seen";
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads a Grafana dashboard (schema versions from about 16 on: panels with gridPos, also the older
 // "graph" and "singlestat"). What has no equivalent is listed, never dropped in silence.
+import { parseDuration } from "../lib/time";
 import { encodeFilter, operators } from "./filters";
 import {
   allValues,
@@ -371,8 +372,14 @@ class Importer {
     if (object(json.libraryPanel).uid !== undefined) {
       this.note(where, "a library panel: only what stands in the file is imported");
     }
-    if (textOf(json.timeFrom) !== "" || textOf(json.timeShift) !== "") {
-      this.note(where, "its own time range or shift is left out");
+    for (const [key, given] of [
+      ["span", textOf(json.timeFrom)],
+      ["shift", textOf(json.timeShift)],
+    ] as const) {
+      if (given === "") continue;
+      const duration = given.replace(/^now-/, "");
+      if (parseDuration(duration) !== undefined) panel[key] = duration;
+      else this.note(where, `its own time range “${given}” is left out`);
     }
     panel.links = objectsOf(json.links).map((l) => ({
       title: textOf(l.title),
@@ -585,8 +592,11 @@ class Importer {
       });
     }
     for (const link of objectsOf(json.links)) {
-      if (link.type === "dashboards") this.note("links", "a list of dashboards by tag is left out");
-      else made.links.push({ title: textOf(link.title), url: textOf(link.url) });
+      const title = textOf(link.title);
+      const tags = listOf(link.tags).map((t) => textOf(t));
+      made.links.push(
+        link.type === "dashboards" ? { title, url: "", tags } : { title, url: textOf(link.url) },
+      );
     }
     return made;
   }

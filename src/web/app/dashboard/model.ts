@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What a dashboard is: the JSON that the server keeps. The grid has 24 columns and rows of 30
 // pixels. read_dashboard() takes hostile JSON and gives a whole dashboard or says what is wrong.
-import type { TimeRange } from "../lib/time";
+import { parseDuration, type TimeRange } from "../lib/time";
 
 export type PanelType =
   | "timeseries"
@@ -118,6 +118,8 @@ export interface Panel {
   legendValues: string[];
   options: Record<string, unknown>; // of the type
   minStep: string; // "": chosen by width
+  span?: string; // its own range, "24h" up to the dashboard's end
+  shift?: string; // looks so much earlier
   repeat?: { variable: string; down: boolean; perRow: number };
   collapsed?: boolean; // of a row
   links: { title: string; url: string }[];
@@ -152,6 +154,13 @@ export interface HandAnnotation {
   text: string;
 }
 
+// To a URL, or to all dashboards that have these tags.
+export interface Link {
+  title: string;
+  url: string;
+  tags?: string[];
+}
+
 export interface Dashboard {
   id: string;
   version: number;
@@ -165,7 +174,7 @@ export interface Dashboard {
   variables: Variable[];
   annotations: AnnotationSource[];
   notes: HandAnnotation[];
-  links: { title: string; url: string }[];
+  links: Link[];
   notTranslated: string[]; // what an import could not take over
 }
 
@@ -264,6 +273,9 @@ export function readPanel(json: Json, at: number): Panel {
     minStep: textOf(json.minStep),
     links: objectsOf(json.links).map((l) => ({ title: textOf(l.title), url: textOf(l.url) })),
   };
+  for (const key of ["span", "shift"] as const) {
+    if (parseDuration(textOf(json[key])) !== undefined) panel[key] = textOf(json[key]);
+  }
   if (json.collapsed === true) panel.collapsed = true;
   if (isObject(json.repeat) && textOf(json.repeat.variable) !== "") {
     panel.repeat = {
@@ -329,7 +341,11 @@ export function readDashboard(json: unknown): Dashboard {
       toMs: numberOf(n.toMs, numberOf(n.fromMs, 0)),
       text: textOf(n.text),
     })),
-    links: objectsOf(json.links).map((l) => ({ title: textOf(l.title), url: textOf(l.url) })),
+    links: objectsOf(json.links).map((l) => ({
+      title: textOf(l.title),
+      url: textOf(l.url),
+      ...(Array.isArray(l.tags) ? { tags: l.tags.map((t) => textOf(t)) } : {}),
+    })),
     notTranslated: listOf(json.notTranslated).map((t) => textOf(t)),
   };
 }

@@ -21,8 +21,9 @@ import {
   loadDashboard,
   saveDashboard,
 } from "./store";
+import { Versions } from "./versions";
 
-type Editing = "json" | "settings" | Panel | undefined;
+type Editing = "json" | "settings" | "versions" | Panel | undefined;
 
 export function OneDashboard(props: { id: string }) {
   const loaded = useLoad((signal) => loadDashboard(props.id, signal), [props.id]);
@@ -187,6 +188,7 @@ export function OneDashboard(props: { id: string }) {
                     Kiosk (Escape leaves it)
                   </a>
                   {item("Edit as JSON", () => setEditing("json"))}
+                  {item("Versions", () => setEditing("versions"))}
                   {item("Export", () => download(shown))}
                   {item("Copy", () => void copy())}
                   {item("Delete", () => void removeAll())}
@@ -197,6 +199,14 @@ export function OneDashboard(props: { id: string }) {
         </div>
       )}
       {error && <ErrorNotice error={error} />}
+      {error && draft && !(error instanceof ConflictError) && error.kind === "refused" && (
+        <Notice kind="info">
+          What you changed is still here.{" "}
+          <button type="button" class="link" onClick={() => void copy()}>
+            Save it as a copy
+          </button>
+        </Notice>
+      )}
       {error instanceof ConflictError && error.current && (
         <Notice kind="warning">
           Someone saved version {error.current.version} meanwhile ({changes(kept, error.current)}).{" "}
@@ -228,6 +238,15 @@ export function OneDashboard(props: { id: string }) {
           dashboard={shown}
           onDone={(next) => {
             if (next) setDraft(next);
+            setEditing(undefined);
+          }}
+        />
+      )}
+      {editing === "versions" && (
+        <Versions
+          dashboard={kept}
+          onDone={(older) => {
+            if (older) setDraft(older);
             setEditing(undefined);
           }}
         />

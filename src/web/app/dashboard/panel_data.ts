@@ -38,6 +38,16 @@ export interface PanelData {
 
 const scrapeIntervalS = 15;
 
+// A panel may look at a range of its own, or at an earlier one.
+export function viewOf(panel: Panel, view: View): View {
+  const span = parseDuration(panel.span ?? "");
+  const shift = parseDuration(panel.shift ?? "") ?? 0;
+  if (span === undefined && shift === 0) return view;
+  const toMs = view.range.toMs - shift;
+  const fromMs = span === undefined ? view.range.fromMs - shift : toMs - span;
+  return { ...view, range: { fromMs, toMs }, live: view.live && shift === 0 };
+}
+
 export function stepRange(panel: Panel, view: View, widthPx: number): StepRange {
   const least = (parseDuration(panel.minStep) ?? 0) / 1000;
   const stepS = Math.max(stepFor(view.range, widthPx), least);

@@ -90,7 +90,7 @@ export function PanelEditor(props: {
   const { repeat: _, ...shown } = useSettled(panel);
   return (
     <section aria-label="Edit the panel">
-      <div class="toolbar dash-title">
+      <div class="toolbar dash-title editor-title">
         <h1>{panel.title || "Panel"}</h1>
         <span class="muted">of {props.dashboard.title}</span>
         <span class="grow" />

@@ -7,7 +7,7 @@ import { Menu } from "../parts/menu";
 import { ErrorNotice, Notice } from "../parts/notice";
 import type { Panel } from "./model";
 import { safeUrl } from "./model";
-import { type PanelData, usePanelData, useSeen, type View } from "./panel_data";
+import { type PanelData, usePanelData, useSeen, type View, viewOf } from "./panel_data";
 import type { PanelActions } from "./panel_grid";
 import { AlertListPanel } from "./panels/alert_list";
 import { HeatmapPanel } from "./panels/heatmap";
@@ -133,7 +133,8 @@ export function PanelFrame(props: {
   handle?: ComponentChildren;
   actions: PanelActions | undefined; // without there is no menu
 }) {
-  const { panel, view } = props;
+  const { panel } = props;
+  const view = viewOf(panel, props.view);
   const box = useRef<HTMLElement>(null);
   const [width, setWidth] = useState(0);
   const seen = useSeen(() => box.current);
@@ -167,6 +168,11 @@ export function PanelFrame(props: {
         <h3 title={panel.description || title}>
           {title}
           {panel.description && <span class="info-sign" />}
+          {(panel.span || panel.shift) && (
+            <span class="muted own-range">
+              {panel.span && `last ${panel.span}`} {panel.shift && `${panel.shift} earlier`}
+            </span>
+          )}
         </h3>
         {stale && (
           <span class="stale-sign" role="status" title={loaded.error?.message}>

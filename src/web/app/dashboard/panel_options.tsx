@@ -3,6 +3,7 @@
 // in the panel's JSON, at the end.
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
+import { parseDuration } from "../lib/time";
 import { unitNames } from "../lib/units";
 import {
   type Dashboard,
@@ -445,6 +446,24 @@ export function PanelOptions(props: {
               }
             />
           </div>
+        </Group>
+      )}
+      {hasQueries && (
+        <Group title="Time" open={panel.span !== undefined || panel.shift !== undefined}>
+          {(["span", "shift"] as const).map((key) => (
+            <label key={key}>
+              {key === "span" ? "Its own range" : "Look earlier by"}
+              <input
+                placeholder={key === "span" ? "24h" : "1d"}
+                value={panel[key] ?? ""}
+                onChange={(e) => {
+                  const { [key]: _, ...rest } = panel;
+                  const text = e.currentTarget.value.trim();
+                  onChange(parseDuration(text) === undefined ? rest : { ...panel, [key]: text });
+                }}
+              />
+            </label>
+          ))}
         </Group>
       )}
       <Group title="Repeat">

@@ -23,13 +23,24 @@ export class ConflictError extends ApiError {
 export const listDashboards = (signal?: AbortSignal) =>
   get<Listed[]>("api/v1/dashboards", {}, signal);
 
-export async function loadDashboard(id: string, signal?: AbortSignal): Promise<Dashboard> {
+// Without a version: the newest.
+export async function loadDashboard(
+  id: string,
+  signal?: AbortSignal,
+  version?: number,
+): Promise<Dashboard> {
   const answer: Answer<unknown> = await get(
     `api/v1/dashboards/${encodeURIComponent(id)}`,
-    {},
+    { version },
     signal,
   );
   return readDashboard(answer.data);
+}
+
+// Ascending.
+export async function listVersions(id: string, signal?: AbortSignal): Promise<number[]> {
+  const path = `api/v1/dashboards/${encodeURIComponent(id)}/versions`;
+  return (await get<number[]>(path, {}, signal)).data;
 }
 
 async function send(method: string, path: string, body?: unknown): Promise<unknown> {
@@ -59,7 +70,7 @@ async function send(method: string, path: string, body?: unknown): Promise<unkno
     throw new ConflictError(message, current);
   }
   const kind = response.status === 503 ? "busy" : response.status < 500 ? "refused" : "failed";
-  throw new ApiError(kind, message, response.status, json?.errorType ?? "");
+  throw new ApiError(kind, message, response.status, "dashboard");
 }
 
 // Both give the dashboard as it is kept now: with its id and its new version.

@@ -200,7 +200,6 @@ export function chartOptions(
   const grid = { stroke: isDark ? "#2a3242" : "#e4e8ef", width: 1 };
   let pressed = false; // here, not on a chart that shares the crosshair
   let control = false; // was held when the pointer went down
-  const spanS = (data.timesS.at(-1) ?? 0) - (data.timesS[0] ?? 0);
   const right = shown.some((at) => data.series[at]?.look?.rightAxis);
   const values = (unit: string) => (_: uPlot, splits: number[]) =>
     splits.map((v) => (v === null ? "" : formatValue(v, unit, style.decimals)));
@@ -239,7 +238,11 @@ export function chartOptions(
         ticks: grid,
         space: 70,
         size: 30,
-        values: (_, splits) => splits.map((s) => axisTime(s * 1000, spanS)),
+        values: (plot, splits) => {
+          const { min, max } = plot.scales.x ?? {};
+          const spanS = (max ?? 0) - (min ?? 0);
+          return splits.map((s) => axisTime(s * 1000, spanS));
+        },
       },
       valueAxis(style.unit),
       ...(right
