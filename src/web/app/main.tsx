@@ -61,6 +61,11 @@ function App() {
   useEffect(() => {
     document.title = page ? `${page.title} · ${pageOptions.title}` : pageOptions.title;
   }, [page]);
+  // On a phone the list of pages is wider than the screen.
+  useEffect(() => {
+    const current = document.querySelector("nav [aria-current]");
+    current?.scrollIntoView({ inline: "nearest", block: "nearest" });
+  }, [page]);
   const Show = page?.show;
   return (
     <>
