@@ -1,5 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type Block, blockRows, bytesPerSample } from "../../src/web/app/pages/storage_blocks";
+import {
+  type Block,
+  blockRows,
+  bytesPerDay,
+  bytesPerSample,
+} from "../../src/web/app/pages/storage_blocks";
 import { timeTicks } from "../../src/web/app/parts/time_ticks";
 
 test("marks of a time axis stand on round times of the zone", () => {
@@ -61,4 +66,17 @@ test("bytes a sample, where the server tells sizes", () => {
   expect(bytesPerSample(block(1, false, 0))).toBe(1.5);
   const { varve: _, ...plain } = block(1, false, 0);
   expect(bytesPerSample(plain)).toBeUndefined();
+});
+
+test("what a day takes counts raw blocks over the time they span", () => {
+  const day = 86_400_000;
+  const spanning = (from: number, to: number, resolution: number) => ({
+    ...block(1, false, resolution),
+    minTime: from,
+    maxTime: to,
+  });
+  expect(
+    bytesPerDay([spanning(0, day, 0), spanning(day, 3 * day, 0), spanning(0, day, 60_000)]),
+  ).toBe(100);
+  expect(bytesPerDay([])).toBeUndefined();
 });

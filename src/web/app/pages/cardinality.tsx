@@ -69,6 +69,9 @@ function change(next: Partial<Choice>): void {
   go("cardinality", parameters);
 }
 
+// More series than this are not listed whole.
+const tableMax = 1000;
+
 function signed(value: number): string {
   return (value > 0 ? "+" : value < 0 ? "−" : "±") + formatValue(Math.abs(value));
 }
@@ -156,7 +159,10 @@ function Counts(props: {
           href("explore", new URLSearchParams({ "g0.expr": expression, "g0.tab": tab }));
         return (
           <span class="actions">
-            <a href={explore(`topk(100, ${picked})`, "table")} title="A hundred of these series">
+            <a
+              href={explore(row.value > tableMax ? `topk(100, ${picked})` : picked, "table")}
+              title={row.value > tableMax ? "A hundred of these series" : "These series"}
+            >
               series
             </a>
             <a href={explore(`count(${picked})`, "graph")} title="How many there were over time">

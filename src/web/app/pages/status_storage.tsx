@@ -10,7 +10,7 @@ import { CopyButton } from "../parts/copy";
 import { DataTable } from "../parts/data_table";
 import { ErrorNotice, Notice } from "../parts/notice";
 import { type SpanRow, Spans } from "../parts/spans";
-import { type Block, blockRows, bytesPerSample, resolutionMs } from "./storage_blocks";
+import { type Block, blockRows, bytesPerDay, bytesPerSample, resolutionMs } from "./storage_blocks";
 
 interface HeadStats {
   numSeries: number;
@@ -162,7 +162,7 @@ function Blocks(props: { blocks: Block[]; head: HeadStats | undefined }) {
   );
 }
 
-function Facts(props: { facts: [string, string, string?][] }) {
+function Facts(props: { facts: [name: string, text: string, title?: string | undefined][] }) {
   return (
     <dl class="facts">
       {props.facts.map(([name, text, title]) => (
@@ -273,6 +273,7 @@ export function StorageStatus() {
   const bytes = list.reduce((sum, block) => sum + (block.varve?.sizeBytes ?? 0), 0);
   const samples = list.reduce((sum, block) => sum + block.stats.numSamples, 0);
   const broken = sumOf(own, "varve_blocks_unreadable") ?? 0;
+  const oldestS = sumOf(own, "prometheus_tsdb_lowest_timestamp_seconds");
   const error = blocks.error ?? head.error ?? metrics.error;
   return (
     <>
@@ -294,6 +295,12 @@ export function StorageStatus() {
               "Bytes a sample",
               bytes > 0 && samples > 0 ? formatValue(bytes / samples, "none") : "–",
               "Labels and index included",
+            ],
+            ["A day takes", size(bytesPerDay(list)), "Of raw samples, by the blocks there are"],
+            [
+              "Oldest sample",
+              oldestS ? when(1000 * oldestS) : "–",
+              oldestS ? `${formatDuration(Date.now() - 1000 * oldestS, 2)} ago` : undefined,
             ],
             ["Series in memory", stats ? formatValue(stats.numSeries) : "–"],
             ["Chunks in memory", stats ? formatValue(stats.chunkCount) : "–"],

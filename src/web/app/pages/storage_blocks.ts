@@ -25,6 +25,16 @@ export function bytesPerSample(block: Block): number | undefined {
     : bytes / block.stats.numSamples;
 }
 
+// What a day of raw samples takes on disk, from the blocks there are; undefined where sizes are not told.
+export function bytesPerDay(blocks: Block[]): number | undefined {
+  const raw = blocks.filter((block) => resolutionMs(block) === 0 && block.varve);
+  if (raw.length === 0) return undefined;
+  const bytes = raw.reduce((sum, block) => sum + (block.varve?.sizeBytes ?? 0), 0);
+  const from = Math.min(...raw.map((block) => block.minTime));
+  const to = Math.max(...raw.map((block) => block.maxTime));
+  return to > from ? (bytes * 86_400_000) / (to - from) : undefined;
+}
+
 // What a block holds: "raw", or the resolution it is downsampled to.
 export function resolutionMs(block: Block): number {
   return block.varve?.resolutionMs ?? 0;
