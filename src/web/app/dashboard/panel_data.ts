@@ -31,6 +31,7 @@ export interface QueryResult {
   data: QueryData;
 }
 export interface PanelData {
+  of?: string; // which queries it answers
   results: QueryResult[];
   range: StepRange;
   warnings: string[];
@@ -107,7 +108,7 @@ export function usePanelData(panel: Panel, view: View, seen: boolean, widthPx: n
           }
         }),
       );
-      return { results, range, warnings: [...new Set(warnings)] };
+      return { of: queriesKey, results, range, warnings: [...new Set(warnings)] };
     },
     [queriesKey, JSON.stringify(when), view.turn, seen],
   );
@@ -115,7 +116,8 @@ export function usePanelData(panel: Panel, view: View, seen: boolean, widthPx: n
   // Pushed points lie over what was loaded last.
   const [over, setOver] = useState<{ base: PanelData; data: PanelData }>();
   base.current = loaded.data;
-  const subscribes = canPush && seen && loaded.data !== undefined;
+  // A query that the server has not answered yet may be wrong, and would cost the others the stream.
+  const subscribes = canPush && seen && loaded.data?.of === queriesKey;
   useEffect(() => {
     if (!subscribes) return;
     let waiting: [string, LivePoints][] = [];

@@ -67,7 +67,10 @@ class LiveConnection {
     if (document.hidden || this.wanted.size === 0) return;
     const abort = new AbortController();
     this.abort = abort;
-    const all = [...this.wanted].slice(0, queriesMax);
+    const all = [...this.wanted];
+    for (const more of all.splice(queriesMax)) {
+      more.onFailed(`more than ${queriesMax} queries are live at once`);
+    }
     const form = new URLSearchParams();
     for (const { expression, stepS, afterS } of all) {
       form.append("query", expression);
