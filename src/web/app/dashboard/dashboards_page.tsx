@@ -77,9 +77,15 @@ function DashboardList() {
           <li key={d.id}>
             <a href={href(`dashboards/${d.id}`)}>{d.title}</a>
             {d.tags.map((tag) => (
-              <span class="tag" key={tag}>
+              <button
+                type="button"
+                class="tag"
+                key={tag}
+                title={`Search for ${tag}`}
+                onClick={() => setSearch(tag)}
+              >
                 {tag}
-              </span>
+              </button>
             ))}
             <span class="grow" />
             <span class="muted">{d.provisioned ? "shipped" : `version ${d.version}`}</span>

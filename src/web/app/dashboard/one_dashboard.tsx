@@ -3,6 +3,7 @@
 // version check, export, copy, delete.
 import { useEffect, useState } from "preact/hooks";
 import type { ApiError } from "../lib/api";
+import { pageKeys } from "../lib/keys";
 import { useLoad } from "../lib/load";
 import { go, href, place } from "../lib/router";
 import { Menu } from "../parts/menu";
@@ -25,6 +26,12 @@ import { Versions } from "./versions";
 
 type Editing = "json" | "settings" | "versions" | Panel | undefined;
 
+function kioskParameters(): URLSearchParams {
+  const parameters = new URLSearchParams(place.value.parameters);
+  parameters.set("kiosk", "tv");
+  return parameters;
+}
+
 export function OneDashboard(props: { id: string }) {
   const loaded = useLoad((signal) => loadDashboard(props.id, signal), [props.id]);
   const [draft, setDraft] = useState<Dashboard>();
@@ -39,6 +46,16 @@ export function OneDashboard(props: { id: string }) {
     addEventListener("beforeunload", ask);
     return () => removeEventListener("beforeunload", ask);
   }, [draft]);
+  useEffect(() => {
+    pageKeys.set("e", () => {
+      if (!place.value.parameters.has("kiosk")) setArranging((on) => !on);
+    });
+    pageKeys.set("k", () => go(place.value.path, kioskParameters()));
+    return () => {
+      pageKeys.delete("e");
+      pageKeys.delete("k");
+    };
+  }, []);
   const shown = draft ?? loaded.data;
   const kept = loaded.data;
   if (loaded.error && !shown) {
@@ -177,14 +194,12 @@ export function OneDashboard(props: { id: string }) {
                 </button>
               );
               const now = Date.now();
-              const kioskSearch = new URLSearchParams(place.value.parameters);
-              kioskSearch.set("kiosk", "tv");
               return (
                 <div class="menu-list">
                   {item("Add a panel", addOne)}
                   {item("Settings", () => setEditing("settings"))}
                   {item("Add a note", () => setNote({ fromMs: now, toMs: now, text: "" }))}
-                  <a href={href(place.value.path, kioskSearch)} onClick={close}>
+                  <a href={href(place.value.path, kioskParameters())} onClick={close}>
                     Kiosk (Escape leaves it)
                   </a>
                   {item("Edit as JSON", () => setEditing("json"))}

@@ -32,3 +32,6 @@ export class KeyReader {
     return press.key;
   }
 }
+
+// What single keys do on the page that is open, beside those that work everywhere.
+export const pageKeys = new Map<string, () => void>();

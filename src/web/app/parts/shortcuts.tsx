@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Keyboard shortcuts and the page that lists them.
 import { useEffect, useRef, useState } from "preact/hooks";
-import { KeyReader } from "../lib/keys";
+import { KeyReader, pageKeys } from "../lib/keys";
 import { refreshAsked } from "../lib/load";
 import { go } from "../lib/router";
 
@@ -22,6 +22,13 @@ const inEditor: [string, string][] = [
   ["Enter", "run"],
   ["Shift Enter", "new line"],
   ["Ctrl Space", "complete"],
+];
+const onDashboard: [string, string][] = [
+  ["e", "arrange the panels, and back"],
+  ["k", "kiosk: the panels alone; Esc leaves it"],
+  ["Ctrl drag", "on a graph: a note on the time axis"],
+  ["← → ↑ ↓", "on a panel's handle: move it"],
+  ["Shift ←", "and the other arrows on the handle: its size"],
 ];
 const onGraph: [string, string][] = [
   ["drag", "zoom in; the browser's Back returns"],
@@ -75,7 +82,11 @@ export function Shortcuts(props: { pages: PageKey[]; turnTheme: () => void }) {
         // Filters listen themselves; without one the editor is meant.
         if (document.querySelector(".filter")) return;
         document.querySelector<HTMLElement>(".cm-content, textarea.editor")?.focus();
-      } else return;
+      } else {
+        const onPage = pageKeys.get(asked);
+        if (!onPage) return;
+        onPage();
+      }
       event.preventDefault();
     };
     addEventListener("keydown", onKey);
@@ -117,6 +128,7 @@ export function Shortcuts(props: { pages: PageKey[]; turnTheme: () => void }) {
             />
             <Keys title="In the editor" rows={inEditor} />
             <Keys title="On a graph" rows={onGraph} />
+            <Keys title="On a dashboard" rows={onDashboard} />
           </div>
         </dialog>
       )}
