@@ -46,14 +46,19 @@ export function GraphView(props: {
     },
     [query.exemplars, query.expression, range],
   );
-  const points = (query.exemplars ? exemplars.data : undefined) ?? none;
   // Quantiles and exemplars are of one unit: the axis takes both in.
+  const sameUnit = /histogram_(quantile|avg)/.test(query.expression);
+  const points = useMemo(() => {
+    const found = (query.exemplars ? exemplars.data : undefined) ?? none;
+    if (!sameUnit) return found;
+    return { ...found, points: found.points.map((point) => ({ ...point, unit: query.unit })) };
+  }, [query.exemplars, exemplars.data, sameUnit, query.unit]);
   const style = useMemo(() => {
     const plain = { mode: query.mode, log: query.log, unit: query.unit };
     const values = points.points.map((point) => point.value);
-    if (values.length === 0 || !/histogram_(quantile|avg)/.test(query.expression)) return plain;
+    if (values.length === 0 || !sameUnit) return plain;
     return { ...plain, softMin: Math.min(...values), softMax: Math.max(...values) };
-  }, [query.mode, query.log, query.unit, query.expression, points]);
+  }, [query.mode, query.log, query.unit, sameUnit, points]);
   useEffect(() => {
     if (!query.exemplars) setKept(undefined);
   }, [query.exemplars]);
@@ -128,7 +133,8 @@ function Exemplar(props: { point: ChartPoint; close: () => void }) {
   const { point } = props;
   return (
     <div class="notice info exemplar-kept">
-      <b>Exemplar</b> {formatValue(point.value)} at {formatTime(point.timeS * 1000, zone.value)}
+      <b>Exemplar</b> {formatValue(point.value, point.unit)} at{" "}
+      {formatTime(point.timeS * 1000, zone.value)}
       <button type="button" class="icon" aria-label="Close the exemplar" onClick={props.close}>
         ✕
       </button>

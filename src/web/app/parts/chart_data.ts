@@ -38,6 +38,7 @@ export interface ChartData {
 export interface ChartPoint {
   timeS: number;
   value: number;
+  unit?: string; // where it is that of the lines
   labels: Record<string, string>;
   series: Record<string, string>;
 }

@@ -208,7 +208,7 @@ export function chartOptions(
     grid,
     ticks: grid,
     space: 40,
-    size: (_, texts) => 18 + 6.6 * Math.max(3, ...(texts ?? []).map((t) => t.length)),
+    size: (_, texts) => 24 + 6.6 * Math.max(3, ...(texts ?? []).map((t) => t.length)),
     values: values(unit),
     ...(increments(unit) ? { incrs: increments(unit) as number[] } : {}),
     ...(style.axisLabel

@@ -74,7 +74,8 @@ export function ChartTooltip(props: {
       {mark && <div class="muted">{mark.text}</div>}
       {point && (
         <div class="exemplar">
-          ◆ exemplar {formatValue(point.value)} at {formatTime(point.timeS * 1000, zone.value)}
+          ◆ exemplar {formatValue(point.value, point.unit)} at{" "}
+          {formatTime(point.timeS * 1000, zone.value)}
           {Object.entries(point.labels).map(([name, value]) => (
             <div key={name}>
               <span class="muted">{name}</span> {value}
