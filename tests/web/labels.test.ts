@@ -15,7 +15,7 @@ test("legends take labels, and what is hostile stays text", () => {
   expect(legendText("{{job}} on {{ instance }}", { job: "<script>", instance: "h:1" })).toBe(
     "<script> on h:1",
   );
-  expect(legendText("{{missing}}", {})).toBe("");
+  expect(legendText("{{missing}}", { a: "1" })).toBe('{a="1"}'); // never without a name
   expect(legendText("", { __name__: "up" })).toBe("up");
 });
 

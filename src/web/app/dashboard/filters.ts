@@ -2,6 +2,7 @@
 // Label filters that hold for a whole dashboard (Grafana's ad-hoc filters): matchers that are added
 // to every selector of every query. In the URL one is "label|op|value".
 import type { LabelSet } from "../lib/api";
+import { quote } from "../lib/labels";
 
 export const operators = ["=", "!=", "=~", "!~"] as const;
 export type Operator = (typeof operators)[number];
@@ -24,9 +25,6 @@ export function decodeFilter(text: string): LabelFilter | undefined {
     ? { label, op: known, value }
     : undefined;
 }
-
-export const quote = (text: string) =>
-  `"${text.replace(/\\/g, "\\\\").replace(/"/g, '\\"').replace(/\n/g, "\\n")}"`;
 
 export const matcherText = (filters: LabelFilter[]) =>
   filters.map((f) => `${f.label}${f.op}${quote(f.value)}`).join(", ");

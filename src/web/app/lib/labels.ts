@@ -23,10 +23,10 @@ export function seriesName(labels: LabelSet): string {
   return pairs.length > 0 || name === "" ? `${name}{${pairs.join(", ")}}` : name;
 }
 
-// "{{instance}} {{job}}" with the labels put in; an empty template gives the whole name.
+// "{{instance}} {{job}}" with the labels put in; where that gives nothing: the whole name.
 export function legendText(template: string, labels: LabelSet): string {
-  if (template === "") return seriesName(labels);
-  return template.replace(/\{\{\s*(.+?)\s*\}\}/g, (_, name: string) => labels[name] ?? "");
+  const text = template.replace(/\{\{\s*(.+?)\s*\}\}/g, (_, name: string) => labels[name] ?? "");
+  return text.trim() === "" ? seriesName(labels) : text;
 }
 
 // The label names that differ among the series: enough to tell them apart.

@@ -90,6 +90,14 @@ function drawPoints(plot: uPlot, points: ChartPoint[]): void {
   }
 }
 
+// Distances between ticks of time, in seconds: uPlot's own jump from one minute to five.
+const timeSteps = [
+  ...[0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 2, 5, 10, 15, 30],
+  ...[1, 2, 5, 10, 15, 30].map((minutes) => 60 * minutes),
+  ...[1, 2, 3, 4, 6, 12].map((hours) => 3600 * hours),
+  ...[1, 2, 4, 7, 14, 30, 60, 90, 180, 365].map((days) => 86_400 * days),
+];
+
 function axisTime(ms: number, spanS: number): string {
   const text = formatTime(ms, zone.value);
   if (spanS > 2 * 86400) return text.slice(5, 16);
@@ -237,6 +245,7 @@ export function chartOptions(
         grid,
         ticks: grid,
         space: 70,
+        incrs: timeSteps,
         size: 30,
         values: (plot, splits) => {
           const { min, max } = plot.scales.x ?? {};
