@@ -4,7 +4,8 @@ import { useMemo } from "preact/hooks";
 import type { NativeHistogram, QueryData, QueryStats, VectorItem } from "../lib/api";
 import { seriesName } from "../lib/labels";
 import { parseValue } from "../lib/number";
-import { labelColumns } from "../lib/settings";
+import { labelColumns, zone } from "../lib/settings";
+import { formatTime } from "../lib/time";
 import { formatValue } from "../lib/units";
 import { CodeBlock } from "../parts/code_block";
 import { CopyButton } from "../parts/copy";
@@ -147,6 +148,10 @@ export function ResultTable(props: { data: QueryData; unit: string }) {
   );
 }
 
+function clock(timeS: number): string {
+  return formatTime(timeS * 1000, zone.value);
+}
+
 function MatrixTable(props: { data: Extract<QueryData, { resultType: "matrix" }> }) {
   const { result } = props.data;
   if (result.length === 0) return <NothingFound />;
@@ -165,10 +170,10 @@ function MatrixTable(props: { data: Extract<QueryData, { resultType: "matrix" }>
           title: "Samples",
           show: (item) => (
             <pre class="samples">
-              {(item.values ?? []).slice(-1000).map(([t, v]) => `${v} @ ${t}\n`)}
+              {(item.values ?? []).slice(-1000).map(([t, v]) => `${v} @ ${t}  ${clock(t)}\n`)}
               {(item.histograms ?? [])
                 .slice(-100)
-                .map(([t, h]) => `count ${h.count} sum ${h.sum} @ ${t}\n`)}
+                .map(([t, h]) => `count ${h.count} sum ${h.sum} @ ${t}  ${clock(t)}\n`)}
             </pre>
           ),
         },

@@ -27,7 +27,7 @@ export function ChartTooltip(props: {
     const element = box.current;
     if (!element) return;
     const { offsetWidth: width, offsetHeight: height } = element;
-    const right = hover.x + gapPx + width < document.documentElement.clientWidth;
+    const right = hover.x + gapPx + width < document.body.clientWidth;
     const left = right ? hover.x + gapPx : Math.max(hover.x - gapPx - width, 4);
     const top = Math.min(Math.max(hover.y - height / 2, 4), Math.max(innerHeight - height - 4, 4));
     element.style.left = `${left}px`;

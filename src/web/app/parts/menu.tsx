@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+
+const marginPx = 8;
 
 // A button with a panel below it, closed by Escape or a click elsewhere.
 export function Menu(props: {
@@ -11,6 +13,17 @@ export function Menu(props: {
 }) {
   const [open, setOpen] = useState(false);
   const root = useRef<HTMLDivElement>(null);
+  const panel = useRef<HTMLDivElement>(null);
+  // Moved into the window where it would reach beyond its sides.
+  useLayoutEffect(() => {
+    const element = panel.current;
+    if (!element) return;
+    const { left, right } = element.getBoundingClientRect();
+    // The body's width leaves the scroll bar's gutter out.
+    const over = right - (document.body.clientWidth - marginPx);
+    const by = Math.max(-Math.max(over, 0), marginPx - left);
+    if (over > 0 || left < marginPx) element.style.translate = `${by}px`;
+  }, [open]);
   useEffect(() => {
     if (!open) return;
     const onPointer = (event: PointerEvent) => {
@@ -32,7 +45,7 @@ export function Menu(props: {
         {props.label}
       </button>
       {open && (
-        <div class={`menu-panel ${props.alignRight ? "right" : ""}`}>
+        <div ref={panel} class={`menu-panel ${props.alignRight ? "right" : ""}`}>
           {props.children(() => setOpen(false))}
         </div>
       )}
