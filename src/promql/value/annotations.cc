@@ -9,9 +9,7 @@
 #include "promql/parser.h"
 
 namespace varve::promql {
-namespace {
 
-// RFC 3339 in UTC, whole seconds: "1970-01-01T00:05:00Z".
 std::string format_seconds(Timestamp time_ms) {
   const Timestamp whole = time_ms / 1000 * 1000;
   std::string text = base::format_utc(whole);
@@ -19,8 +17,6 @@ std::string format_seconds(Timestamp time_ms) {
   if (dot != std::string::npos) text.replace(dot, std::string::npos, "Z");
   return text;
 }
-
-}  // namespace
 
 AnnotationSink::Entry& AnnotationSink::add(Kind kind, std::string_view text, Position where,
                                            bool* added) {
@@ -93,7 +89,8 @@ void AnnotationSink::merge(const AnnotationSink& other) {
 Annotations AnnotationSink::render(std::string_view expression) const {
   Annotations out;
   for (const Entry& entry : entries_) {
-    const bool info = entry.kind == Kind::kInfo || entry.kind == Kind::kMonotonicity;
+    const bool info = entry.kind == Kind::kInfo || entry.kind == Kind::kMonotonicity ||
+                      entry.kind == Kind::kQueryInfo;
     std::string text;
     if (entry.kind != Kind::kPlain) text = info ? "PromQL info: " : "PromQL warning: ";
     text.append(entry.text);
@@ -108,7 +105,7 @@ Annotations AnnotationSink::render(std::string_view expression) const {
     if (entry.kind == Kind::kCounted && entry.count > 1) {
       text.append(" (").append(std::to_string(entry.count)).append(" occurrences)");
     }
-    if (entry.kind != Kind::kPlain) {
+    if (entry.kind != Kind::kPlain && entry.kind != Kind::kQueryInfo) {
       text.append(" (").append(line_and_column(expression, entry.where.start)).append(")");
     }
     std::vector<std::string>& list = info ? out.infos : out.warnings;

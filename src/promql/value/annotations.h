@@ -31,6 +31,8 @@ class AnnotationSink {
   void counted_warning(std::string_view text, Position where);
   // As storage or others worded it, without prefix or position.
   void plain_warning(std::string_view text) { add(Kind::kPlain, text, {}); }
+  // About the whole query: no position.
+  void query_info(std::string_view text) { add(Kind::kQueryInfo, text, {}); }
 
   void merge(const AnnotationSink& other);
   bool empty() const { return entries_.empty(); }
@@ -38,7 +40,7 @@ class AnnotationSink {
   Annotations render(std::string_view expression) const;
 
  private:
-  enum class Kind : std::uint8_t { kWarning, kInfo, kMonotonicity, kCounted, kPlain };
+  enum class Kind : std::uint8_t { kWarning, kInfo, kMonotonicity, kCounted, kPlain, kQueryInfo };
   struct Entry {
     Kind kind = Kind::kWarning;
     std::string text;
@@ -55,5 +57,8 @@ class AnnotationSink {
   std::vector<Entry> entries_;
   std::unordered_map<std::string, std::size_t> index_;  // kind, start, text → entry
 };
+
+// RFC 3339 in UTC, whole seconds: "1970-01-01T00:05:00Z".
+std::string format_seconds(Timestamp time_ms);
 
 }  // namespace varve::promql

@@ -84,6 +84,13 @@ struct CallArgs {
     const Expr& expr = *values[arg].expr;
     return expr.kind() == ExprKind::kSubquery ? Position{} : expr.position;
   }
+  // Of the range vector of a range function.
+  Position range_position() const {
+    for (const ArgValue& value : values) {
+      if (value.expr->type() == ValueType::kMatrix) return value.expr->position;
+    }
+    return {};
+  }
 };
 
 // ---- range functions ---------------------------------------------------------------------------
