@@ -57,6 +57,8 @@ struct QueryStats {
   std::uint64_t samples_total = 0;  // samples the evaluator looked at (Prometheus's totalQueryableSamples)
   std::uint64_t samples_peak = 0;   // most held at one time
   std::uint64_t series_count = 0;   // series the selectors matched
+  // What answered, finest first: samples (0), buckets of downsampled data by their resolution.
+  std::vector<std::int64_t> resolutions_ms;
   double parse_s = 0;
   double queue_s = 0;
   double eval_s = 0;

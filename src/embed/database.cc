@@ -72,7 +72,7 @@ class EmbeddedDatabase final : public Database {
   }
 
   Result<QueryResult> query(std::string_view expression, Timestamp time_ms) override {
-    return engine_.instant(*storage_, expression, time_ms);
+    return engine_.instant(*storage_, expression, time_ms, query_params());
   }
 
   Result<QueryResult> query_range(std::string_view expression, Timestamp start_ms,
@@ -81,7 +81,7 @@ class EmbeddedDatabase final : public Database {
     if (end_ms < start_ms) {
       return Error(ErrorCode::kInvalidArgument, "the end must not be before the start");
     }
-    return engine_.range(*storage_, expression, start_ms, end_ms, step_ms);
+    return engine_.range(*storage_, expression, start_ms, end_ms, step_ms, query_params());
   }
 
   Status close() override { return storage_->close(); }
@@ -94,6 +94,12 @@ class EmbeddedDatabase final : public Database {
     engine.samples_max = options.query_samples_max;
     engine.features.experimental_functions = options.experimental_functions;
     return engine;
+  }
+
+  static promql::QueryParams query_params() {
+    promql::QueryParams params;
+    params.max_source_resolution_ms = storage::kSourceAuto;
+    return params;
   }
 
   Status wait_durable(storage::Ticket ticket) {

@@ -112,7 +112,8 @@ struct QueryTimes {
 // Everything but the steps that a result depends on, for one engine and one storage.
 std::string cache_key(std::string_view expression, const QuerySettings& settings) {
   return std::to_string(settings.lookback_ms) + ' ' +
-         std::to_string(settings.default_subquery_step_ms) + ' ' + std::string(expression);
+         std::to_string(settings.default_subquery_step_ms) + ' ' +
+         std::to_string(settings.max_source_resolution_ms) + ' ' + std::string(expression);
 }
 
 std::chrono::milliseconds timeout_of(const EngineOptions& options, const QueryParams& params) {
@@ -140,6 +141,10 @@ Result<QueryResult> run(const Environment& environment, const storage::Queryable
   settings.default_subquery_step_ms = environment.default_subquery_step_ms;
   settings.samples_max = options.samples_max;
   settings.memory_max_bytes = options.memory_max_bytes;
+  settings.max_source_resolution_ms = params.max_source_resolution_ms;
+  if (settings.max_source_resolution_ms != storage::kSourceRaw) {
+    settings.level_reach = storage.level_reach(settings.max_source_resolution_ms);
+  }
   settings.deadline = start - params.queued + timeout_of(options, params);
   result.stats.queue_s = std::chrono::duration<double>(params.queued).count();
   settings.scope = {grid.start_ms, end_ms, range ? grid.step_ms : 0};
@@ -150,7 +155,8 @@ Result<QueryResult> run(const Environment& environment, const storage::Queryable
   }
   VARVE_TRY_ASSIGN(const Plan plan,
                    Plan::create(*expr, settings.scope, settings.lookback_ms,
-                                settings.default_subquery_step_ms, expression));
+                                settings.default_subquery_step_ms, expression,
+                                settings.level_reach));
   result.stats.parse_s = seconds_since(start, environment.clock);
 
   const std::chrono::nanoseconds eval_start = environment.clock.monotonic();
@@ -192,6 +198,10 @@ Result<QueryResult> run(const Environment& environment, const storage::Queryable
     result.value = to_matrix(matrix, grid);
   }
   VARVE_TRY(state.poll());
+  const LevelNotes level_notes = state.take_level_notes();
+  level_notes.report(state.annotations());
+  result.stats.resolutions_ms = level_notes.resolutions_ms();
+  if (level_notes.empty() && state.series_count() > 0) result.stats.resolutions_ms = {0};
   result.annotations = state.annotations().render(expression);
   result.stats.samples_total = state.samples_read();
   result.stats.samples_peak = state.samples_peak();

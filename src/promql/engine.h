@@ -62,6 +62,9 @@ struct QueryParams {
   std::chrono::milliseconds lookback_delta{0};  // 0: the engine's
   // 0: the engine's; a longer one is cut to it. Below 0 it is over before anything is evaluated.
   std::chrono::milliseconds timeout{0};
+  // What may answer where samples are gone: storage::kSourceRaw, kSourceAuto or the coarsest
+  // resolution of buckets (see SelectHints). What runs for ever on its own, like rules, wants samples.
+  std::int64_t max_source_resolution_ms = 0;
   // How long the query has waited for its turn: counts against the timeout.
   std::chrono::nanoseconds queued{0};
   // Polled between tasks; true cancels the query (kCanceled). May be empty.

@@ -16,6 +16,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "promql/value/level_notes.h"
 #include "promql/value/value.h"
 #include "varve/sample.h"
 
@@ -41,6 +42,7 @@ class RangeCache {
     std::int64_t first = 0;
     std::size_t count = 0;
     StepMatrix points;  // on these steps; only series that have one
+    LevelNotes notes;     // on these steps
     TimeRange touched;
     std::uint64_t stamp = 0;
     std::int64_t bytes = 0;

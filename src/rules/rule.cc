@@ -4,6 +4,7 @@
 #include "base/try.h"
 #include "promql/engine.h"
 #include "promql/parser.h"
+#include "storage/levels.h"
 
 namespace varve::rules {
 namespace {
@@ -26,6 +27,7 @@ Result<Vector> query_vector(const Environment& environment, std::string_view exp
   promql::QueryParams params;
   params.origin = origin;
   params.canceled = environment.canceled;
+  params.max_source_resolution_ms = storage::kSourceRaw;  // alerts must not depend on what is kept
   VARVE_TRY_ASSIGN(QueryResult result,
                    environment.engine.instant(environment.source, expression, time_ms, params));
   if (auto* const vector = std::get_if<Vector>(&result.value)) return std::move(*vector);

@@ -208,6 +208,7 @@ class Assembly {
 struct Computed {
   Span span;
   StepMatrix matrix;
+  LevelNotes notes;
 };
 
 }  // namespace
@@ -241,7 +242,7 @@ Result<Matrix> evaluate_cached(const CachedRange& query, const StepGrid& grid,
       return assembly.take();
     }
     computed_steps += part.count;
-    computed.push_back({gap, std::move(matrix).value()});
+    computed.push_back({gap, std::move(matrix).value(), query.state.take_level_notes()});
   }
 
   const std::size_t reused =
@@ -262,9 +263,13 @@ Result<Matrix> evaluate_cached(const CachedRange& query, const StepGrid& grid,
       piece.stamp = part.stamp;
       const auto begin = static_cast<std::size_t>(part.span.first - span.first);
       piece.points = cut(computed[from].matrix, begin, begin + piece.count);
+      piece.notes.merge(computed[from].notes, piece.touched);
       query.cache.store(key, std::move(piece), numbering.step_ms(), query.storage);
     }
   }
+
+  for (const auto& piece : known) query.state.note_levels(piece->notes);
+  for (const Computed& part : computed) query.state.note_levels(part.notes);
 
   Assembly assembly(query.state);
   std::int64_t next = all.first;

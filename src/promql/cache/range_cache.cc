@@ -209,7 +209,11 @@ void RangeCache::store(std::string_view key, Piece piece, std::int64_t step_ms,
     whole.first = joined.back()->first;
     whole.count = static_cast<std::size_t>(piece.last() - whole.first) + 1;
     whole.touched = piece.touched;
-    for (const PiecePtr& part : joined) whole.touched = hull(whole.touched, part->touched);
+    whole.notes = std::move(piece.notes);
+    for (const PiecePtr& part : joined) {
+      whole.touched = hull(whole.touched, part->touched);
+      whole.notes.merge(part->notes);
+    }
     // The stamp of the whole first: if then the parts still have theirs, nothing had changed in any
     // of them when it was read.
     whole.stamp = storage.stamp(whole.touched);
@@ -224,7 +228,7 @@ void RangeCache::store(std::string_view key, Piece piece, std::int64_t step_ms,
     whole.points = joiner.take();
     piece = std::move(whole);
   }
-  piece.bytes = bytes_of(piece.points) + static_cast<std::int64_t>(key.size());
+  piece.bytes = bytes_of(piece.points) + piece.notes.bytes() + static_cast<std::int64_t>(key.size());
   if (piece.bytes > bytes_max_ / 4) return;  // one panel must not push out all others
 
   const std::lock_guard lock(mutex_);

@@ -282,14 +282,18 @@ Result<std::shared_ptr<storage::Selection>> Evaluator::select(const VectorSelect
   hints.step_ms = grid.count > 1 ? grid.step_ms : 0;
   hints.range_ms = timing.range_ms;
   hints.function = function_hint_;
-  VARVE_TRY_ASSIGN(auto selection, select(selector.matchers, range, hints));
-  return selection;
+  return select(selector.matchers, range, hints);
 }
 
 // One regular expression over many long values can take minutes.
 Result<std::shared_ptr<storage::Selection>> Evaluator::select(const model::Matchers& matchers,
                                                               TimeRange range,
-                                                              const storage::SelectHints& hints) {
+                                                              storage::SelectHints hints) {
+  hints.max_source_resolution_ms = state_.settings().max_source_resolution_ms;
+  // Where buckets are longer than the window, samples beside them are wanted as far back.
+  const storage::LevelReach& reach = state_.settings().level_reach;
+  const Timestamp widened = saturating_subtract(range.min_ms, reach.resolution_ms);
+  if (reach.resolution_ms > 0 && widened <= reach.until_ms) range.min_ms = widened;
   const model::MatchWatch watch([this] { return !state_.poll().ok(); });
   auto selection_or = state_.querier().select(matchers, range, hints);
   if (watch.stopped()) {

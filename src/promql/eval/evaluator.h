@@ -65,7 +65,7 @@ class Evaluator {
                                                      const StepGrid& grid);
   Result<std::shared_ptr<storage::Selection>> select(const model::Matchers& matchers,
                                                      TimeRange range,
-                                                     const storage::SelectHints& hints);
+                                                     storage::SelectHints hints);
   // A subquery with more steps than samples may be held is refused before anything is allocated.
   Status check_steps(const StepGrid& grid) const;
   EvalContext context(const StepGrid& grid) {

@@ -151,9 +151,11 @@ struct Plan::Builder {
 };
 
 Result<Plan> Plan::create(const Expr& root, const DurationScope& scope, std::int64_t lookback_ms,
-                          std::int64_t default_subquery_step_ms, std::string_view text) {
+                          std::int64_t default_subquery_step_ms, std::string_view text,
+                          const storage::LevelReach& reach) {
   Plan plan;
   plan.lookback_ms_ = lookback_ms;
+  plan.reach_ = reach;
   Builder builder{plan, scope, default_subquery_step_ms, text};
   VARVE_TRY(builder.visit(root));
   return plan;
@@ -183,9 +185,23 @@ TimeRange Plan::touched(const Expr& root, const StepGrid& grid) const {
   return range.empty() ? TimeRange{0, 0} : range;
 }
 
+void Plan::include(TimeRange needed, TimeRange& range) const {
+  if (reach_.resolution_ms > 0) {
+    // A window may be widened by one resolution, and its first bucket begin another one earlier.
+    const Timestamp earlier = saturating_subtract(needed.min_ms, 2 * reach_.resolution_ms);
+    if (earlier <= reach_.until_ms) needed.min_ms = earlier;
+    if (needed.max_ms < reach_.until_ms) {
+      needed.max_ms =
+          std::min(saturating_add(needed.max_ms, reach_.resolution_ms), reach_.until_ms);
+    }
+  }
+  range.min_ms = std::min(range.min_ms, needed.min_ms);
+  range.max_ms = std::max(range.max_ms, needed.max_ms);
+}
+
 void Plan::widen(const Expr& expr, const StepGrid& grid, TimeRange& range) const {
   if (grid.count == 0) return;
-  const auto include = [&](const VectorSelector& selector, const Timing& when) {
+  const auto look = [&](const VectorSelector& selector, const Timing& when) {
     Timestamp min_ms = when.first_reference(grid);
     Timestamp max_ms = when.reference(grid, grid.count - 1);
     if (when.range_ms == 0 || selector.extension != RangeExtension::kNone) {
@@ -195,17 +211,16 @@ void Plan::widen(const Expr& expr, const StepGrid& grid, TimeRange& range) const
       max_ms = saturating_add(max_ms, lookback_ms_);
     }
     min_ms = saturating_add(saturating_subtract(min_ms, when.range_ms), 1);
-    range.min_ms = std::min(range.min_ms, min_ms);
-    range.max_ms = std::max(range.max_ms, max_ms);
+    include({min_ms, max_ms}, range);
   };
   switch (expr.kind()) {
     case ExprKind::kNumber:
     case ExprKind::kString:
       return;
     case ExprKind::kVectorSelector:
-      return include(as<VectorSelector>(expr), timing(expr));
+      return look(as<VectorSelector>(expr), timing(expr));
     case ExprKind::kMatrixSelector:
-      return include(*as<MatrixSelector>(expr).selector, timing(expr));
+      return look(*as<MatrixSelector>(expr).selector, timing(expr));
     case ExprKind::kSubquery: {
       const auto& subquery = as<Subquery>(expr);
       return widen(*subquery.operand, subquery_grid(subquery, grid), range);
@@ -214,9 +229,8 @@ void Plan::widen(const Expr& expr, const StepGrid& grid, TimeRange& range) const
       for (const ExprPtr& arg : as<Call>(expr).args) widen(*arg, grid, range);
       if (as<Call>(expr).function->id == FunctionId::kInfo) {
         // The info series are looked up at the steps, wherever the argument's selectors look.
-        range.min_ms = std::min(
-            range.min_ms, saturating_add(saturating_subtract(grid.start_ms, lookback_ms_), 1));
-        range.max_ms = std::max(range.max_ms, grid.end_ms());
+        include({saturating_add(saturating_subtract(grid.start_ms, lookback_ms_), 1), grid.end_ms()},
+                range);
       }
       return;
     case ExprKind::kAggregate: {

@@ -10,6 +10,7 @@
 
 #include "promql/value/value.h"
 #include "promql/ast.h"
+#include "storage/levels.h"
 #include "varve/result.h"
 
 namespace varve::promql {
@@ -38,7 +39,7 @@ class Plan {
   // kInvalidArgument if a duration cannot be resolved. `text` is what positions refer to.
   static Result<Plan> create(const Expr& root, const DurationScope& scope,
                              std::int64_t lookback_ms, std::int64_t default_subquery_step_ms,
-                             std::string_view text);
+                             std::string_view text, const storage::LevelReach& reach = {});
 
   // Precondition: expr is a vector selector, matrix selector or subquery of the tree.
   const Timing& timing(const Expr& expr) const { return timings_.at(&expr); }
@@ -54,8 +55,11 @@ class Plan {
  private:
   struct Builder;
   void widen(const Expr& expr, const StepGrid& grid, TimeRange& range) const;
+  // `range` to include `needed`, and the buckets that it may see.
+  void include(TimeRange needed, TimeRange& range) const;
 
   std::int64_t lookback_ms_ = 0;
+  storage::LevelReach reach_;
   std::unordered_map<const Expr*, Timing> timings_;
   std::unordered_set<const Expr*> invariant_;
 };

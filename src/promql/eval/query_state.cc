@@ -3,6 +3,7 @@
 #include "promql/eval/query_state.h"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -80,6 +81,17 @@ Status QueryState::poll() {
     }
   }
   return {};
+}
+
+void QueryState::note_levels(const LevelNotes& notes) {
+  if (notes.empty()) return;
+  const std::lock_guard lock(level_notes_mutex_);
+  level_notes_.merge(notes);
+}
+
+LevelNotes QueryState::take_level_notes() {
+  const std::lock_guard lock(level_notes_mutex_);
+  return std::exchange(level_notes_, {});
 }
 
 std::size_t QueryState::task_count(std::size_t items) {

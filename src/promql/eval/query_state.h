@@ -11,10 +11,12 @@
 #include <mutex>
 #include <string>
 
+#include "promql/value/level_notes.h"
 #include "promql/value/annotations.h"
 #include "promql/value/function_impl.h"
 #include "promql/features.h"
 #include "promql/ast.h"
+#include "storage/levels.h"
 #include "varve/result.h"
 #include "varve/sample.h"
 
@@ -34,6 +36,8 @@ struct QuerySettings {
   std::int64_t lookback_ms = 300'000;
   std::int64_t default_subquery_step_ms = 60'000;
   std::uint64_t samples_max = 50'000'000;
+  std::int64_t max_source_resolution_ms = 0;  // as SelectHints has it
+  storage::LevelReach level_reach;
   std::int64_t memory_max_bytes = 0;  // of all queries together, in the account; 0: no bound
   std::chrono::nanoseconds deadline{0};  // on the clock's monotonic axis
   DurationScope scope;                   // the query's own start, end and step
@@ -49,8 +53,8 @@ inline std::uint64_t bytes_in(const Histogram& histogram) {
 // How many samples a histogram counts for in statistics.
 inline std::uint64_t samples_in(const Histogram& histogram) { return bytes_in(histogram) / 16; }
 
-// charge(), charge_bytes(), release(), poll() and count_read() may be called by any task; the rest belongs to the
-// thread that runs the query.
+// charge(), charge_bytes(), release(), poll(), count_read() and note_levels() may be called by any
+// task; the rest belongs to the thread that runs the query.
 class QueryState final : public MemoryBudget {
  public:
   QueryState(QuerySettings settings, const base::Clock& clock, base::ThreadPool* pool,
@@ -101,6 +105,12 @@ class QueryState final : public MemoryBudget {
   std::uint64_t samples_peak() const { return samples_peak_.load(std::memory_order_relaxed); }
   std::uint64_t series_count() const { return series_count_; }
 
+  // Whether buckets of levels may answer instead of samples.
+  bool levels_allowed() const { return settings_.max_source_resolution_ms != 0; }
+  void note_levels(const LevelNotes& notes);
+  // All notes so far, which are then forgotten.
+  LevelNotes take_level_notes();
+
   // Splits [0, items) into tasks of equal size and runs body(task, begin, end, sink) for each, on the
   // caller and on the pool. The split depends on `items` alone, sinks are merged in task order, and
   // of several errors the one of the first task is returned: the outcome does not depend on how many
@@ -123,6 +133,8 @@ class QueryState final : public MemoryBudget {
   std::mutex canceled_mutex_;  // guards canceled_: callers need not make it thread-safe
   std::function<bool()> canceled_;
   AnnotationSink annotations_;
+  std::mutex level_notes_mutex_;  // guards level_notes_
+  LevelNotes level_notes_;
   std::atomic<std::uint64_t> samples_held_{0};  // those that are in the account
   std::atomic<std::int64_t> other_bytes_{0};  // in the account besides samples
   std::atomic<std::uint64_t> samples_peak_{0};

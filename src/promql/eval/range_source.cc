@@ -3,9 +3,12 @@
 // to the function, all at once where it has a kernel for that.
 #include <algorithm>
 #include <bit>
+#include <optional>
 #include <utility>
 
 #include "base/try.h"
+#include "promql/eval/level_range.h"
+#include "promql/eval/plan.h"
 #include "promql/eval/selector_source.h"
 #include "promql/eval/window_index.h"
 #include "promql/parser.h"
@@ -23,14 +26,16 @@ class RangeInput {
   virtual bool drops_name(std::size_t series) const = 0;
   virtual bool unique_without_name() const = 0;
   virtual SeriesRef ref(std::size_t series) const = 0;
+  // What may have buckets instead of samples; null: nothing has.
+  virtual const storage::Selection* levels() const { return nullptr; }
   // Without stale markers.
   virtual Status read(std::size_t series, TimeRange range, storage::SeriesSamples& out) const = 0;
 };
 
 class SelectionInput final : public RangeInput {
  public:
-  SelectionInput(std::shared_ptr<storage::Selection> selection, bool one_name)
-      : selection_(std::move(selection)), one_name_(one_name) {}
+  SelectionInput(std::shared_ptr<storage::Selection> selection, bool one_name, bool levels)
+      : selection_(std::move(selection)), one_name_(one_name), levels_(levels) {}
   std::size_t size() const override { return selection_->size(); }
   Labels labels(std::size_t series) const override { return selection_->labels(series); }
   storage::LabelColumn label_column(std::string_view name) const override {
@@ -39,6 +44,7 @@ class SelectionInput final : public RangeInput {
   bool drops_name(std::size_t) const override { return false; }
   bool unique_without_name() const override { return one_name_; }
   SeriesRef ref(std::size_t series) const override { return {*selection_, series}; }
+  const storage::Selection* levels() const override { return levels_ ? selection_.get() : nullptr; }
   Status read(std::size_t series, TimeRange range, storage::SeriesSamples& out) const override {
     VARVE_TRY(selection_->read(series, range, out));
     remove_stale(out);
@@ -48,6 +54,7 @@ class SelectionInput final : public RangeInput {
  private:
   std::shared_ptr<storage::Selection> selection_;
   bool one_name_;
+  bool levels_;
 };
 
 class SubqueryInput final : public RangeInput {
@@ -160,15 +167,37 @@ class RangeSource::Reader final : public SeriesReader {
         lookup_(source.windows_),
         args_(source.args_.view()),
         context_{source.grid_, source.state_.features(), sink,
-                 source.state_.settings().lookback_ms} {}
+                 source.state_.settings().lookback_ms} {
+    if (const storage::Selection* selection = source.input_->levels()) {
+      levels_.emplace(*selection, source.windows_.shape(), args_.call, args_.range_position(),
+                      source.extension_ != RangeExtension::kNone, source.state_);
+    }
+  }
   ~Reader() override { source_.state_.count_read(samples_read_); }
 
   Status read(std::size_t series, StepSeries& out) override {
     const WindowShape& shape = source_.windows_.shape();
-    VARVE_TRY(source_.input_->read(series, shape.span(), samples_));
+    const LevelPlan* plan = levels_ ? levels_->plan_of(series) : nullptr;
+    TimeRange span = shape.span();
+    if (plan != nullptr) {
+      span.min_ms = std::min(span.min_ms, saturating_add(plan->window_starts.front(), 1));
+    }
+    VARVE_TRY(source_.input_->read(series, span, samples_));
     reset_points(out, shape.count);
-    if (samples_.float_times.empty() && samples_.histogram_times.empty()) return {};
+    const bool any = !samples_.float_times.empty() || !samples_.histogram_times.empty();
+    if (!any && plan == nullptr) return {};
     const SeriesRef ref = source_.input_->ref(series);
+    if (any) VARVE_TRY(read_samples(ref, out));
+    if (levels_) levels_->note_samples(samples_);
+    if (plan != nullptr) {
+      VARVE_TRY(levels_->lay_over(series, *plan, samples_, ref, args_, context_, out));
+    }
+    remark_on_name(series, out);
+    return {};
+  }
+
+ private:
+  Status read_samples(const SeriesRef& ref, StepSeries& out) {
     const SharedWindowIndex& shared = lookup_.find(samples_.times_id, samples_.float_times);
     const WindowIndex& floats = shared.index;
     samples_read_ += floats.samples_total;
@@ -182,11 +211,9 @@ class RangeSource::Reader final : public SeriesReader {
     } else {
       run_windows(floats, ref, out);
     }
-    remark_on_name(series, out);
     return {};
   }
 
- private:
   void run_kernel(const SharedWindowIndex& shared, const SeriesRef& ref, StepSeries& out) {
     const WindowShape& shape = source_.windows_.shape();
     SeriesWindows windows;
@@ -261,6 +288,7 @@ class RangeSource::Reader final : public SeriesReader {
   CallArgs args_;
   EvalContext context_;
   storage::SeriesSamples samples_;
+  std::optional<LevelRange> levels_;  // if buckets may answer
   std::uint64_t samples_read_ = 0;
 };
 
@@ -328,8 +356,8 @@ SeriesSourcePtr source_of_range_call(std::shared_ptr<storage::Selection> selecti
   if (extension != RangeExtension::kNone) shape.reach_back_ms = state.settings().lookback_ms;
   if (extension == RangeExtension::kSmoothed) shape.reach_forward_ms = state.settings().lookback_ms;
   return std::make_unique<RangeSource>(
-      std::make_unique<SelectionInput>(std::move(selection), one_name), shape, grid, extension,
-      function, std::move(args), state);
+      std::make_unique<SelectionInput>(std::move(selection), one_name, state.levels_allowed()), shape,
+      grid, extension, function, std::move(args), state);
 }
 
 SeriesSourcePtr source_of_subquery_call(StepMatrix points, const StepGrid& inner_grid,

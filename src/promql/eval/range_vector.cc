@@ -5,7 +5,9 @@
 #include <utility>
 
 #include "base/try.h"
+#include "promql/eval/bucket_join.h"
 #include "promql/eval/evaluator.h"
+#include "promql/eval/level_plan.h"
 #include "promql/eval/window_index.h"
 #include "promql/functions/extended_rate.h"
 
@@ -33,6 +35,61 @@ Status extend(RangeExtension extension, const WindowShape& shape, storage::Serie
   }
   return {};
 }
+
+// Of time that is left as buckets: the last sample of each, in place of all of them.
+class ThinnedHistory {
+ public:
+  ThinnedHistory(const storage::Selection& selection, const WindowShape& shape, Position where,
+                 QueryState& state)
+      : selection_(selection), shape_(shape), where_(where), state_(state) {}
+
+  // Puts them among the samples of a window.
+  Status put_before(std::size_t series, storage::SeriesSamples& samples) {
+    using storage::BucketColumns;
+    if (!state_.levels_allowed()) return {};
+    const std::span<const storage::LevelSpan> spans = selection_.levels(series);
+    if (spans.empty()) return {};
+    const TimeRange window = shape_.span();
+    join_.begin(BucketColumns::kLast);
+    LevelNotes notes;
+    for (std::size_t i = 0; i < spans.size(); ++i) {
+      const TimeRange ends{std::max(window.min_ms, spans[i].ends.min_ms),
+                           std::min(window.max_ms, spans[i].ends.max_ms)};
+      if (ends.empty()) continue;
+      VARVE_TRY(selection_.read_buckets(series, i, ends,
+                                        BucketColumns::kLast | BucketColumns::kHistograms, part_));
+      if (part_.ends_ms.empty() && part_.histograms.ends_ms.empty()) continue;
+      notes.add({LevelNotes::Kind::kUsed, spans[i].resolution_ms, {}, 0, {}}, ends);
+      notes.add({LevelNotes::Kind::kThinned, spans[i].resolution_ms, where_, 0, {}}, ends);
+      join_.append_samples(samples, covered_by(spans[i]).start_ms);
+      join_.append(part_);
+    }
+    if (notes.empty()) return {};
+    state_.note_levels(notes);
+    join_.append_samples(samples, window.max_ms);
+    const storage::SeriesBuckets& all = join_.buckets();
+    samples.clear();
+    for (std::size_t i = 0; i < all.ends_ms.size(); ++i) {
+      if (all.last_times[i] < window.min_ms) continue;
+      samples.float_times.push_back(all.last_times[i]);
+      samples.float_values.push_back(all.lasts[i]);
+    }
+    for (std::size_t i = 0; i < all.histograms.ends_ms.size(); ++i) {
+      if (all.histograms.last_times[i] < window.min_ms) continue;
+      samples.histogram_times.push_back(all.histograms.last_times[i]);
+      samples.histograms.push_back(all.histograms.lasts[i]);
+    }
+    return {};
+  }
+
+ private:
+  const storage::Selection& selection_;
+  const WindowShape shape_;
+  const Position where_;
+  QueryState& state_;
+  storage::SeriesBuckets part_;
+  BucketJoin join_;
+};
 
 }  // namespace
 
@@ -82,10 +139,12 @@ Result<Matrix> Evaluator::range_vector(const Expr& expr, const StepGrid& grid) {
                           extension == RangeExtension::kSmoothed ? reach_ms : 0};
   VARVE_TRY_ASSIGN(const auto selection, select(*matrix.selector, timing, shape.span(), grid));
   storage::SeriesSamples samples;
+  ThinnedHistory thinned(*selection, shape, bare.position, state_);
   for (std::size_t i = 0; i < selection->size(); ++i) {
     if (i % QueryState::kTaskItems == 0) VARVE_TRY(state_.poll());
     VARVE_TRY(selection->read(i, shape.span(), samples));
     remove_stale(samples);
+    VARVE_TRY(thinned.put_before(i, samples));
     if (extension != RangeExtension::kNone) VARVE_TRY(extend(extension, shape, samples));
     const std::size_t points = samples.float_times.size() + samples.histogram_times.size();
     if (points == 0) continue;

@@ -4,9 +4,11 @@
 
 #include <bit>
 #include <numeric>
+#include <optional>
 #include <utility>
 
 #include "base/try.h"
+#include "promql/eval/level_instant.h"
 #include "promql/eval/window_index.h"
 
 namespace varve::promql {
@@ -50,7 +52,11 @@ class SelectorSource final : public SeriesSource {
 class SelectorSource::StepsReader final : public SeriesReader {
  public:
   explicit StepsReader(const SelectorSource& source)
-      : source_(source), lookup_(source.windows_) {}
+      : source_(source), lookup_(source.windows_) {
+    if (source.state_.levels_allowed()) {
+      levels_.emplace(*source.selection_, source.windows_.shape(), source.value_, source.state_);
+    }
+  }
   ~StepsReader() override { source_.state_.count_read(points_); }
 
   Status read(std::size_t series, StepSeries& out) override {
@@ -62,7 +68,7 @@ class SelectorSource::StepsReader final : public SeriesReader {
     } else if (!samples_.float_times.empty()) {
       read_floats(shape.count, out);
     }
-    return {};
+    return levels_ ? levels_->lay_over(series, samples_, out) : Status();
   }
 
  private:
@@ -125,6 +131,7 @@ class SelectorSource::StepsReader final : public SeriesReader {
   const SelectorSource& source_;
   WindowIndexLookup lookup_;
   storage::SeriesSamples samples_;
+  std::optional<LevelInstant> levels_;
   std::uint64_t points_ = 0;
 };
 
@@ -149,17 +156,35 @@ class SelectorSource::InstantReader final : public SeriesReader {
       }
     }
     source.state_.count_read(samples);
+    if (source.state_.levels_allowed()) {
+      reader->levels_.emplace(*source.selection_, source.windows_.shape(), source.value_,
+                              source.state_);
+    }
     return std::unique_ptr<SeriesReader>(std::move(reader));
   }
 
   Status read(std::size_t series, StepSeries& out) override {
     reset_points(out, 1);
+    read_sample(series, out);
+    if (!levels_) return {};
+    const storage::LastSample& last = last_[series - begin_];
+    times_.float_times.clear();
+    if (last.kind != storage::LastSample::Kind::kNone) {
+      times_.float_times.push_back(last.timestamp_ms);
+    }
+    return levels_->lay_over(series, times_, out);
+  }
+
+ private:
+  InstantReader() = default;
+
+  void read_sample(std::size_t series, StepSeries& out) {
     storage::LastSample& last = last_[series - begin_];
     using Kind = storage::LastSample::Kind;
-    if (last.kind == Kind::kNone) return {};
+    if (last.kind == Kind::kNone) return;
     const bool stale =
         last.kind == Kind::kFloat ? is_stale(last.value) : last.histogram->is_stale();
-    if (stale) return {};
+    if (stale) return;
     if (wanted_ == SelectorValue::kTime) {
       out.set(0, seconds(last.timestamp_ms));
     } else if (wanted_ == SelectorValue::kStart) {
@@ -169,14 +194,13 @@ class SelectorSource::InstantReader final : public SeriesReader {
     } else {
       out.set(0, last.histogram);
     }
-    return {};
   }
 
- private:
-  InstantReader() = default;
   std::vector<storage::LastSample> last_;
   std::size_t begin_ = 0;
   SelectorValue wanted_ = SelectorValue::kSample;
+  std::optional<LevelInstant> levels_;
+  storage::SeriesSamples times_;  // of the sample there is, for levels_
 };
 
 Result<std::unique_ptr<SeriesReader>> SelectorSource::reader(std::size_t begin, std::size_t end,

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 // Instant selectors with `smoothed`: values between samples, looking as far ahead as back.
+#include <algorithm>
 #include <utility>
 
 #include "base/try.h"
+#include "promql/eval/level_plan.h"
+#include "promql/eval/plan.h"
 #include "promql/eval/selector_source.h"
 #include "promql/eval/window_index.h"
 #include "promql/functions/extended_rate.h"
@@ -41,6 +44,7 @@ class SmoothSource final : public SeriesSource {
     Status read(std::size_t series, StepSeries& out) override {
       const WindowShape& shape = source_.shape_;
       VARVE_TRY(source_.selection_->read(series, shape.span(), samples_));
+      note_buckets(series);
       remove_stale(samples_);
       reset_points(out, shape.count);
       const WindowIndex floats = index_windows(samples_.float_times, shape);
@@ -63,6 +67,22 @@ class SmoothSource final : public SeriesSource {
     }
 
    private:
+    // Between the samples that buckets know nothing can be said of the others.
+    void note_buckets(std::size_t series) {
+      for (const storage::LevelSpan& span : source_.selection_->levels(series)) {
+        const Covered covered = covered_by(span);
+        const TimeRange missing{
+            std::max(source_.shape_.span().min_ms, saturating_add(covered.start_ms, 1)),
+            std::min(source_.shape_.span().max_ms, covered.end_ms)};
+        if (missing.empty()) continue;
+        LevelNotes notes;
+        notes.add({LevelNotes::Kind::kNoAnswer, span.resolution_ms, source_.position_, 0,
+                   "smoothed"},
+                  missing);
+        source_.state_.note_levels(notes);
+      }
+    }
+
     template <typename T>
     static std::span<const T> part(const std::vector<T>& values, const WindowIndex& index,
                                    std::size_t step) {

@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "model/histogram.h"
+#include "promql/test_language/memory_levels.h"
 
 namespace varve::promql::test_language {
 namespace {
@@ -32,7 +33,9 @@ bool matches(const Labels& labels, std::span<const model::Matcher> matchers) {
 
 class MemorySelection final : public storage::Selection {
  public:
-  explicit MemorySelection(std::vector<const Entry*> entries) : entries_(std::move(entries)) {}
+  MemorySelection(std::vector<const Entry*> entries, std::vector<storage::LevelSpan> levels,
+                  bool sketches)
+      : entries_(std::move(entries)), levels_(std::move(levels)), sketches_(sketches) {}
 
   std::size_t size() const override { return entries_.size(); }
   Labels labels(std::size_t series) const override { return entries_[series]->first; }
@@ -56,12 +59,14 @@ class MemorySelection final : public storage::Selection {
     const StoredSeries& stored = entries_[series]->second;
     for (auto at = stored.floats.lower_bound(range.min_ms);
          at != stored.floats.end() && at->first <= range.max_ms; ++at) {
+      if (covers(levels_, at->first)) continue;
       out.float_times.push_back(at->first);
       out.float_values.push_back(at->second);
       if (!stored.starts.empty()) out.float_starts.push_back(stored.start_of(at->first));
     }
     for (auto at = stored.histograms.lower_bound(range.min_ms);
          at != stored.histograms.end() && at->first <= range.max_ms; ++at) {
+      if (covers(levels_, at->first)) continue;
       out.histogram_times.push_back(at->first);
       out.histograms.push_back(at->second.visible);
       if (!stored.starts.empty()) out.histogram_starts.push_back(stored.start_of(at->first));
@@ -72,11 +77,48 @@ class MemorySelection final : public storage::Selection {
   Status read_last(std::span<const std::uint32_t> series, TimeRange range,
                    std::span<storage::LastSample> out) const override {
     VARVE_CHECK(series.size() == out.size());
-    for (std::size_t i = 0; i < series.size(); ++i) out[i] = last(entries_[series[i]]->second, range);
+    for (std::size_t i = 0; i < series.size(); ++i) {
+      out[i] = levels_.empty() ? last(entries_[series[i]]->second, range)
+                               : last_beside_levels(series[i], range);
+    }
+    return {};
+  }
+
+  std::span<const storage::LevelSpan> levels(std::size_t) const override { return levels_; }
+
+  Status read_buckets(std::size_t series, std::size_t span, TimeRange ends, storage::BucketColumns,
+                      storage::SeriesBuckets& out) const override {
+    const StoredSeries& stored = entries_[series]->second;
+    std::vector<Sample> floats;
+    for (const auto& [time, value] : stored.floats) floats.push_back({time, value});
+    std::vector<std::pair<Timestamp, HistogramPtr>> histograms;
+    for (const auto& [time, histogram] : stored.histograms) {
+      histograms.emplace_back(time, histogram.visible);
+    }
+    const TimeRange& all = levels_[span].ends;
+    out = fold(floats, histograms, levels_[span].resolution_ms,
+               {std::max(ends.min_ms, all.min_ms), std::min(ends.max_ms, all.max_ms)}, sketches_);
     return {};
   }
 
  private:
+  storage::LastSample last_beside_levels(std::size_t series, TimeRange range) const {
+    storage::SeriesSamples samples;
+    static_cast<void>(read(series, range, samples));
+    storage::LastSample newest;
+    if (!samples.float_times.empty()) {
+      newest = {samples.float_times.back(), samples.float_values.back(), nullptr,
+                storage::LastSample::Kind::kFloat, 0};
+    }
+    if (!samples.histogram_times.empty() &&
+        (newest.kind == storage::LastSample::Kind::kNone ||
+         samples.histogram_times.back() > newest.timestamp_ms)) {
+      newest = {samples.histogram_times.back(), 0, samples.histograms.back(),
+                storage::LastSample::Kind::kHistogram, 0};
+    }
+    return newest;
+  }
+
   static storage::LastSample last(const StoredSeries& stored, TimeRange range) {
     storage::LastSample newest;
     if (auto at = stored.floats.upper_bound(range.max_ms); at != stored.floats.begin()) {
@@ -99,7 +141,22 @@ class MemorySelection final : public storage::Selection {
   }
 
   std::vector<const Entry*> entries_;
+  std::vector<storage::LevelSpan> levels_;
+  bool sketches_;
 };
+
+// Those that a query allows.
+std::vector<storage::LevelSpan> allowed(const std::vector<storage::LevelSpan>& spans,
+                                        std::int64_t max_source_resolution_ms) {
+  std::vector<storage::LevelSpan> out;
+  for (const storage::LevelSpan& span : spans) {
+    if (max_source_resolution_ms == storage::kSourceAuto ||
+        span.resolution_ms <= max_source_resolution_ms) {
+      out.push_back(span);
+    }
+  }
+  return out;
+}
 
 class MemoryQuerier final : public storage::Querier {
  public:
@@ -108,13 +165,20 @@ class MemoryQuerier final : public storage::Querier {
   Result<std::unique_ptr<storage::Selection>> select(std::span<const model::Matcher> matchers,
                                                      TimeRange range,
                                                      const storage::SelectHints& hints) override {
+    std::vector<storage::LevelSpan> levels =
+        allowed(storage_.levels(), hints.max_source_resolution_ms);
+    if (!levels.empty()) {  // the first is the coarsest
+      range.min_ms -= levels[0].resolution_ms;
+      range.max_ms += levels[0].resolution_ms;
+    }
     std::vector<const Entry*> found = find(matchers, range);
     if (hints.series_max != 0 && found.size() > hints.series_max) {
       return Error(ErrorCode::kLimitExceeded,
                    "the selector matches " + std::to_string(found.size()) + " series, more than " +
                        std::to_string(hints.series_max));
     }
-    return std::unique_ptr<storage::Selection>(std::make_unique<MemorySelection>(std::move(found)));
+    return std::unique_ptr<storage::Selection>(std::make_unique<MemorySelection>(
+        std::move(found), std::move(levels), storage_.sketches()));
   }
 
   Result<Names> label_names(std::span<const model::Matcher> matchers, TimeRange range,
@@ -229,6 +293,15 @@ void MemoryStorage::detect_resets() {
       previous_ms = time_ms;
     }
   }
+}
+
+storage::LevelReach MemoryStorage::level_reach(std::int64_t max_source_resolution_ms) const {
+  storage::LevelReach reach;
+  for (const storage::LevelSpan& span : allowed(levels_, max_source_resolution_ms)) {
+    reach.resolution_ms = std::max(reach.resolution_ms, span.resolution_ms);
+    reach.until_ms = std::max(reach.until_ms, span.ends.max_ms);
+  }
+  return reach;
 }
 
 Result<std::unique_ptr<storage::Querier>> MemoryStorage::querier(TimeRange) const {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "storage/querier.h"
@@ -23,6 +24,16 @@ class MemoryStorage final : public storage::Queryable {
   void add(const Labels& labels, Timestamp time_ms, double value, Timestamp start_ms = 0);
   void add(const Labels& labels, Timestamp time_ms, HistogramPtr histogram,
            Timestamp start_ms = 0);
+  // From now on these spans are answered by buckets, folded from the samples, where a query allows
+  // them; without sketches unless asked for. Spans as storage::Selection::levels() has them.
+  void keep_levels(std::vector<storage::LevelSpan> spans, bool sketches = false) {
+    levels_ = std::move(spans);
+    sketches_ = sketches;
+  }
+  const std::vector<storage::LevelSpan>& levels() const { return levels_; }
+  bool sketches() const { return sketches_; }
+  storage::LevelReach level_reach(std::int64_t max_source_resolution_ms) const override;
+
   // Gives the counter histograms the reset hints a database would read back. After every load.
   void detect_resets();
 
@@ -44,6 +55,8 @@ class MemoryStorage final : public storage::Queryable {
 
  private:
   std::map<Labels, StoredSeries> series_;
+  std::vector<storage::LevelSpan> levels_;
+  bool sketches_ = false;
 };
 
 }  // namespace varve::promql::test_language
