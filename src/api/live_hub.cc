@@ -235,6 +235,7 @@ void LiveHub::submit(storage::Db& storage, const LiveQuery& query, Timestamp fro
   const auto evaluate = [this, &storage, query, from_ms, to_ms, cached, abandoned,
                          end](std::chrono::nanoseconds waited) {
     promql::QueryParams params;
+    params.max_source_resolution_ms = storage::kSourceAuto;
     params.lookback_delta = query.lookback;
     params.queued = waited;
     params.canceled = abandoned;

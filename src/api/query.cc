@@ -41,6 +41,22 @@ promql::QueryOrigin origin_of(const Call& call) {
   return origin;
 }
 
+// What may answer where samples are gone, as Thanos calls it: raw, auto, or the coarsest resolution of
+// downsampled data as a duration. By default whatever there is.
+Result<std::int64_t> max_source_resolution(const Call& call) {
+  constexpr std::string_view kName = "max_source_resolution";
+  const std::string_view text = call.parameter(kName);
+  if (text.empty() || text == "auto") return storage::kSourceAuto;
+  if (text == "raw") return storage::kSourceRaw;
+  VARVE_TRY_ASSIGN(const std::int64_t resolution_ms, call.duration_parameter(kName));
+  if (resolution_ms < 0) {
+    return Error(ErrorCode::kInvalidArgument,
+                 "invalid parameter \"max_source_resolution\": must be raw, auto or a duration "
+                 "that is not negative");
+  }
+  return resolution_ms;  // 0: raw
+}
+
 Result<promql::QueryParams> query_params(const Call& call, const Turn& turn) {
   promql::QueryParams params;
   params.queued = turn.queued;
@@ -58,6 +74,7 @@ Result<promql::QueryParams> query_params(const Call& call, const Turn& turn) {
     }
     params.lookback_delta = std::chrono::milliseconds(*lookback_ms);
   }
+  VARVE_TRY_ASSIGN(params.max_source_resolution_ms, max_source_resolution(call));
   return params;
 }
 
@@ -140,7 +157,8 @@ std::string flight_key(const Call& call) {
   if (wants_fresh(call)) return {};
   std::string key = call.request().path;
   for (const std::string_view name :
-       {"query", "time", "start", "end", "step", "timeout", "lookback_delta", "stats"}) {
+       {"query", "time", "start", "end", "step", "timeout", "lookback_delta",
+        "max_source_resolution", "stats"}) {
     // Lengths make it unambiguous.
     const std::string_view value = call.parameter(name);
     key += fmt::format(";{}:{}", value.size(), value);

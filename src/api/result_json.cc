@@ -5,6 +5,7 @@
 
 #include "api/call.h"
 #include "api/json.h"
+#include "model/duration.h"
 
 namespace varve::api {
 namespace {
@@ -124,14 +125,19 @@ class ResultWriter {
   bool finish(std::string& out) {
     if (stats_ != StatsDetail::kNone) {
       const QueryStats& stats = result_.stats;
+      std::vector<std::string> resolutions;
+      for (const std::int64_t resolution_ms : stats.resolutions_ms) {
+        resolutions.push_back(
+            resolution_ms == 0 ? "\"raw\"" : '"' + model::format_duration(resolution_ms) + '"');
+      }
       out += fmt::format(
           ",\"stats\":{{\"timings\":{{\"evalTotalTime\":{},\"resultSortTime\":0,"
           "\"queryPreparationTime\":{},\"innerEvalTime\":{},\"execQueueTime\":{},"
           "\"execTotalTime\":{}}},\"samples\":{{\"totalQueryableSamples\":{},"
-          "\"peakSamples\":{}}},\"series\":{}}}",
+          "\"peakSamples\":{}}},\"series\":{},\"resolutions\":[{}]}}",
           stats.parse_s + stats.eval_s, stats.parse_s, stats.eval_s, stats.queue_s,
           stats.queue_s + stats.parse_s + stats.eval_s, stats.samples_total, stats.samples_peak,
-          stats.series_count);
+          stats.series_count, fmt::join(resolutions, ","));
     }
     out += '}';
     Annotations annotations = result_.annotations;
