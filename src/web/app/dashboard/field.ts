@@ -40,6 +40,31 @@ export function colorOf(name: string, dark: boolean): string {
     : "gray";
 }
 
+// Red, green and blue from 0 to 1 of #rgb, #rrggbb, or hsl(…) as seriesColor() writes it.
+function channels(color: string): number[] | undefined {
+  const hex = /^#([0-9a-f]{3}|[0-9a-f]{6})$/i.exec(color)?.[1];
+  if (hex) {
+    const wide = hex.length === 3 ? hex.replace(/./g, "$&$&") : hex;
+    return [0, 2, 4].map((at) => Number.parseInt(wide.slice(at, at + 2), 16) / 255);
+  }
+  const hsl = /^hsl\(([\d.]+) ([\d.]+)% ([\d.]+)%\)$/.exec(color);
+  if (!hsl) return undefined;
+  const [h, s, l] = [Number(hsl[1]), Number(hsl[2]) / 100, Number(hsl[3]) / 100];
+  return [0, 8, 4].map((n) => {
+    const k = (n + h / 30) % 12;
+    return l - s * Math.min(l, 1 - l) * Math.max(-1, Math.min(k - 3, 9 - k, 1));
+  });
+}
+
+// Black or white, whichever is read better on that colour.
+export function inkOn(color: string): string {
+  const [r = 0, g = 0, b = 0] = (channels(color) ?? [0, 0, 0]).map((share) =>
+    share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4,
+  );
+  // WCAG's relative luminance; at 0.179 both have the same contrast.
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b > 0.179 ? "#0b0e14" : "#ffffff";
+}
+
 function picks(override: Override, name: string, query: string): boolean {
   switch (override.by) {
     case "name":

@@ -4,7 +4,7 @@ import { legendText } from "../../lib/labels";
 import { dark, zone } from "../../lib/settings";
 import { formatTime } from "../../lib/time";
 import { seriesColor, timesOf, valuesOn } from "../../parts/chart_data";
-import { colorOf, show, styleOf } from "../field";
+import { colorOf, inkOn, show, styleOf } from "../field";
 import type { Panel } from "../model";
 import type { PanelData } from "../panel_data";
 
@@ -66,6 +66,7 @@ export function StateTimelinePanel(props: { panel: Panel; data: PanelData }) {
                     left: `${(100 * s.from) / timesS.length}%`,
                     width: `${(100 * (s.to - s.from)) / timesS.length}%`,
                     background: color,
+                    color: inkOn(color),
                   }}
                 >
                   {(s.to - s.from) / timesS.length > 0.08 ? shown.text : ""}

@@ -3,7 +3,7 @@ import { useMemo } from "preact/hooks";
 import { dark, zone } from "../../lib/settings";
 import { formatTime } from "../../lib/time";
 import { DataTable, type TableColumn } from "../../parts/data_table";
-import { colorOf, type Shown, show, styleOf } from "../field";
+import { colorOf, inkOn, type Shown, show, styleOf } from "../field";
 import { type Cell, type Frame, framesOf, reduce, rowsOf } from "../frames";
 import { type FieldStyle, type Panel, safeUrl } from "../model";
 import type { PanelData } from "../panel_data";
@@ -42,7 +42,7 @@ function TableCell(props: { value: Cell; style: FieldStyle; shown: Shown; isDark
   const color = shown.color && colorOf(shown.color, isDark);
   if (style.cell === "background" && color) {
     return (
-      <span class="cell-filled" style={{ background: color }}>
+      <span class="cell-filled" style={{ background: color, color: inkOn(color) }}>
         {shown.text}
       </span>
     );

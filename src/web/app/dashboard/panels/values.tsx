@@ -2,7 +2,7 @@
 // Panels that show one number for each series: stat, gauge, bar gauge, pie.
 import { dark } from "../../lib/settings";
 import { seriesColor } from "../../parts/chart_data";
-import { colorOf, show, styleOf, thresholdColor } from "../field";
+import { colorOf, inkOn, show, styleOf, thresholdColor } from "../field";
 import { type Cell, framesOf, reduce } from "../frames";
 import type { FieldStyle, Panel } from "../model";
 import type { PanelData } from "../panel_data";
@@ -82,7 +82,7 @@ export function StatPanel(props: { panel: Panel; data: PanelData }) {
           <div
             key={`${at}/${v.name}`}
             class={`stat ${background && shown.color ? "filled" : ""}`}
-            style={background && shown.color ? { background: color } : {}}
+            style={background && shown.color ? { background: color, color: inkOn(color) } : {}}
           >
             {names && <span class="stat-name">{v.name}</span>}
             <span
