@@ -111,6 +111,39 @@ TEST_CASE("cardinality: an interruption ends the counting with its error", "[api
   CHECK(counted.error().code() == ErrorCode::kCanceled);
 }
 
+TEST_CASE("cardinality: of a block only what has samples in the range counts", "[api]") {
+  api::Options options;
+  options.enable_admin = true;
+  Harness harness(options);
+  harness.api->ready(*harness.db, *harness.manager);
+  constexpr Timestamp kWindowMs = 7'200'000;
+  constexpr Timestamp kHourMs = kWindowMs / 2;
+  const Timestamp begin = kNow / kWindowMs * kWindowMs - 2 * kWindowMs;
+  const auto write_hour = [&](const std::string& pod, Timestamp from) {
+    std::vector<Sample> samples;
+    for (Timestamp t = from; t < from + kHourMs; t += 60'000) samples.push_back({t, 1});
+    REQUIRE(harness.write(time_series({{"__name__", "work"}, {"pod", pod}}, samples)).status == 204);
+  };
+  write_hour("early", begin);
+  write_hour("late", begin + kHourMs);
+  REQUIRE(harness.write(time_series({{"__name__", "work"}, {"pod", "head"}}, {{kNow, 1}})).status ==
+          204);
+  REQUIRE(harness.ask("POST", "/api/v1/admin/tsdb/compact").status == 204);
+  const json blocks = harness.get("/api/v1/status/tsdb/blocks", "")["data"]["blocks"];
+  REQUIRE(blocks.size() == 1);
+  REQUIRE(blocks[0]["stats"]["numSeries"] == 2);
+  const auto pods = [&](Timestamp from, Timestamp to) {
+    const json data =
+        harness.get(kPath, "start=" + seconds(from) + "&end=" + seconds(to - 1000))["data"];
+    std::set<std::string> found;
+    for (const json& pair : data["seriesCountByLabelValuePair"]) found.insert(pair["labelValue"]);
+    return found;
+  };
+  CHECK(pods(begin, begin + kHourMs) == std::set<std::string>{"early"});
+  CHECK(pods(begin + kHourMs, begin + kWindowMs) == std::set<std::string>{"late"});
+  CHECK(pods(begin, kNow + 3 * kWindowMs) == std::set<std::string>{"early", "head", "late"});
+}
+
 // What the counts must be, from the series one by one.
 TEST_CASE("cardinality: agrees with counting label sets one by one", "[api]") {
   Harness harness;
