@@ -23,7 +23,21 @@ constexpr std::size_t kSeries = 2000;
 
 using LabelPairs = std::array<std::pair<std::string, std::string>, 9>;
 
-LabelPairs labels_of(std::size_t i) {
+// Series of as many pods, whose names are in no other series, or of one target.
+enum class Shape { kPods, kOneScrape };
+
+LabelPairs labels_of(Shape shape, std::size_t i) {
+  if (shape == Shape::kOneScrape) {
+    return {{{"__name__", "node_disk_statistic_number_" + std::to_string(i / 8) + "_total"},
+             {"cluster", "production-eu-1"},
+             {"container", "node-exporter"},
+             {"device", "nvme" + std::to_string(i % 8) + "n1"},
+             {"instance", "10.0.17.4:9100"},
+             {"job", "kubernetes-node-exporter"},
+             {"namespace", "monitoring"},
+             {"node", "node-17"},
+             {"region", "eu-central-1"}}};
+  }
   return {{{"__name__", "container_network_receive_bytes_total"},
            {"cluster", "production-eu-1"},
            {"container", "app-" + std::to_string(i % 7)},
@@ -42,12 +56,12 @@ void add_sample(protozero::pbf_writer& series, std::size_t i) {
   sample.add_int64(2, 1'700'000'000'000);
 }
 
-std::string ordinary_request() {
+std::string ordinary_request(Shape shape) {
   std::string bytes;
   protozero::pbf_writer request(bytes);
   for (std::size_t i = 0; i < kSeries; ++i) {
     protozero::pbf_writer series(request, 1);
-    for (const auto& [name, value] : labels_of(i)) {
+    for (const auto& [name, value] : labels_of(shape, i)) {
       protozero::pbf_writer message(series, 1);
       message.add_string(1, name);
       message.add_string(2, value);
@@ -58,7 +72,7 @@ std::string ordinary_request() {
 }
 
 // The same in version 2, with the metadata that Prometheus sends along.
-std::string ordinary_request2() {
+std::string ordinary_request2(Shape shape) {
   std::map<std::string, std::uint32_t> refs;
   std::vector<std::string> symbols;
   const auto ref = [&](const std::string& text) {
@@ -72,7 +86,7 @@ std::string ordinary_request2() {
   for (std::size_t i = 0; i < kSeries; ++i) {
     protozero::pbf_writer series(request, 5);
     std::vector<std::uint32_t> labels;
-    for (const auto& [name, value] : labels_of(i)) {
+    for (const auto& [name, value] : labels_of(shape, i)) {
       labels.push_back(ref(name));
       labels.push_back(ref(value));
     }
@@ -126,28 +140,35 @@ void unpack_all(benchmark::State& state, const std::string& request) {
   state.counters["wire_bytes_per_sample"] = static_cast<double>(compressed.size()) / kSeries;
 }
 
-void decode(benchmark::State& state) {
-  decode_all<varve::wire::WriteRequestDecoder>(state, ordinary_request());
-}
-BENCHMARK(decode);
-void decode2(benchmark::State& state) {
-  decode_all<varve::wire::WriteRequest2Decoder>(state, ordinary_request2());
-}
-BENCHMARK(decode2);
+using Version1 = varve::wire::WriteRequestDecoder;
+using Version2 = varve::wire::WriteRequest2Decoder;
 
-void snappy_decode_and_hash(benchmark::State& state) {
-  unpack_all<varve::wire::WriteRequestDecoder>(state, ordinary_request());
+void decode(benchmark::State& state, Shape shape) {
+  decode_all<Version1>(state, ordinary_request(shape));
 }
-BENCHMARK(snappy_decode_and_hash);
-void snappy_decode_and_hash2(benchmark::State& state) {
-  unpack_all<varve::wire::WriteRequest2Decoder>(state, ordinary_request2());
+BENCHMARK_CAPTURE(decode, pods, Shape::kPods);
+BENCHMARK_CAPTURE(decode, one_scrape, Shape::kOneScrape);
+void decode2(benchmark::State& state, Shape shape) {
+  decode_all<Version2>(state, ordinary_request2(shape));
 }
-BENCHMARK(snappy_decode_and_hash2);
+BENCHMARK_CAPTURE(decode2, pods, Shape::kPods);
+BENCHMARK_CAPTURE(decode2, one_scrape, Shape::kOneScrape);
+
+void snappy_decode_and_hash(benchmark::State& state, Shape shape) {
+  unpack_all<Version1>(state, ordinary_request(shape));
+}
+BENCHMARK_CAPTURE(snappy_decode_and_hash, pods, Shape::kPods);
+BENCHMARK_CAPTURE(snappy_decode_and_hash, one_scrape, Shape::kOneScrape);
+void snappy_decode_and_hash2(benchmark::State& state, Shape shape) {
+  unpack_all<Version2>(state, ordinary_request2(shape));
+}
+BENCHMARK_CAPTURE(snappy_decode_and_hash2, pods, Shape::kPods);
+BENCHMARK_CAPTURE(snappy_decode_and_hash2, one_scrape, Shape::kOneScrape);
 
 void decode_key(benchmark::State& state) {
   varve::wire::WriteRequestDecoder decoder;
   varve::storage::WriteBatch batch;
-  const std::string request = ordinary_request();
+  const std::string request = ordinary_request(Shape::kPods);
   if (!decoder.decode(request, batch).ok()) state.SkipWithError("wrong result");
   std::size_t at = 0;
   for (auto _ : state) {

@@ -24,7 +24,15 @@ struct ProtobufCursor {
   explicit ProtobufCursor(std::string_view message)
       : at(message.data()), end(at + message.size()) {}
   bool done() const { return at == end; }
-  std::uint64_t varint() { return protozero::decode_varint(&at, end); }
+  // A copy of the place is what a call gets the address of, so that the place itself can stay in a
+  // register.
+  std::uint64_t varint() {
+    if (at != end && static_cast<signed char>(*at) >= 0) return static_cast<unsigned char>(*at++);
+    const char* place = at;
+    const std::uint64_t value = protozero::decode_varint(&place, end);
+    at = place;
+    return value;
+  }
   std::string_view bytes() { return take(varint()); }
   // Passes over fields with this one-byte tag whose lengths take one byte, as many as stand here.
   void skip_short_fields(char tag) {

@@ -2,8 +2,11 @@
 #include "wire/symbol_table.h"
 
 #include <fmt/format.h>
+// Most symbols are so short that a call would cost as much as their hash.
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <random>
@@ -18,6 +21,8 @@ __extension__ using Product = unsigned __int128;
 
 constexpr std::size_t kSecretBytes = 192;
 constexpr std::size_t kRefsShownMax = 64;
+// More than a label may have; whoever adds up to more is refused anyway.
+constexpr std::size_t kPairBytesMax = 0xffffffff;
 
 // Drawn once: keys are compared with those of earlier requests of all threads.
 const std::array<std::uint8_t, kSecretBytes>& secret() {
@@ -42,12 +47,8 @@ std::uint64_t fold(std::uint64_t a, std::uint64_t b) {
 inline std::uint64_t next_ref(ProtobufCursor& cursor) {
   if (cursor.end - cursor.at >= 2) [[likely]] {
     const auto first = static_cast<unsigned char>(cursor.at[0]);
-    if (first < 0x80) {
-      ++cursor.at;
-      return first;
-    }
     const auto second = static_cast<unsigned char>(cursor.at[1]);
-    if (second < 0x80) {
+    if (first >= 0x80 && second < 0x80) {
       cursor.at += 2;
       return (first & 0x7fU) | static_cast<std::uint64_t>(second) << 7;
     }
@@ -63,29 +64,42 @@ void SymbolTable::add(std::string_view text) {
   }
   const XXH128_hash_t hash =
       XXH3_128bits_withSecret(text.data(), text.size(), secret().data(), kSecretBytes);
-  symbols_.push_back({hash.low64, hash.high64, text});
+  Symbol& symbol = symbols_.emplace_back();
+  symbol.low = hash.low64;
+  symbol.high = hash.high64;
+  symbol.text = text;
 }
 
 // A sum over the labels, of products of the hashes of their two strings: to somebody who does not
 // know the hashes each product is a random number, and the names and values of two labels cannot be
 // exchanged for each other, as name and value are mixed with different constants.
-std::optional<SymbolTable::Read> SymbolTable::read(std::string_view refs) const {
+std::optional<SymbolTable::Read> SymbolTable::read(std::string_view refs) {
   constexpr std::uint64_t kNameMix = 0x9e3779b97f4a7c15, kValueMix = 0xd6e8feb86659fd93;
-  Read read;
-  ProtobufCursor cursor(refs);
-  while (!cursor.done()) {
+  Symbol* const symbols = symbols_.data();
+  const std::uint64_t count = symbols_.size();
+  const std::uint64_t metric_name = name_ref_;
+  std::uint64_t low = 0, high = 0, metric = kNone;
+  std::size_t text_bytes = 0;
+  for (ProtobufCursor cursor(refs); !cursor.done();) {
     const std::uint64_t name_ref = next_ref(cursor);
     if (cursor.done()) return std::nullopt;
     const std::uint64_t value_ref = next_ref(cursor);
-    if (!has(name_ref) || !has(value_ref)) return std::nullopt;
-    const Symbol& name = symbols_[name_ref];
-    const Symbol& value = symbols_[value_ref];
-    read.key.low += fold(name.low ^ kNameMix, value.high ^ kValueMix);
-    read.key.high += fold(name.high ^ kNameMix, value.low ^ kValueMix);
-    read.text_bytes += name.text.size() + value.text.size();
-    if (name_ref == name_ref_) read.metric_ref = static_cast<std::uint32_t>(value_ref);
+    if (name_ref >= count || value_ref >= count) return std::nullopt;
+    Symbol& value = symbols[value_ref];
+    if (value.pair_name != name_ref) {
+      const Symbol& name = symbols[name_ref];
+      value.pair_low = fold(name.low ^ kNameMix, value.high ^ kValueMix);
+      value.pair_high = fold(name.high ^ kNameMix, value.low ^ kValueMix);
+      value.pair_name = static_cast<std::uint32_t>(name_ref);
+      value.pair_bytes = static_cast<std::uint32_t>(
+          std::min<std::size_t>(name.text.size() + value.text.size(), kPairBytesMax));
+    }
+    low += value.pair_low;
+    high += value.pair_high;
+    text_bytes += value.pair_bytes;
+    if (name_ref == metric_name) metric = value_ref;
   }
-  return read;
+  return Read{{low, high}, static_cast<std::uint32_t>(metric), text_bytes};
 }
 
 Status SymbolTable::labels(std::string_view refs, std::vector<LabelView>& out) const {

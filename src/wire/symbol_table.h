@@ -42,7 +42,7 @@ class SymbolTable {
   std::string_view text(std::uint32_t ref) const { return symbols_[ref].text; }
   std::uint64_t hash(std::uint32_t ref) const { return symbols_[ref].low; }
   // Memory that a symbol takes beside its text.
-  static constexpr std::size_t kSymbolBytes = 32;
+  static constexpr std::size_t kSymbolBytes = 64;
 
   // What a walk over the references of a series' labels yields.
   struct Read {
@@ -52,14 +52,19 @@ class SymbolTable {
   };
   // `refs` is the packed field: varints, name and value in turn. nullopt: an odd number, or one that
   // no symbol has; labels() says which. Broken varints throw as ProtobufCursor does.
-  std::optional<Read> read(std::string_view refs) const;
+  std::optional<Read> read(std::string_view refs);
   // Appends the labels. kInvalidArgument in Prometheus's words.
   Status labels(std::string_view refs, std::vector<LabelView>& out) const;
 
  private:
-  struct Symbol {
+  // Most labels of a request are in many of its series, so a value remembers what it and the name
+  // before it came to.
+  struct alignas(64) Symbol {
     std::uint64_t low = 0, high = 0;
     std::string_view text;
+    std::uint64_t pair_low = 0, pair_high = 0;
+    std::uint32_t pair_name = kNone;
+    std::uint32_t pair_bytes = 0;
   };
   static_assert(sizeof(Symbol) == kSymbolBytes);
 

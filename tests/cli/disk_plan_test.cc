@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/disk_plan.h"
+
+#include <nlohmann/json.hpp>
+
+#include "command_support.h"
+
+namespace varve::cli {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kDay = 24h;
+
+PlanInput thousand_series() {
+  PlanInput input;
+  input.series = 1000;
+  input.interval = 15s;
+  input.raw_retention = 10 * kDay;
+  input.sample = {2, "measured"};
+  input.head = {5, "assumed"};
+  return input;
+}
+
+TEST_CASE("disk plan: samples, levels, merges and the head add up", "[cli]") {
+  PlanInput input = thousand_series();
+  storage::LevelOptions minute, hour;
+  minute.resolution = 1min;
+  minute.retention = 30 * kDay;
+  hour.resolution = 1h;
+  hour.retention = 365 * kDay;
+  input.ladder.levels = {minute, hour};
+  input.buckets = {{8, "measured"}, {10, "assumed"}};
+  const Plan plan = plan_disk(input);
+  REQUIRE(plan.rows.size() == 5);
+  CHECK(plan.rows[0].count == Approx(1000.0 * 10 * 5760));
+  CHECK(plan.rows[0].bytes == Approx(1000.0 * 10 * 5760 * 2));
+  CHECK(plan.rows[1].what == "buckets of 1m");
+  CHECK(plan.rows[1].bytes == Approx(1000.0 * 30 * 1440 * 8));
+  CHECK(plan.rows[2].bytes == Approx(1000.0 * 365 * 24 * 10));
+  // The longest block is a day here, and a merge has it twice.
+  CHECK(plan.rows[3].bytes == Approx(1000.0 * 2 * 5760 * 2));
+  CHECK(plan.rows[4].bytes == Approx(1000.0 * 3 * 240 * 5));
+  double sum = 0;
+  for (const PlanRow& row : plan.rows) sum += row.bytes;
+  CHECK(plan.bytes == Approx(sum));
+  CHECK(plan.bytes_per_year == 0);
+}
+
+TEST_CASE("disk plan: what is kept for ever counts by the year", "[cli]") {
+  PlanInput input = thousand_series();
+  input.raw_retention = 0ms;
+  const Plan plan = plan_disk(input);
+  CHECK(plan.bytes_per_year == Approx(1000.0 * 365 * 5760 * 2));
+  CHECK(plan.rows[0].kept == 0ms);
+}
+
+TEST_CASE("disk plan: samples that are farther apart than buckets fill no more buckets", "[cli]") {
+  PlanInput input = thousand_series();
+  input.interval = 5min;
+  storage::LevelOptions minute;
+  minute.resolution = 1min;
+  minute.retention = 30 * kDay;
+  input.ladder.levels = {minute};
+  input.buckets = {{8, "measured"}};
+  CHECK(plan_disk(input).rows[1].count == Approx(1000.0 * 30 * 288));
+}
+
+TEST_CASE("tsdb plan: without a directory it says what it assumes", "[cli]") {
+  const Printed printed =
+      run({"tsdb", "plan", "--json", "--series=1000", "--interval=15s", "--ladder=15d-180d-2y"});
+  INFO(printed.err);
+  REQUIRE(printed.status == kExitOk);
+  const auto json = nlohmann::json::parse(printed.out);
+  CHECK(json["given"][0]["series"] == 1000);
+  CHECK(json["levels"][0]["kept"] == "15d");
+  CHECK(json["levels"][0]["source"] == "assumed");
+  CHECK(json["levels"][1]["what"] == "buckets of 1m");
+  CHECK(json["levels"][1]["kept"] == "180d");
+  CHECK(json["levels"][2]["kept"] == "2y");
+  CHECK(json["levels"][0]["bytes"] == static_cast<std::uint64_t>(1000 * 15 * 5760 * kAssumedSampleBytes));
+  CHECK(json["total"][0]["bytes"] > json["levels"][0]["bytes"]);
+}
+
+TEST_CASE("tsdb plan: what it cannot know is refused with a reason", "[cli]") {
+  CHECK(run({"tsdb", "plan"}).err.find("give --series") != std::string::npos);
+  CHECK(run({"tsdb", "plan", "--series=0"}).status == kExitFailure);
+  CHECK(run({"tsdb", "plan", "--series=10", "--interval=0s"}).status == kExitFailure);
+  const Printed ladder = run({"tsdb", "plan", "--series=10", "--ladder=15d"});
+  CHECK(ladder.status == kExitFailure);
+  CHECK(ladder.err.find("there is no ladder \"15d\"") != std::string::npos);
+  CHECK(run({"tsdb", "plan", "--series=10", "--ladder=7d-30d-1y", "--retention=60d"}).err.find(
+            "keep it at least for 60d") != std::string::npos);
+}
+
+}  // namespace
+}  // namespace varve::cli
