@@ -101,6 +101,10 @@ constexpr Command kCommands[] = {
      tsdb_verify},
     {"tsdb", "dump", "[--min-time=<ms>] [--max-time=<ms>] [--match=<selector>]... [<directory>]",
      "Print samples as text.", tsdb_dump},
+    {"tsdb", "plan",
+     "[--json] [--series=…] [--interval=15s] [--ladder=…|--config=<file>] [--retention=…] "
+     "[<directory>]",
+     "Work out the disk that series will take.", tsdb_plan},
     {"tsdb", "bench", "[--json] [<directory>]", "Measure how quickly blocks are read here.",
      tsdb_bench},
     {"promql", "format", "<expression>", "Print an expression well laid out.", format_promql},

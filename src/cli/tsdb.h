@@ -14,6 +14,7 @@ int tsdb_list(const std::vector<std::string>& words, const Console& console);
 int tsdb_analyze(const std::vector<std::string>& words, const Console& console);
 int tsdb_verify(const std::vector<std::string>& words, const Console& console);
 int tsdb_dump(const std::vector<std::string>& words, const Console& console);
+int tsdb_plan(const std::vector<std::string>& words, const Console& console);
 int tsdb_bench(const std::vector<std::string>& words, const Console& console);
 
 }  // namespace varve::cli

@@ -72,6 +72,31 @@ TEST_CASE("tsdb: list, analyze and verify say what is there, as text and as JSON
   CHECK(none.err.find("no blocks yet") != std::string::npos);
 }
 
+TEST_CASE("tsdb list: what is held is shown", "[cli]") {
+  const Folder folder;
+  {
+    fs::RealFs files;
+    base::FakeClock clock(kNow);
+    base::Logger log(base::LogLevel::kError, base::LogFormat::kLogfmt, clock);
+    base::MetricsRegistry metrics;
+    storage::Options options;
+    options.path = folder.path();
+    options.background = false;
+    auto db = std::move(storage::Db::open(options, files, clock, log, metrics)).value();
+    const std::vector<model::Matchers> selectors{
+        {std::move(model::Matcher::create(model::MatchType::kRegex, "job", "a.*")).value()}};
+    REQUIRE(db->add_hold({kNow, TimeRange::all().max_ms}, selectors, "incident 42").ok());
+    REQUIRE(db->close().ok());
+  }
+  const auto json = nlohmann::json::parse(run({"tsdb", "list", "--json", folder.path()}).out);
+  REQUIRE(json["holds"].size() == 1);
+  CHECK(json["holds"][0]["id"] == "1");
+  CHECK(json["holds"][0]["min_ms"] == kNow);
+  CHECK(json["holds"][0]["max_ms"] == "-");
+  CHECK(json["holds"][0]["match"] == "{job=~\"a.*\"}");
+  CHECK(json["holds"][0]["comment"] == "incident 42");
+}
+
 TEST_CASE("tsdb: what cannot be is refused with a reason", "[cli]") {
   const Folder folder;
   for (const char* command : {"list", "analyze", "verify", "dump", "bench"}) {
