@@ -43,8 +43,19 @@ export function OneDashboard(props: { id: string }) {
   useEffect(() => {
     if (!draft) return;
     const ask = (event: BeforeUnloadEvent) => event.preventDefault();
+    const askInside = (event: MouseEvent) => {
+      const link = (event.target as Element).closest("a");
+      if (!link || link.target || new URL(link.href).pathname === location.pathname) return;
+      if (confirm("Leave without saving what was changed here?")) return;
+      event.preventDefault();
+      event.stopPropagation();
+    };
     addEventListener("beforeunload", ask);
-    return () => removeEventListener("beforeunload", ask);
+    addEventListener("click", askInside, true);
+    return () => {
+      removeEventListener("beforeunload", ask);
+      removeEventListener("click", askInside, true);
+    };
   }, [draft]);
   useEffect(() => {
     pageKeys.set("e", () => {

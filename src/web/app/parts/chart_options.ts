@@ -215,7 +215,7 @@ export function chartOptions(
     stroke: ink,
     grid,
     ticks: grid,
-    space: 40,
+    space: 32,
     size: (_, texts) => 24 + 6.6 * Math.max(3, ...(texts ?? []).map((t) => t.length)),
     values: values(unit),
     ...(increments(unit) ? { incrs: increments(unit) as number[] } : {}),
