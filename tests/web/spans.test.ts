@@ -29,14 +29,14 @@ test("marks of a time axis stand on round times of the zone", () => {
   expect(timeTicks(from, from, 8, "UTC")).toEqual([]);
 });
 
-function block(level: number, late: boolean, resolutionMs: number): Block {
+function block(level: number, late: boolean, resolution: number): Block {
   return {
-    ulid: `${level}${late}${resolutionMs}`,
+    ulid: `${level}${late}${resolution}`,
     minTime: 0,
     maxTime: 10,
     stats: { numSamples: 100, numSeries: 1, numChunks: 1 },
     compaction: { level, sources: [] },
-    varve: { sizeBytes: 150, windowStart: 0, windowEnd: 10, outOfOrder: late, resolutionMs },
+    varve: { sizeBytes: 150, windowStart: 0, windowEnd: 10, outOfOrder: late, resolution },
   };
 }
 

@@ -22,7 +22,10 @@ export function StatsLine(props: {
   const { stats, series, tookMs } = props;
   const samples = stats?.samples?.totalQueryableSamples;
   const timings = stats?.timings ?? {};
+  const resolutions = stats?.resolutions ?? [];
+  const downsampled = resolutions.some((resolution) => resolution !== "raw");
   const details = [
+    downsampled && `from ${resolutions.join(", ")} data: what is older is downsampled`,
     stats?.series !== undefined && `${stats.series.toLocaleString("en")} series read`,
     samples !== undefined && `${samples.toLocaleString("en")} samples read`,
     stats?.samples?.peakSamples !== undefined &&
@@ -38,6 +41,7 @@ export function StatsLine(props: {
     <span class="muted stats" title={details.join("\n")}>
       {series.toLocaleString("en")} series
       {samples !== undefined && ` · ${formatValue(samples)} samples`}
+      {downsampled && ` · from ${resolutions.join(", ")}`}
       {` · ${formatValue(tookMs / 1000, "s", tookMs < 10 ? 1 : 0)}`}
     </span>
   );

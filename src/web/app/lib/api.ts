@@ -44,6 +44,7 @@ export interface QueryStats {
   timings?: Record<string, number>;
   samples?: { totalQueryableSamples?: number; peakSamples?: number };
   series?: number; // that were read
+  resolutions?: string[]; // of what was read: "raw", "5m"
 }
 export type QueryData = { stats?: QueryStats } & (
   | { resultType: "vector"; result: VectorItem[] }

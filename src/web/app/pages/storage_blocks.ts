@@ -14,7 +14,7 @@ export interface Block {
     windowStart: number;
     windowEnd: number;
     outOfOrder: boolean;
-    resolutionMs?: number; // of a downsampled block
+    resolution?: number; // ms, of a downsampled block; 0: raw
   };
 }
 
@@ -37,7 +37,7 @@ export function bytesPerDay(blocks: Block[]): number | undefined {
 
 // What a block holds: "raw", or the resolution it is downsampled to.
 export function resolutionMs(block: Block): number {
-  return block.varve?.resolutionMs ?? 0;
+  return block.varve?.resolution ?? 0;
 }
 
 // A row for each resolution and level, raw and low levels first; late blocks in a row of their own.
