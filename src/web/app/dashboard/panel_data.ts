@@ -59,6 +59,9 @@ export function stepRange(panel: Panel, view: View, widthPx: number): StepRange 
   };
 }
 
+// With "@ end()" every point is about the end of the range: new points alone say too little.
+const looksAtBounds = /@\s*(start|end)\s*\(/;
+
 async function ask(
   query: PanelQuery,
   range: StepRange,
@@ -88,7 +91,10 @@ export function usePanelData(panel: Panel, view: View, seen: boolean, widthPx: n
   const queriesKey = JSON.stringify(queries);
   // A query whose new points cannot be pushed says so; its panel is polled until one comes.
   const [refused, setRefused] = useState<string>();
-  const canPush = view.live && queries.length > 0 && queries.every((q) => !q.instant);
+  const canPush =
+    view.live &&
+    queries.length > 0 &&
+    queries.every((q) => !q.instant && !looksAtBounds.test(q.expression));
   const pushed = canPush && refused === undefined && liveState.value === "pushed";
   const spanS = Math.round((view.range.toMs - view.range.fromMs) / 1000);
   const when = pushed ? [spanS, range.stepS] : [range, view.poll];
