@@ -10,7 +10,7 @@ import {
 import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
 import { bracketMatching, HighlightStyle, syntaxHighlighting } from "@codemirror/language";
 import { lintKeymap } from "@codemirror/lint";
-import { Compartment, EditorState, Prec } from "@codemirror/state";
+import { Annotation, Compartment, EditorState, Prec } from "@codemirror/state";
 import { EditorView, keymap, placeholder } from "@codemirror/view";
 import { tags } from "@lezer/highlight";
 import { PromQLExtension } from "@prometheus-io/codemirror-promql";
@@ -41,6 +41,9 @@ const promql = new PromQLExtension().setComplete({
   remote: { url: base, cache: { initialMetricList: [] } },
 });
 
+// Marks a text that came from outside, so that it is not reported as typed.
+const fromOutside = Annotation.define<boolean>();
+
 export default function Editor(props: {
   value: string;
   onChange: (value: string) => void;
@@ -50,6 +53,9 @@ export default function Editor(props: {
   const view = useRef<EditorView | null>(null);
   const latest = useRef(props);
   latest.current = props;
+  // What was typed and has not come back as `value` yet. A fast typist is ahead of it; to take its
+  // older texts for new ones would throw letters away and never come to rest.
+  const typed = useRef<string[]>([]);
   const isDark = dark.value;
   const theme = useRef(new Compartment());
 
@@ -76,7 +82,12 @@ export default function Editor(props: {
           }),
           theme.current.of(EditorView.theme({}, { dark: dark.value })),
           EditorView.updateListener.of((update) => {
-            if (update.docChanged) latest.current.onChange(update.state.doc.toString());
+            if (!update.docChanged || update.transactions.some((t) => t.annotation(fromOutside))) {
+              return;
+            }
+            const text = update.state.doc.toString();
+            typed.current.push(text);
+            latest.current.onChange(text);
           }),
           Prec.highest(
             keymap.of([
@@ -121,8 +132,15 @@ export default function Editor(props: {
 
   useEffect(() => {
     const v = view.current;
-    if (!v || v.state.doc.toString() === props.value) return;
-    v.dispatch({ changes: { from: 0, to: v.state.doc.length, insert: props.value } });
+    if (!v) return;
+    const echo = typed.current.indexOf(props.value);
+    const same = v.state.doc.toString() === props.value;
+    typed.current = echo < 0 || same ? [] : typed.current.slice(echo + 1);
+    if (echo >= 0 || same) return;
+    v.dispatch({
+      changes: { from: 0, to: v.state.doc.length, insert: props.value },
+      annotations: fromOutside.of(true),
+    });
   }, [props.value]);
 
   return <div class="editor" ref={box} />;
