@@ -146,9 +146,9 @@ std::string_view content_type(std::string_view name) {
 // Files are named by their content, so a browser asks for each once.
 void asset(const CallPtr& call) {
   const std::string& name = call->path_values.front();
-  const std::string_view gzip =
-      call->services.dashboard.asset ? call->services.dashboard.asset(name) : std::string_view();
-  if (gzip.empty()) return call->text(404, "404 page not found\n");
+  const DashboardFile file =
+      call->services.dashboard.file ? call->services.dashboard.file(name) : DashboardFile();
+  if (file.gzip.empty()) return call->text(404, "404 page not found\n");
   http::Response response;
   response.headers.emplace_back("Content-Type", std::string(content_type(name)));
   response.headers.emplace_back("Cache-Control", "public, max-age=31536000, immutable");
@@ -157,10 +157,13 @@ void asset(const CallPtr& call) {
   response.compressible = false;
   constexpr std::size_t kAssetBytesMax = std::size_t{16} << 20;
   const std::string_view accepted = call->request().header("Accept-Encoding");
-  if (accepted.find("gzip") != std::string_view::npos) {
+  if (!file.brotli.empty() && http::coding_weight(accepted, "br").value_or(0) > 0) {
+    response.headers.emplace_back("Content-Encoding", "br");
+    response.body = file.brotli;
+  } else if (http::coding_weight(accepted, "gzip").value_or(0) > 0) {
     response.headers.emplace_back("Content-Encoding", "gzip");
-    response.body = gzip;
-  } else if (!http::gzip_decompress(gzip, kAssetBytesMax, response.body).ok()) {
+    response.body = file.gzip;
+  } else if (!http::gzip_decompress(file.gzip, kAssetBytesMax, response.body).ok()) {
     return call->text(500, "the file is damaged\n");
   }
   call->exchange->send(std::move(response));

@@ -41,11 +41,16 @@ struct BuildInfo {
   std::string compiler;
 };
 
+// One file of the dashboard in the codings that it is kept in; both "": there is no such file.
+struct DashboardFile {
+  std::string_view gzip;
+  std::string_view brotli;
+};
+
 // The dashboard as `web` has it; api serves it and looks into none of it.
 struct Dashboard {
   std::string_view index_html;  // with the places to fill in; "" if there is no dashboard
-  // The gzip bytes of a file by name, "" if there is none.
-  std::function<std::string_view(std::string_view name)> asset;
+  std::function<DashboardFile(std::string_view name)> file;
 };
 
 struct Limits {

@@ -49,25 +49,26 @@ Result<ContentCoding> content_coding(std::string_view name) {
                            name.substr(0, 40)));
 }
 
-ContentCoding choose_coding(std::string_view accept_encoding) {
-  double zstd = -1, gzip = -1, any = 0;
+std::optional<double> coding_weight(std::string_view accept_encoding, std::string_view coding) {
+  std::optional<double> last;
   while (!accept_encoding.empty()) {
     const auto comma = accept_encoding.find(',');
     const std::string_view item = accept_encoding.substr(0, comma);
     accept_encoding = comma == std::string_view::npos ? "" : accept_encoding.substr(comma + 1);
     const auto semicolon = item.find(';');
-    const std::string_view name = trim(item.substr(0, semicolon));
-    const double q = weight(semicolon == std::string_view::npos ? "" : item.substr(semicolon + 1));
-    if (equals_in_any_case(name, "zstd")) {
-      zstd = q;
-    } else if (equals_in_any_case(name, "gzip") || equals_in_any_case(name, "x-gzip")) {
-      gzip = q;
-    } else if (name == "*") {
-      any = q;
-    }
+    if (!equals_in_any_case(trim(item.substr(0, semicolon)), coding)) continue;
+    last = weight(semicolon == std::string_view::npos ? "" : item.substr(semicolon + 1));
   }
+  return last;
+}
+
+ContentCoding choose_coding(std::string_view accept_encoding) {
+  const auto weight_of = [&](std::string_view coding) { return coding_weight(accept_encoding, coding); };
+  const double zstd = weight_of("zstd").value_or(0);
+  auto named_gzip = weight_of("gzip");
+  if (!named_gzip) named_gzip = weight_of("x-gzip");
   // "*" stands for gzip, which everything understands, but not for zstd.
-  if (gzip < 0) gzip = any;
+  const double gzip = named_gzip ? *named_gzip : weight_of("*").value_or(0);
   if (zstd > 0 && zstd >= gzip) return ContentCoding::kZstd;
   return gzip > 0 ? ContentCoding::kGzip : ContentCoding::kIdentity;
 }

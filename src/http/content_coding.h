@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -18,6 +19,10 @@ enum class ContentCoding : std::uint8_t { kIdentity, kGzip, kZstd };
 // The coding by its name in Content-Encoding ("" and "identity", "gzip", "x-gzip", "zstd", in any
 // case). kInvalidArgument for others: answer 415.
 Result<ContentCoding> content_coding(std::string_view name);
+
+// How much an Accept-Encoding header likes the coding, from 0 (not at all) to 1; nothing if it does
+// not name it. The coding's name is in lower case: "br".
+std::optional<double> coding_weight(std::string_view accept_encoding, std::string_view coding);
 
 // The coding of Varve's choice (zstd before gzip, if liked equally) among those an Accept-Encoding
 // header allows.

@@ -76,9 +76,9 @@ std::string host_name() {
   return name;
 }
 
-std::string_view find_asset(std::string_view name) {
+api::DashboardFile find_asset(std::string_view name) {
   for (const web::Asset& asset : web::assets()) {
-    if (asset.name == name) return asset.gzip;
+    if (asset.name == name) return {asset.gzip, asset.brotli};
   }
   return {};
 }

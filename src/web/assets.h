@@ -12,6 +12,7 @@ namespace varve::web {
 struct Asset {
   std::string_view name;  // "app-3F2A.js"
   std::string_view gzip;  // the file, compressed
+  std::string_view brotli;  // the same, smaller; not every client reads it
 };
 
 // Sorted by name. Lives as long as the process.

@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { gzipSync } from "node:zlib";
+import { brotliCompressSync, gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -76,6 +76,7 @@ for (const { name } of [...outputs, { name: iconName }]) {
   const bytes = readFileSync(join(out, name));
   const compressed = gzipSync(bytes, { level: 9 });
   writeFileSync(join(out, `${name}.gz`), compressed);
+  writeFileSync(join(out, `${name}.br`), brotliCompressSync(bytes));
   if (name === entry.name || name === entry.css || entry.imports.includes(name)) {
     first += compressed.length;
   }

@@ -88,6 +88,15 @@ TEST_CASE("content coding: Accept-Encoding", "[http]") {
   CHECK(choose_coding("GZIP ; Q=1.0") == ContentCoding::kGzip);
 }
 
+TEST_CASE("content coding: what Accept-Encoding says of one coding", "[http]") {
+  CHECK(coding_weight("gzip, deflate, br", "br") == 1.0);
+  CHECK(coding_weight("gzip, BR;q=0.25", "br") == 0.25);
+  CHECK(coding_weight("br;q=0", "br") == 0.0);
+  CHECK(coding_weight("br;q=x", "br") == 0.0);
+  CHECK_FALSE(coding_weight("gzip, brr, *", "br"));
+  CHECK_FALSE(coding_weight("", "br"));
+}
+
 TEST_CASE("content coding: Content-Encoding", "[http]") {
   CHECK(*content_coding("") == ContentCoding::kIdentity);
   CHECK(*content_coding("identity") == ContentCoding::kIdentity);
