@@ -47,6 +47,13 @@ export function followLinks(root: HTMLElement): void {
     if (event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
     const link = (event.target as Element).closest("a");
     if (!link || link.target || link.hasAttribute("download")) return;
+    // A place on this page: below <base> its address would be that of the first page.
+    const mark = link.getAttribute("href");
+    if (mark?.startsWith("#")) {
+      event.preventDefault();
+      document.getElementById(mark.slice(1))?.focus();
+      return;
+    }
     const url = new URL(link.href);
     if (url.origin !== location.origin || !url.pathname.startsWith(base)) return;
     const path = url.pathname.slice(base.length);

@@ -4,7 +4,8 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 const marginPx = 8;
 
-// A button with a panel below it, closed by Escape or a click elsewhere.
+// A button with a panel below it, closed by Escape or a click elsewhere. Escape gives the focus back
+// to the button.
 export function Menu(props: {
   label: ComponentChildren;
   title: string;
@@ -30,7 +31,10 @@ export function Menu(props: {
       if (!root.current?.contains(event.target as Node)) setOpen(false);
     };
     const onKey = (event: KeyboardEvent) => {
-      if (event.key === "Escape") setOpen(false);
+      if (event.key !== "Escape") return;
+      if (root.current?.contains(document.activeElement))
+        root.current.querySelector("button")?.focus();
+      setOpen(false);
     };
     addEventListener("pointerdown", onPointer);
     addEventListener("keydown", onKey);
