@@ -18,13 +18,20 @@ dashboards::Store* store_of(const CallPtr& call) {
   return store;
 }
 
-// Pages of other sites may read what CORS lets them, and change nothing here.
+// "host:port" of a URL; "" if it is none.
+std::string_view authority_of(std::string_view url) {
+  const std::size_t scheme = url.find("://");
+  if (scheme == std::string_view::npos) return {};
+  url.remove_prefix(scheme + 3);
+  return url.substr(0, url.find('/'));
+}
+
+// Pages of other sites may read what CORS lets them, and change nothing here. Behind a proxy our own
+// pages are those of the external URL, whatever Host the proxy sends.
 bool from_elsewhere(const CallPtr& call) {
-  std::string_view origin = call->request().header("Origin");
-  const std::size_t scheme = origin.find("://");
-  if (scheme == std::string_view::npos) return false;
-  origin.remove_prefix(scheme + 3);
-  if (origin == call->request().header("Host")) return false;
+  const std::string_view origin = authority_of(call->request().header("Origin"));
+  if (origin.empty() || origin == call->request().header("Host")) return false;
+  if (origin == authority_of(call->options.external_url)) return false;
   call->text(403, "dashboards are only changed from this server's own pages\n");
   return true;
 }

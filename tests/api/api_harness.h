@@ -29,7 +29,8 @@ namespace varve::test {
 inline constexpr Timestamp kNow = 1'700'000'000'000;
 
 struct Harness {
-  explicit Harness(api::Options api_options = {}) : options(std::move(api_options)) {
+  explicit Harness(api::Options api_options = {}, api::Dashboard dashboard = {})
+      : options(std::move(api_options)) {
     storage::Options storage_options;
     storage_options.path = "data";
     storage_options.retention = std::chrono::milliseconds(0);
@@ -47,6 +48,7 @@ struct Harness {
     services.clock = &clock;
     services.log = &log;
     services.metrics = &metrics;
+    services.dashboard = std::move(dashboard);
     services.flags = {{"web.enable-admin-api", "false"}};
     services.config_yaml = [] { return std::string("global: {}\n"); };
     services.reload = [this] { return reload_result; };
