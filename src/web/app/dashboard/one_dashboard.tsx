@@ -72,6 +72,7 @@ export function OneDashboard(props: { id: string }) {
   if (loaded.error && !shown) {
     return (
       <main>
+        <h1>Dashboard</h1>
         <ErrorNotice error={loaded.error} retry={loaded.reload} />
         <a href={href("dashboards")}>All dashboards</a>
       </main>

@@ -135,7 +135,7 @@ export function PanelFrame(props: {
 }) {
   const { panel } = props;
   const view = viewOf(panel, props.view);
-  const box = useRef<HTMLElement>(null);
+  const box = useRef<HTMLDivElement>(null);
   const [width, setWidth] = useState(0);
   const seen = useSeen(() => box.current);
   useLayoutEffect(() => {
@@ -162,10 +162,16 @@ export function PanelFrame(props: {
   const builtIns = { ...view.range, stepS: 15, scrapeIntervalS: 15 };
   const title = interpolate(panel.title, view.states, builtIns, false);
   return (
-    <section class="dash-panel" ref={box} aria-label={title || panel.type} aria-busy={waiting}>
+    <div
+      class="dash-panel"
+      role="group"
+      ref={box}
+      aria-label={title || panel.type}
+      aria-busy={waiting}
+    >
       <div class="dash-head">
         {props.handle}
-        <h3 title={panel.description || title}>
+        <h2 title={panel.description || title}>
           {title}
           {panel.description && <span class="info-sign" />}
           {(panel.span || panel.shift) && (
@@ -173,7 +179,7 @@ export function PanelFrame(props: {
               {panel.span && `last ${panel.span}`} {panel.shift && `${panel.shift} earlier`}
             </span>
           )}
-        </h3>
+        </h2>
         {stale && (
           <span class="stale-sign" role="status" title={loaded.error?.message}>
             ⚠ not up to date
@@ -200,6 +206,6 @@ export function PanelFrame(props: {
           </div>
         )}
       </div>
-    </section>
+    </div>
   );
 }

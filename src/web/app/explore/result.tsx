@@ -173,7 +173,7 @@ function MatrixTable(props: { data: Extract<QueryData, { resultType: "matrix" }>
         {
           title: "Samples",
           show: (item) => (
-            <pre class="samples">
+            <pre class="samples" tabIndex={0}>
               {(item.values ?? []).slice(-1000).map(([t, v]) => `${v} @ ${t}  ${clock(t)}\n`)}
               {(item.histograms ?? [])
                 .slice(-100)

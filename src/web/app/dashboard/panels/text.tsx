@@ -44,7 +44,7 @@ export function Markdown(props: { text: string }) {
   for (const line of props.text.split("\n")) {
     if (line.startsWith("```")) {
       endList();
-      if (code) blocks.push(<pre>{code.join("\n")}</pre>);
+      if (code) blocks.push(<pre tabIndex={0}>{code.join("\n")}</pre>);
       code = code ? undefined : [];
       continue;
     }
@@ -62,9 +62,9 @@ export function Markdown(props: { text: string }) {
     if (heading) {
       blocks.push(
         (heading[1] ?? "").length > 2 ? (
-          <h3>{inline(heading[2] ?? "")}</h3>
+          <h4>{inline(heading[2] ?? "")}</h4>
         ) : (
-          <h2>{inline(heading[2] ?? "")}</h2>
+          <h3>{inline(heading[2] ?? "")}</h3>
         ),
       );
     } else if (line.trim() !== "") {
@@ -72,6 +72,6 @@ export function Markdown(props: { text: string }) {
     }
   }
   endList();
-  if (code) blocks.push(<pre>{code.join("\n")}</pre>);
+  if (code) blocks.push(<pre tabIndex={0}>{code.join("\n")}</pre>);
   return <div class="markdown">{blocks}</div>;
 }
