@@ -18,6 +18,8 @@ import { Markdown } from "./panels/text";
 import { BarGaugePanel, GaugePanel, PiePanel, StatPanel } from "./panels/values";
 import { interpolate, queryText } from "./variables";
 
+// These grow with their content; where that is more than fits, the arrow keys scroll it.
+const scrolls = ["text", "alert-list", "table", "bargauge", "pie", "state-timeline"];
 const needsNoQuery = ["text", "alert-list"];
 
 function Body(props: { panel: Panel; data: PanelData | undefined; view: View }) {
@@ -188,7 +190,7 @@ export function PanelFrame(props: {
         {waiting && !stale && <span class="spinner" role="status" aria-label="Loading" />}
         {props.actions && <PanelMenu panel={panel} view={view} actions={props.actions} />}
       </div>
-      <div class="dash-body">
+      <div class="dash-body" tabIndex={scrolls.includes(panel.type) ? 0 : undefined}>
         {loaded.error && !stale && <ErrorNotice error={loaded.error} retry={loaded.reload} />}
         {waited > 0 && !loaded.error && (
           <p class="muted slow" role="status">
