@@ -55,7 +55,7 @@ test("a link shows somebody else the same", async () => {
   expect(await legendNames(theirs.page)).toEqual(await legendNames(mine.page));
   const cells = (page: Page) => page.locator(".legend tbody tr").allInnerTexts();
   expect((await cells(theirs.page)).sort()).toEqual((await cells(mine.page)).sort());
-  const mode = theirs.page.getByLabel("How lines are drawn");
+  const mode = theirs.page.getByLabel("How it is drawn");
   expect(await mode.inputValue()).toBe("stacked");
   const picture = (page: Page) => page.locator(".uplot").first().screenshot();
   await mine.page.mouse.move(0, 0);

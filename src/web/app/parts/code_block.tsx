@@ -3,7 +3,7 @@
 
 export function CodeBlock(props: { text: string; label: string }) {
   return (
-    // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must take the keyboard's focus.
+    // What scrolls must take the keyboard's focus.
     <pre role="region" aria-label={props.label} tabIndex={0}>
       {props.text}
     </pre>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // How the state of each series went: stretches of equal value as bars over time.
 import { legendText } from "../../lib/labels";
+import { inkOn } from "../../lib/contrast";
 import { dark, zone } from "../../lib/settings";
 import { formatTime } from "../../lib/time";
 import { seriesColor, timesOf, valuesOn } from "../../parts/chart_data";

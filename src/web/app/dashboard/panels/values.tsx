@@ -211,7 +211,7 @@ export function PiePanel(props: { panel: Panel; data: PanelData }) {
           <li key={s.name}>
             <i class="swatch" style={{ background: s.color }} />
             {s.name} <b>{s.shown}</b>{" "}
-            <span class="muted">{((100 * (s.to - s.from)) as number).toFixed(1)} %</span>
+            <span class="muted">{`${(100 * (s.to - s.from)).toFixed(1)}\u00a0%`}</span>
           </li>
         ))}
       </ul>
