@@ -69,10 +69,10 @@ test("a dashboard keeps its panels while the server restarts, and goes on by its
   });
   await page.locator(".uplot").waitFor();
   await varve.stop();
-  await page.getByRole("alert").getByText("No connection").first().waitFor();
+  await page.getByRole("status").getByText("not up to date").waitFor();
   expect(await page.locator(".uplot").count()).toBe(1);
   await varve.resume();
-  await page.getByRole("alert").waitFor({ state: "detached" });
+  await page.getByText("not up to date").waitFor({ state: "detached" });
   expect(await page.locator(".uplot").count()).toBe(1);
   await close();
 });

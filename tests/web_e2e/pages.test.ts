@@ -29,7 +29,9 @@ const plots = (count: number) => async (page: Page) => {
     .waitFor();
 };
 
-const panels = async (page: Page) => page.locator(".dash-panel .dash-content").first().waitFor();
+const panels = async (page: Page) => {
+  await page.locator(".dash-panel").locator(".uplot canvas, .gauge, .stat-value").first().waitFor();
+};
 
 const views: View[] = [
   {

@@ -13,7 +13,8 @@ export function luminance(red: number, green: number, blue: number): number {
 // Below this luminance white stands out more than black does.
 const middle = Math.sqrt(1.05 * 0.05) - 0.05;
 
-const probe = typeof document === "undefined" ? null : document.createElement("canvas").getContext("2d");
+const probe =
+  typeof document === "undefined" ? null : document.createElement("canvas").getContext("2d");
 
 // Black or white, whichever stands out more on the CSS colour; at least 4.5 to 1.
 export function inkOn(color: string): string {

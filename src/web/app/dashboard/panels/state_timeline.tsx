@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // How the state of each series went: stretches of equal value as bars over time.
-import { legendText } from "../../lib/labels";
+
 import { inkOn } from "../../lib/contrast";
+import { legendText } from "../../lib/labels";
 import { dark, zone } from "../../lib/settings";
 import { formatTime } from "../../lib/time";
 import { seriesColor, timesOf, valuesOn } from "../../parts/chart_data";
