@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 // How the state of each series went: stretches of equal value as bars over time.
-
-import { inkOn } from "../../lib/contrast";
 import { legendText } from "../../lib/labels";
 import { dark, zone } from "../../lib/settings";
 import { formatTime } from "../../lib/time";
