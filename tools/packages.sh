@@ -10,6 +10,9 @@ varve_test_packages="catch2 libbenchmark-dev"
 # The dashboard's; a build without them has none.
 varve_web_packages="nodejs npm"
 
+# A browser for the end-to-end tests; without one they are skipped.
+varve_browser_packages="chromium fonts-dejavu-core"
+
 is_installed() {
   dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q 'install ok installed'
 }
@@ -47,4 +50,14 @@ install_web_tools() {
   command -v npm >/dev/null && return 0
   # shellcheck disable=SC2086
   install_missing $varve_web_packages || echo "No npm: building without the dashboard." >&2
+}
+
+install_browser() {
+  command -v npm >/dev/null || return 0
+  local browser
+  for browser in chromium chromium-browser google-chrome google-chrome-stable; do
+    command -v "$browser" >/dev/null && return 0
+  done
+  # shellcheck disable=SC2086
+  install_missing $varve_browser_packages || echo "No browser: end-to-end tests are skipped." >&2
 }
