@@ -271,8 +271,8 @@ test("every kind of panel draws what it is for", async () => {
       await at_.locator(selector).first().waitFor();
     }
     await settled(page);
+    await page.evaluate(() => scrollTo(0, 0)); // else the page's head lies over a panel's
     expect(await accessibilityBreaches(page, ".grid")).toEqual([]);
-    await page.evaluate(() => scrollTo(0, 0));
     await page.screenshot({
       path: `${process.env.VARVE_E2E_SCREENSHOTS}/dashboard-kinds-${look}.png`,
       fullPage: true,
