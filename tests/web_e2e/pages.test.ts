@@ -45,7 +45,11 @@ const views: View[] = [
   { name: "explore-error", path: query("sum(rate(up[5m])", "graph"), ready: sees(/Invalid query/) },
   { name: "dashboards", path: "dashboards", ready: sees("Node") },
   { name: "dashboard-node", path: `dashboards/node?${hour}`, ready: panels },
-  { name: "dashboard-service", path: `dashboards/service?${hour}`, ready: panels },
+  {
+    name: "dashboard-service",
+    path: `dashboards/service?${hour}&var-requests=http_requests_total&var-duration=http_request_duration_seconds`,
+    ready: panels,
+  },
   { name: "dashboard-varve", path: "dashboards/varve", ready: panels },
   {
     name: "dashboard-edit",
