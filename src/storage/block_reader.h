@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "storage/block/block.h"
@@ -36,6 +37,10 @@ class BlockReader {
   bool append(std::uint32_t ordinal, TimeRange range, SeriesSamples& out) const;
   // Makes `last` the newest sample in the range if that is newer; decodes one chunk as a rule.
   void read_last(std::uint32_t ordinal, TimeRange range, LastSample& last) const;
+  // Of a block of a level: appends the buckets of a series that end in `ends`, the columns that are
+  // asked for; all that is in `out` must be older. False if `out.ends_id` no longer stands for the ends.
+  bool append_buckets(std::uint32_t ordinal, TimeRange ends, BucketColumns columns,
+                      SeriesBuckets& out) const;
   void damaged(const Error& error) const;
 
  private:
@@ -48,6 +53,9 @@ class BlockReader {
   };
 
   Status append_chunk(const block::ChunkView& chunk, TimeRange range, SeriesSamples& out) const;
+  Result<bool> append_float_buckets(const block::ChunkView& chunk, TimeRange ends,
+                                    std::span<const TimeRange> deleted, BucketColumns columns,
+                                    SeriesBuckets& out) const;
   Result<const std::vector<Timestamp>*> times(std::uint32_t column) const;
 
   const std::shared_ptr<block::Block> block_;

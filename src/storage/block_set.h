@@ -10,13 +10,16 @@
 #include <vector>
 
 #include "storage/block/block.h"
+#include "storage/ladder_state.h"
 #include "varve/sample.h"
 
 namespace varve::storage {
 
 struct BlockSet {
   std::uint64_t version = 0;
-  std::vector<std::shared_ptr<block::Block>> blocks;  // by range.min_ms, then ULID
+  std::vector<std::shared_ptr<block::Block>> blocks;  // of samples; by range.min_ms, then ULID
+  std::vector<std::shared_ptr<block::Block>> levels;  // of buckets, of all resolutions; likewise
+  LadderState ladder;                                 // as of these blocks
   // Blocks that were set aside because they cannot be read: what a query of their time leaves out.
   std::vector<block::BlockMeta> unreadable;
   // In-order samples of the head before this time are in blocks: readers of this version take only

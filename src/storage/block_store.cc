@@ -126,6 +126,10 @@ Status BlockStore::adopt(const std::vector<std::string>& names, bool damaged) {
     covered.insert(meta.sources.begin(), meta.sources.end());
     log_.warn("storage: repair takes a block in", {{"block", fs::join(dense_, meta.ulid)}});
     edit.added.push_back(meta);
+    if (meta.resolution_ms == 0) {
+      if (!edit.ladder) edit.ladder = manifest_.state().ladder;
+      edit.ladder->mark_dirty(meta.range);
+    }
   }
   if (!edit.added.empty()) VARVE_TRY(manifest_.commit(edit));
   bool changed = false;
@@ -149,6 +153,7 @@ Result<std::shared_ptr<block::Block>> BlockStore::open_block(const std::string& 
 Status BlockStore::open_blocks(bool repair) {
   VARVE_TRY_ASSIGN(std::vector<std::string> names, files_.list(dense_));
   BlockSet set;
+  std::vector<std::shared_ptr<block::Block>> blocks;
   ManifestEdit repaired;
   for (const auto& [ulid, meta] : manifest_.state().blocks) {
     const std::string path = fs::join(dense_, ulid);
@@ -165,6 +170,8 @@ Status BlockStore::open_blocks(bool repair) {
                                                       {"min_ms", meta.range.min_ms},
                                                       {"max_ms", meta.range.max_ms}});
       repaired.removed.push_back(ulid);
+      if (!repaired.ladder) repaired.ladder = manifest_.state().ladder;
+      if (LevelState* level = repaired.ladder->find(meta.resolution_ms)) add_dirty(*level, meta.range);
       continue;
     }
     if (set_aside) {
@@ -181,7 +188,7 @@ Status BlockStore::open_blocks(bool repair) {
     }
     auto opened = open_block(ulid);
     if (opened.ok()) {
-      set.blocks.push_back(std::move(*opened));
+      blocks.push_back(std::move(*opened));
       continue;
     }
     // A folder without its files is as damaged as one with wrong bytes in them.
@@ -195,11 +202,7 @@ Status BlockStore::open_blocks(bool repair) {
   }
   if (!repaired.removed.empty()) VARVE_TRY(manifest_.commit(repaired));
   VARVE_TRY(clean_up(names, repair));
-  if (manifest_.state().cut) set.head_from_ms = manifest_.state().cut->time_ms;
-  std::sort(set.blocks.begin(), set.blocks.end(), [](const auto& a, const auto& b) {
-    return std::pair(a->meta().range.min_ms, a->meta().ulid) <
-           std::pair(b->meta().range.min_ms, b->meta().ulid);
-  });
+  fill(set, std::move(blocks));
   sets_.publish(std::move(set));
   return {};
 }
@@ -238,6 +241,7 @@ std::vector<block::BlockMeta> BlockStore::metas() const {
   const std::shared_ptr<const BlockSet> set = current();
   std::vector<block::BlockMeta> metas = set->unreadable;
   for (const auto& block : set->blocks) metas.push_back(block->meta());
+  for (const auto& block : set->levels) metas.push_back(block->meta());
   std::sort(metas.begin(), metas.end(), [](const auto& a, const auto& b) {
     return std::pair(a.range.min_ms, a.ulid) < std::pair(b.range.min_ms, b.ulid);
   });
@@ -253,6 +257,7 @@ std::uint64_t BlockStore::bytes() const {
   std::uint64_t bytes = 0;
   const std::shared_ptr<const BlockSet> set = current();
   for (const auto& block : set->blocks) bytes += bytes_of(*block);
+  for (const auto& block : set->levels) bytes += bytes_of(*block);
   return bytes;
 }
 
@@ -273,6 +278,7 @@ Status BlockStore::commit(BlockChange change) {
   ManifestEdit edit;
   edit.removed = change.removed;
   edit.cut = change.cut;
+  edit.ladder = std::move(change.ladder);
   Status status;
   for (const FinishedBlock& added : change.added) edit.added.push_back(added.meta);
   // Shows that what was written can be read before anything depends on it.
@@ -283,6 +289,8 @@ Status BlockStore::commit(BlockChange change) {
       status = std::move(opened).error();
       break;
     }
+    if (change.removed.empty()) status = mark_dirty(**opened, edit);
+    if (!status.ok()) break;
     fresh.push_back(std::move(*opened));
   }
   if (status.ok() && !change.added.empty()) status = files_.sync_directory(dense_);
@@ -309,10 +317,12 @@ Status BlockStore::commit(BlockChange change) {
   const std::shared_ptr<const BlockSet> before = current();
   std::vector<std::shared_ptr<block::Block>> kept;
   std::vector<std::shared_ptr<block::Block>> gone;
-  for (const auto& block : before->blocks) {
-    const bool removed = std::find(edit.removed.begin(), edit.removed.end(), block->meta().ulid) !=
-                         edit.removed.end();
-    (removed ? gone : kept).push_back(block);
+  for (const auto* blocks : {&before->blocks, &before->levels}) {
+    for (const auto& block : *blocks) {
+      const bool removed = std::find(edit.removed.begin(), edit.removed.end(), block->meta().ulid) !=
+                           edit.removed.end();
+      (removed ? gone : kept).push_back(block);
+    }
   }
   kept.insert(kept.end(), fresh.begin(), fresh.end());
   publish(std::move(kept));
@@ -320,32 +330,61 @@ Status BlockStore::commit(BlockChange change) {
   return {};
 }
 
+// Only buckets that are written already can be out of date, so this is about what came late.
+Status BlockStore::mark_dirty(const block::Block& block, ManifestEdit& edit) const {
+  const block::BlockMeta& meta = block.meta();
+  const LadderState& now = manifest_.state().ladder;
+  if (meta.level != 1 || meta.resolution_ms != 0) return {};
+  const bool touches = std::any_of(now.levels.begin(), now.levels.end(), [&](const LevelState& level) {
+    return meta.range.min_ms <= level.covered_ms;
+  });
+  if (!touches) return {};
+  if (!edit.ladder) edit.ladder = now;
+  // By column: one sample from long ago does not make all the time since out of date.
+  for (std::uint32_t id = 0; id < block.column_count(); ++id) {
+    VARVE_TRY_ASSIGN(const block::Column column, block.column(id));
+    edit.ladder->mark_dirty(column.range);
+  }
+  return {};
+}
+
 void BlockStore::publish(std::vector<std::shared_ptr<block::Block>> blocks) {
   BlockSet set;
-  set.blocks = std::move(blocks);
   for (const block::BlockMeta& meta : current()->unreadable) {
     if (manifest_.state().blocks.count(meta.ulid) > 0) set.unreadable.push_back(meta);
   }
+  fill(set, std::move(blocks));
+  sets_.publish(std::move(set));
+}
+
+void BlockStore::fill(BlockSet& set, std::vector<std::shared_ptr<block::Block>> blocks) const {
   if (manifest_.state().cut) set.head_from_ms = manifest_.state().cut->time_ms;
-  std::sort(set.blocks.begin(), set.blocks.end(), [](const auto& a, const auto& b) {
+  set.ladder = manifest_.state().ladder;
+  std::sort(blocks.begin(), blocks.end(), [](const auto& a, const auto& b) {
     return std::pair(a->meta().range.min_ms, a->meta().ulid) <
            std::pair(b->meta().range.min_ms, b->meta().ulid);
   });
-  sets_.publish(std::move(set));
+  for (std::shared_ptr<block::Block>& block : blocks) {
+    (block->meta().resolution_ms == 0 ? set.blocks : set.levels).push_back(std::move(block));
+  }
 }
 
 Status BlockStore::quarantine(const std::string& ulid) {
   const std::shared_ptr<const BlockSet> before = current();
   BlockSet set = *before;
-  const auto found = std::find_if(set.blocks.begin(), set.blocks.end(),
-                                  [&ulid](const auto& block) { return block->meta().ulid == ulid; });
-  if (found == set.blocks.end()) return Error(ErrorCode::kNotFound, "no block " + ulid);
-  VARVE_TRY(files_.rename((*found)->directory(), fs::join(dense_, plus(ulid, kCorrupt))));
-  VARVE_TRY(files_.sync_directory(dense_));
-  set.unreadable.push_back((*found)->meta());
-  set.blocks.erase(found);
-  sets_.publish(std::move(set));
-  return {};
+  for (auto* blocks : {&set.blocks, &set.levels}) {
+    const auto found =
+        std::find_if(blocks->begin(), blocks->end(),
+                     [&ulid](const auto& block) { return block->meta().ulid == ulid; });
+    if (found == blocks->end()) continue;
+    VARVE_TRY(files_.rename((*found)->directory(), fs::join(dense_, plus(ulid, kCorrupt))));
+    VARVE_TRY(files_.sync_directory(dense_));
+    set.unreadable.push_back((*found)->meta());
+    blocks->erase(found);
+    sets_.publish(std::move(set));
+    return {};
+  }
+  return Error(ErrorCode::kNotFound, "no block " + ulid);
 }
 
 // Readers that still have the block open keep its content: a removed file lives as long as it is

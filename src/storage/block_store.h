@@ -32,6 +32,7 @@ struct BlockChange {
   std::vector<FinishedBlock> added;
   std::vector<std::string> removed;  // ULIDs
   std::optional<HeadCut> cut;
+  std::optional<LadderState> ladder;
 };
 
 // current(), bytes() and sets() are thread-safe; the rest is for one caller at a time.
@@ -46,6 +47,7 @@ class BlockStore {
 
   const index::SeriesHasher& hasher() const { return hasher_; }
   const std::optional<HeadCut>& cut() const { return manifest_.state().cut; }
+  const LadderState& ladder() const { return manifest_.state().ladder; }
   std::shared_ptr<const BlockSet> current() const { return sets_.current(); }
   BlockSets& sets() { return sets_; }
   // All that count, set aside ones too.
@@ -59,7 +61,8 @@ class BlockStore {
   // Removes what was written for a block that is not to be.
   void discard(const FinishedBlock& block);
 
-  // Makes the change durable, then visible: after it current() is the new set. After an error nothing
+  // Makes the change durable, then visible: after it current() is the new set. What comes from the
+  // head marks buckets of its time as out of date, in the same edit. After an error nothing
   // has changed for this process, and the added blocks are discarded where that is safe.
   Status commit(BlockChange change);
   // Sets a block aside that turned out to be unreadable; readers keep answering from the rest.
@@ -77,11 +80,13 @@ class BlockStore {
 
   Status open_blocks(bool repair);
   Status check_unlisted(const std::vector<std::string>& names) const;
+  Status mark_dirty(const block::Block& block, ManifestEdit& edit) const;
   Status adopt(const std::vector<std::string>& names, bool damaged);
   Result<std::shared_ptr<block::Block>> open_block(const std::string& ulid);
   Status clean_up(const std::vector<std::string>& names, bool repair);
   void remove_folder(const std::string& directory);
   void publish(std::vector<std::shared_ptr<block::Block>> blocks);
+  void fill(BlockSet& set, std::vector<std::shared_ptr<block::Block>> blocks) const;
 
   fs::FileSystem& files_;
   const std::string dense_;

@@ -38,12 +38,11 @@ Compaction::Compaction(const Engine& engine)
       triggered_(engine.metrics.counter("prometheus_tsdb_compactions_triggered_total",
                                         "Total number of triggered compactions for the partition.")) {}
 
-// What comes late behind a cut is in a block only after the next one.
-Timestamp Compaction::settled_ms() const {
-  const std::optional<HeadCut>& cut = engine_.blocks.cut();
+Timestamp settled_ms(const Engine& engine) {
+  const std::optional<HeadCut>& cut = engine.blocks.cut();
   if (!cut) return TimeRange::all().min_ms;
   const std::int64_t late_ms = std::max<std::int64_t>(
-      0, engine_.limits.out_of_order_window_ms.load() - head::kChunkRangeMs / 2);
+      0, engine.limits.out_of_order_window_ms.load() - head::kChunkRangeMs / 2);
   Timestamp settled = 0;
   return __builtin_sub_overflow(cut->time_ms, late_ms, &settled) ? TimeRange::all().min_ms : settled;
 }
@@ -73,7 +72,7 @@ Result<bool> Compaction::merge_next(bool force) {
   std::vector<TimeRange> set_aside;
   for (;;) {
     const std::optional<CompactionPlan> plan =
-        plan_compaction({metas, windows_ms, settled_ms(), force, set_aside});
+        plan_compaction({metas, windows_ms, settled_ms(engine_), force, set_aside});
     if (!plan) {
       space_reported_ = !waiting_.ok();
       return false;

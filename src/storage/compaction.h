@@ -15,6 +15,10 @@
 
 namespace varve::storage {
 
+// Blocks get no more samples from before it, but for what comes late beyond all expectation. What
+// comes late behind a cut is in a block only after the next one.
+Timestamp settled_ms(const Engine& engine);
+
 // By one thread at a time (maintenance).
 class Compaction {
  public:
@@ -28,7 +32,6 @@ class Compaction {
   Status clean_tombstones();
 
  private:
-  Timestamp settled_ms() const;
   std::int64_t longest_ms() const;
   Result<bool> merge(const CompactionPlan& plan,
                      std::vector<std::shared_ptr<block::Block>> sources, std::uint64_t bytes);

@@ -40,6 +40,7 @@ class DbImpl final : public Db {
          base::MetricsRegistry& metrics)
       : options_(std::move(options)),
         limits_(options_),
+        keeping_(options_.ladder, options_.holds),
         clock_(clock),
         log_(log),
         metrics_(metrics),
@@ -58,13 +59,16 @@ class DbImpl final : public Db {
     write_path_->when_durable(ticket, std::move(done));
   }
   Result<std::unique_ptr<Querier>> querier(TimeRange range) const override {
-    range.min_ms = std::max(range.min_ms, oldest_kept_ms());
-    return make_querier(*head_, blocks_->current(), range, {query_memory_, damages_});
+    // The blocks first: what they say to be expired is counted from a newest sample that they know.
+    std::shared_ptr<const BlockSet> blocks = blocks_->current();
+    return make_querier(*head_, std::move(blocks), range, read_rules(), {query_memory_, damages_});
   }
 
   std::uint64_t stamp(TimeRange range) const override { return stamps_.stamp(range); }
   Timestamp settled_before_ms() const override;
   Timestamp expired_before_ms() const override { return oldest_kept_ms(); }
+
+  LevelReach level_reach(std::int64_t max_source_resolution_ms) const override;
 
   const RecoveryReport& recovery() const override { return recovery_; }
   Status close() override;
@@ -109,14 +113,20 @@ class DbImpl final : public Db {
   // derived from older ones: scrapes take up to their timeout, senders gather for seconds.
   static constexpr std::int64_t kSettleMs = 120'000;
 
+  ReadRules read_rules() const {
+    return {keeping_.get(), newest_ms(clock_, *head_, *blocks_), limits_.retention_ms.load()};
+  }
   Timestamp oldest_kept_ms() const {
-    return storage::oldest_kept_ms(limits_, clock_, *head_, *blocks_);
+    const ReadRules rules = read_rules();
+    return rules.keeping->oldest_ms(blocks_->current()->ladder, rules.newest_ms,
+                                    rules.raw_retention_ms);
   }
   void register_metrics();
   void apply_holds();  // holds_mutex_ is held, or nobody else knows the database yet
 
   const Options options_;
   Limits limits_;
+  CurrentKeeping keeping_;
   const base::Clock& clock_;
   base::Logger& log_;
   base::MetricsRegistry& metrics_;
@@ -151,6 +161,7 @@ Timestamp DbImpl::settled_before_ms() const {
 }
 
 Status DbImpl::open(fs::FileSystem& files) {
+  VARVE_TRY(check_ladder(options_.ladder));
   VARVE_TRY_ASSIGN(directory_, prepare_directory(files, options_.path, options_.lock_directory,
                                                  options_.repair));
   VARVE_TRY(clean_db_snapshots(files, directory_));
@@ -188,7 +199,7 @@ Status DbImpl::open(fs::FileSystem& files) {
                                                     metrics_);
   register_metrics();
   maintenance_ = std::make_unique<Maintenance>(
-      Engine{options_, limits_, files, directory_, clock_, log_, metrics_, *head_, *write_path_, *wal_,
+      Engine{options_, limits_, keeping_, files, directory_, clock_, log_, metrics_, *head_, *write_path_, *wal_,
              *blocks_, stamps_, *head_snapshots_, stop_});
   apply_holds();  // before anything can expire
   if (options_.background) maintenance_->start();
@@ -248,17 +259,43 @@ Status DbImpl::close() {
   return status;
 }
 
+LevelReach DbImpl::level_reach(std::int64_t max_source_resolution_ms) const {
+  const std::shared_ptr<const BlockSet> blocks = blocks_->current();
+  const ReadRules rules = read_rules();
+  LevelReach reach;
+  for (std::size_t c = 0; c < rules.keeping->class_count(); ++c) {
+    const SeriesPlan plan =
+        make_plan(rules.keeping->plan_input(c, blocks->ladder, rules.newest_ms,
+                                            rules.raw_retention_ms, max_source_resolution_ms));
+    for (const LevelSpan& span : plan.spans) {
+      reach.resolution_ms = std::max(reach.resolution_ms, span.resolution_ms);
+      reach.until_ms = std::max(reach.until_ms, span.ends.max_ms);
+    }
+  }
+  return reach;
+}
+
 Status DbImpl::set_ladder(Ladder ladder) {
-  static_cast<void>(ladder);
+  VARVE_TRY(check_ladder(ladder));
+  keeping_.set(std::move(ladder));
+  stamps_.bump(TimeRange::all());
   return {};
 }
 
-void DbImpl::set_holds(std::vector<Hold> holds) { static_cast<void>(holds); }
+void DbImpl::set_holds(std::vector<Hold> holds) {
+  keeping_.set(std::move(holds));
+  stamps_.bump(TimeRange::all());
+}
 
 Timestamp DbImpl::min_time_ms() const {
   Timestamp min = head_->min_time_ms();
-  for (const auto& block : blocks_->current()->blocks) {
-    min = std::min(min, block->meta().range.min_ms);
+  const std::shared_ptr<const BlockSet> set = blocks_->current();
+  for (const auto* blocks : {&set->blocks, &set->levels}) {
+    for (const auto& block : *blocks) {
+      const block::BlockMeta& meta = block->meta();
+      min = std::min(min, meta.resolution_ms == 0 ? meta.range.min_ms
+                                                  : meta.range.min_ms - meta.resolution_ms + 1);
+    }
   }
   return min == TimeRange::all().max_ms ? min : std::max(min, oldest_kept_ms());
 }

@@ -58,6 +58,11 @@ Status fill(const Engine& engine, bool skip_head, const std::string& path) {
     VARVE_TRY(link_block(engine, *block, fs::join(copy.dense, block->meta().ulid)));
     everything.added.push_back(block->meta());
   }
+  for (const auto& block : set->levels) {
+    VARVE_TRY(link_block(engine, *block, fs::join(copy.dense, block->meta().ulid)));
+    everything.added.push_back(block->meta());
+  }
+  if (set->ladder != LadderState()) everything.ladder = set->ladder;
   if (!skip_head) {
     const std::shared_ptr<const index::HeadIndex> index = engine.head.index();
     const index::Ids ids = index->label_order(index->all(index->bound()));
@@ -69,7 +74,10 @@ Status fill(const Engine& engine, bool skip_head, const std::string& path) {
     request.stop = &engine.stop;
     VARVE_TRY_ASSIGN(const HeadBlocks written,
                      write_head_blocks(engine.files, engine.head, request, engine.log));
-    for (const FinishedBlock& block : written.blocks) everything.added.push_back(block.meta);
+    for (const FinishedBlock& block : written.blocks) {
+      everything.added.push_back(block.meta);
+      if (everything.ladder) everything.ladder->mark_dirty(block.meta.range);
+    }
   }
   VARVE_TRY(engine.files.sync_directory(copy.dense));
   VARVE_TRY_ASSIGN(const HoldsState held, read_holds(engine.files, engine.directory.holds));

@@ -49,17 +49,54 @@ Status delete_in_block(const Engine& engine, block::Block& block,
   return any ? block.set_tombstones(engine.files, std::move(tombstones)) : Status();
 }
 
+// Of a level: the buckets that have some of it, as one cannot be taken apart. Those at the ends come
+// back without it if their samples are still there: they are marked as out of date.
+Status delete_in_level(const Engine& engine, block::Block& block,
+                       std::span<const std::vector<model::Matcher>> selectors, TimeRange range) {
+  const std::int64_t resolution_ms = block.meta().resolution_ms;
+  if (__builtin_add_overflow(range.max_ms, resolution_ms - 1, &range.max_ms)) {
+    range.max_ms = TimeRange::all().max_ms;
+  }
+  return delete_in_block(engine, block, selectors, range);
+}
+
+// Durable before anything is hidden: buckets at the ends must not stay hidden as a whole.
+Status mark_ends(const Engine& engine, const BlockSet& set, TimeRange range) {
+  if (set.ladder.levels.empty()) return {};
+  TimeRange there{TimeRange::all().max_ms, TimeRange::all().min_ms};
+  for (const auto* blocks : {&set.blocks, &set.levels}) {
+    for (const auto& block : *blocks) {
+      there.min_ms = std::min(there.min_ms, block->meta().range.min_ms - block->meta().resolution_ms);
+      there.max_ms = std::max(there.max_ms, block->meta().range.max_ms);
+    }
+  }
+  LadderState ladder = set.ladder;
+  for (const Timestamp end_ms : {range.min_ms, range.max_ms}) {
+    if (there.contains(end_ms)) ladder.mark_dirty({end_ms, end_ms});
+  }
+  if (ladder == set.ladder) return {};
+  BlockChange change;
+  change.ladder = std::move(ladder);
+  return engine.blocks.commit(std::move(change));
+}
+
 }  // namespace
 
 Status delete_samples(const Engine& engine,
                       std::span<const std::vector<model::Matcher>> selectors, TimeRange range) {
   if (range.empty()) return {};
+  VARVE_TRY(mark_ends(engine, *engine.blocks.current(), range));
   Status first = delete_in_head(engine, selectors, range);
   const std::shared_ptr<const BlockSet> set = engine.blocks.current();
   for (const auto& block : set->blocks) {
     if (!first.ok()) break;
     if (!block->meta().range.overlaps(range)) continue;
     first = delete_in_block(engine, *block, selectors, range);
+    if (!first.ok()) first = std::move(first).error().with(block->directory());
+  }
+  for (const auto& block : set->levels) {
+    if (!first.ok()) break;
+    first = delete_in_level(engine, *block, selectors, range);
     if (!first.ok()) first = std::move(first).error().with(block->directory());
   }
   // Also after an error: a part may be hidden by now.

@@ -14,6 +14,7 @@
 #include "storage/directory.h"
 #include "storage/head/head.h"
 #include "storage/head_snapshots.h"
+#include "storage/keeping.h"
 #include "storage/limits.h"
 #include "storage/version_stamps.h"
 #include "storage/wal/log.h"
@@ -24,6 +25,7 @@ namespace varve::storage {
 struct Engine {
   const Options& options;
   const Limits& limits;
+  const CurrentKeeping& keeping;
   fs::FileSystem& files;
   const DataDirectory& directory;
   const base::Clock& clock;

@@ -89,7 +89,7 @@ Result<bool> Flush::cut_window(bool asked) {
     bytes += block.meta.bytes;
   }
   const std::size_t blocks = written->blocks.size();
-  Status committed = engine_.blocks.commit({std::move(written->blocks), {}, cut});
+  Status committed = engine_.blocks.commit({std::move(written->blocks), {}, cut, {}});
   if (!committed.ok()) return fail(std::move(committed).error());
   trim_before_ms_ = *before_ms;
   engine_.log.info(

@@ -90,6 +90,17 @@ struct ChurnShare {
   std::uint64_t series = 0, appeared = 0, vanished = 0;
 };
 
+// Blocks of one resolution together; 0: samples.
+struct LevelShare {
+  std::int64_t resolution_ms = 0;
+  std::uint64_t blocks = 0;
+  std::uint64_t series = 0;   // of the block that has most
+  std::uint64_t buckets = 0;  // of floats and of histograms; samples where the resolution is 0
+  std::uint64_t bytes = 0;
+  TimeRange range{0, -1};
+};
+
+// All but `levels` is of blocks of samples.
 struct Analysis {
   std::uint64_t blocks = 0;
   TimeRange range{0, -1};
@@ -106,6 +117,7 @@ struct Analysis {
   std::vector<LabelShare> labels_by_bytes;
   std::vector<PairShare> pairs;   // by series
   std::vector<ChurnShare> churn;  // by time
+  std::vector<LevelShare> levels;  // finest first, whatever the matchers
 };
 
 struct AnalyzeOptions {

@@ -48,8 +48,10 @@ class Analyzer {
   explicit Analyzer(const AnalyzeOptions& options) : options_(options) {}
 
   Status add(const Block& block) {
-    ++analysis_.blocks;
     const block::BlockMeta& meta = block.meta();
+    add_level(meta);
+    if (meta.resolution_ms != 0) return {};
+    ++analysis_.blocks;
     if (analysis_.range.empty()) analysis_.range = meta.range;
     analysis_.range.min_ms = std::min(analysis_.range.min_ms, meta.range.min_ms);
     analysis_.range.max_ms = std::max(analysis_.range.max_ms, meta.range.max_ms);
@@ -98,6 +100,7 @@ class Analyzer {
     analysis_.labels_by_bytes = largest(std::move(labels), options_.limit,
                                         [](const LabelShare& one) { return one.value_bytes; });
     add_churn();
+    for (const auto& [resolution_ms, level] : levels_) analysis_.levels.push_back(level);
     return std::move(analysis_);
   }
 
@@ -164,6 +167,18 @@ class Analyzer {
     return {};
   }
 
+  void add_level(const block::BlockMeta& meta) {
+    LevelShare& level = levels_[meta.resolution_ms];
+    if (level.blocks == 0) level.range = meta.range;
+    level.resolution_ms = meta.resolution_ms;
+    ++level.blocks;
+    level.series = std::max(level.series, meta.series);
+    level.buckets += meta.floats + meta.histograms;
+    level.bytes += meta.bytes;
+    level.range.min_ms = std::min(level.range.min_ms, meta.range.min_ms);
+    level.range.max_ms = std::max(level.range.max_ms, meta.range.max_ms);
+  }
+
   void add_churn() {
     const Window* before = nullptr;
     for (const auto& [bounds, series] : windows_) {
@@ -182,6 +197,7 @@ class Analyzer {
 
   const AnalyzeOptions& options_;
   Analysis analysis_;
+  std::map<std::int64_t, LevelShare> levels_;  // by resolution
   std::map<std::string, std::uint64_t> parts_;
   std::map<std::string, CodecShare> codecs_;
   std::unordered_map<std::string, MetricShare> metrics_;
@@ -270,6 +286,7 @@ Result<std::vector<SpeedRow>> time_directory(fs::FileSystem& files, const std::s
     for (const OpenedBlock& one : opened.blocks) {
       if (one.block == nullptr) return Error(ErrorCode::kCorruption, one.problem);
       timed.add(1, 0);
+      if (one.block->meta().resolution_ms != 0) continue;
       bytes += one.block->meta().bytes;
       blocks.push_back(one.block);
     }

@@ -41,6 +41,8 @@ Maintenance::Maintenance(const Engine& engine)
       retention_(engine),
       flush_(engine),
       compaction_(engine),
+      rollup_(engine),
+      trim_(engine, rollup_),
       idle_({engine.files, engine.head, engine.write_path, engine.blocks, engine.clock, engine.log}),
       reserve_(engine.files, engine.directory.reserve, engine.options.reserve_bytes, engine.log) {}
 
@@ -147,6 +149,17 @@ Status Maintenance::cut_and_compact(bool asked) {
     }
     cut();
   }
+  // Likewise: what one of them cannot do does not keep the others waiting.
+  const auto all = [&](const auto& next) {
+    for (;;) {
+      Result<bool> done = next();
+      if (!done.ok()) return first.note(std::move(done).error());
+      if (!*done) return;
+      cut();
+    }
+  };
+  all([&] { return rollup_.next(); });
+  all([&] { return trim_.next(); });
   return first.take();
 }
 
@@ -172,7 +185,8 @@ Status Maintenance::delete_series(std::span<const std::vector<model::Matcher>> s
 Status Maintenance::clean_tombstones() {
   const std::lock_guard lock(work_mutex_);
   VARVE_TRY(open());
-  return compaction_.clean_tombstones();
+  VARVE_TRY(compaction_.clean_tombstones());
+  return rollup_.clean_tombstones();
 }
 
 Result<std::string> Maintenance::snapshot(bool skip_head) {

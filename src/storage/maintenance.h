@@ -21,6 +21,8 @@
 #include "storage/flush.h"
 #include "storage/idle_series.h"
 #include "storage/retention.h"
+#include "storage/rollup.h"
+#include "storage/trim.h"
 #include "varve/result.h"
 
 namespace varve::storage {
@@ -61,6 +63,8 @@ class Maintenance {
   Retention retention_;
   Flush flush_;
   Compaction compaction_;
+  Rollup rollup_;
+  Trim trim_;
   IdleSeries idle_;
   DiskReserve reserve_;
 

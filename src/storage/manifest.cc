@@ -30,6 +30,22 @@ std::string first_line(const ManifestState& state) {
                              state.created_ms, state.hash_secret));
 }
 
+std::string ladder_json(const LadderState& ladder) {
+  std::string json = fmt::format(R"({{"raw_gone_ms":{},"levels":[)", ladder.raw_gone_ms);
+  for (const LevelState& level : ladder.levels) {
+    if (json.back() == '}') json += ',';
+    json += fmt::format(
+        R"({{"resolution_ms":{},"covered_ms":{},"gone_ms":{},"retention_ms":{},"dirty":[)",
+        level.resolution_ms, level.covered_ms, level.gone_ms, level.retention_ms);
+    for (const TimeRange& ends : level.dirty) {
+      if (json.back() == ']') json += ',';
+      json += fmt::format("[{},{}]", ends.min_ms, ends.max_ms);
+    }
+    json += "]}";
+  }
+  return json + "]}";
+}
+
 std::string edit_line(const ManifestEdit& edit) {
   std::string json = "{";
   const auto begin = [&json](std::string_view name) {
@@ -54,6 +70,10 @@ std::string edit_line(const ManifestEdit& edit) {
     json += fmt::format(R"({{"time_ms":{},"seqs":[{}]}})", edit.cut->time_ms,
                         fmt::join(edit.cut->seqs, ","));
   }
+  if (edit.ladder) {
+    begin("ladder");
+    json += ladder_json(*edit.ladder);
+  }
   return line_of(json + '}');
 }
 
@@ -63,6 +83,7 @@ ManifestEdit everything(const ManifestState& state) {
   for (const auto& [ulid, meta] : state.blocks) edit.added.push_back(meta);
   edit.removed.assign(state.leaving.begin(), state.leaving.end());
   edit.cut = state.cut;
+  if (state.ladder != LadderState()) edit.ladder = state.ladder;
   return edit;
 }
 
@@ -140,6 +161,37 @@ Result<ManifestState> parse_first(const Json& json, const std::string& path) {
   return state;
 }
 
+Result<LevelState> parse_level(const Json& json) {
+  if (!json.is_object()) return corrupt("a level is not an object");
+  LevelState level;
+  VARVE_TRY_ASSIGN(level.resolution_ms, integer(json, "resolution_ms"));
+  VARVE_TRY_ASSIGN(level.covered_ms, integer(json, "covered_ms"));
+  VARVE_TRY_ASSIGN(level.gone_ms, integer(json, "gone_ms"));
+  VARVE_TRY_ASSIGN(level.retention_ms, integer(json, "retention_ms"));
+  if (level.resolution_ms <= 0) return corrupt("a level without a resolution");
+  VARVE_TRY_ASSIGN(const Json dirty, array(json, "dirty"));
+  for (const Json& ends : dirty) {
+    if (!ends.is_array() || ends.size() != 2 || !ends[0].is_number_integer() ||
+        !ends[1].is_number_integer()) {
+      return corrupt("\"dirty\" has something that is no range");
+    }
+    add_dirty(level, {ends[0].get<std::int64_t>(), ends[1].get<std::int64_t>()});
+  }
+  return level;
+}
+
+Result<LadderState> parse_ladder(const Json& json) {
+  if (!json.is_object()) return corrupt("\"ladder\" is not an object");
+  LadderState ladder;
+  VARVE_TRY_ASSIGN(ladder.raw_gone_ms, integer(json, "raw_gone_ms"));
+  VARVE_TRY_ASSIGN(const Json levels, array(json, "levels"));
+  for (const Json& level : levels) {
+    VARVE_TRY_ASSIGN(LevelState parsed, parse_level(level));
+    ladder.levels.push_back(std::move(parsed));
+  }
+  return ladder;
+}
+
 Result<ManifestEdit> parse_edit(const Json& json) {
   ManifestEdit edit;
   VARVE_TRY_ASSIGN(const Json added, array(json, "add"));
@@ -166,6 +218,9 @@ Result<ManifestEdit> parse_edit(const Json& json) {
       edit.cut->seqs.push_back(seq.get<std::uint64_t>());
     }
   }
+  if (const auto ladder = json.find("ladder"); ladder != json.end()) {
+    VARVE_TRY_ASSIGN(edit.ladder, parse_ladder(*ladder));
+  }
   return edit;
 }
 
@@ -181,6 +236,7 @@ void ManifestState::apply(const ManifestEdit& edit) {
     leaving.erase(meta.ulid);
   }
   if (edit.cut) cut = edit.cut;
+  if (edit.ladder) ladder = *edit.ladder;
 }
 
 Result<ManifestReading> parse_manifest(std::string_view text, const std::string& path) {

@@ -16,6 +16,7 @@
 #include "fs/file_system.h"
 #include "storage/block/meta.h"
 #include "storage/index/series_hash.h"
+#include "storage/ladder_state.h"
 #include "varve/result.h"
 #include "varve/sample.h"
 
@@ -32,6 +33,7 @@ struct ManifestEdit {
   std::vector<block::BlockMeta> added;
   std::vector<std::string> removed;  // ULIDs
   std::optional<HeadCut> cut;
+  std::optional<LadderState> ladder;  // all of it, anew
 };
 
 // What the edits up to now add up to.
@@ -40,6 +42,7 @@ struct ManifestState {
   Timestamp created_ms = 0;
   std::map<std::string, block::BlockMeta> blocks;  // by ULID
   std::optional<HeadCut> cut;
+  LadderState ladder;
   // Removed blocks whose folders may still be there.
   std::set<std::string> leaving;
 

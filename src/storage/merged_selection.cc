@@ -61,13 +61,20 @@ std::size_t join_head(const index::Ids& ids, std::span<const index::SeriesHash> 
 // first one read stays. Sorting all by that alone would read old times after new ones.
 void sort_for_reading(std::vector<BlockPart>& parts) {
   const auto range = [](const BlockPart& part) { return part.reader->time_range(); };
-  std::stable_sort(parts.begin(), parts.end(), [&](const BlockPart& a, const BlockPart& b) {
+  // Blocks of levels stand behind all others: their labels are for series that nothing else has.
+  const auto levels = std::stable_partition(parts.begin(), parts.end(), [](const BlockPart& part) {
+    return part.reader->block().meta().resolution_ms == 0;
+  });
+  std::stable_sort(levels, parts.end(), [&](const BlockPart& a, const BlockPart& b) {
+    return range(a).min_ms < range(b).min_ms;
+  });
+  std::stable_sort(parts.begin(), levels, [&](const BlockPart& a, const BlockPart& b) {
     return std::pair(a.late, range(a).min_ms) < std::pair(b.late, range(b).min_ms);
   });
-  for (auto begin = parts.begin(); begin != parts.end();) {
+  for (auto begin = parts.begin(); begin != levels;) {
     Timestamp max_ms = range(*begin).max_ms;
     auto end = begin + 1;
-    for (; end != parts.end() && end->late == begin->late && range(*end).min_ms <= max_ms; ++end) {
+    for (; end != levels && end->late == begin->late && range(*end).min_ms <= max_ms; ++end) {
       max_ms = std::max(max_ms, range(*end).max_ms);
     }
     std::sort(begin, end, [](const BlockPart& a, const BlockPart& b) {
@@ -79,13 +86,14 @@ void sort_for_reading(std::vector<BlockPart>& parts) {
 
 }  // namespace
 
-std::unique_ptr<Selection> make_merged_selection(std::unique_ptr<HeadSelection> head,
+std::unique_ptr<MergedSelection> make_merged_selection(std::unique_ptr<HeadSelection> head,
                                                  const head::KeyTable& keys, Timestamp head_from_ms,
                                                  std::vector<BlockPart> parts, TimeRange range,
                                                  ReadContext& context) {
   sort_for_reading(parts);
   SeriesJoin join;
   std::vector<MergedSelection::BlockSource> blocks;
+  std::vector<MergedSelection::BlockSource> levels;
   std::vector<index::SeriesHash> hashes;
   for (BlockPart& part : parts) {
     hashes.resize(part.ordinals.size());
@@ -100,22 +108,26 @@ std::unique_ptr<Selection> make_merged_selection(std::unique_ptr<HeadSelection> 
     }
     source.reader = std::move(part.reader);
     source.late = part.late;
-    blocks.push_back(std::move(source));
+    const bool of_level = source.reader->block().meta().resolution_ms != 0;
+    (of_level ? levels : blocks).push_back(std::move(source));
   }
   MergedSelection::Source in_head;
   std::size_t size = join.size();
   if (head != nullptr) size = join_head(head->ids(), join.entries(), keys, in_head);
   return std::make_unique<MergedSelection>(std::move(head), std::move(in_head), head_from_ms,
-                                           std::move(blocks), size, range, context);
+                                           std::move(blocks), std::move(levels), size, range,
+                                           context);
 }
 
 MergedSelection::MergedSelection(std::unique_ptr<HeadSelection> head, Source in_head,
                                  Timestamp head_from_ms, std::vector<BlockSource> blocks,
-                                 std::size_t size, TimeRange range, ReadContext& context)
+                                 std::vector<BlockSource> levels, std::size_t size,
+                                 TimeRange range, ReadContext& context)
     : head_(std::move(head)),
       in_head_(std::move(in_head)),
       head_from_ms_(head_from_ms),
       blocks_(std::move(blocks)),
+      levels_(std::move(levels)),
       size_(size),
       range_(range),
       context_(context),
@@ -124,13 +136,16 @@ MergedSelection::MergedSelection(std::unique_ptr<HeadSelection> head, Source in_
   std::stable_sort(newest_first_.begin(), newest_first_.end(), [this](std::uint32_t a, std::uint32_t b) {
     return blocks_[a].reader->time_range().max_ms > blocks_[b].reader->time_range().max_ms;
   });
-  label_sources_.resize(1 + blocks_.size());
-  for (std::size_t b = 0; b < blocks_.size(); ++b) label_sources_[1 + b].block = &blocks_[b];
+  for (const auto* sources : {&blocks_, &levels_}) {
+    for (const BlockSource& block : *sources) with_labels_.push_back(&block);
+  }
+  label_sources_.resize(1 + with_labels_.size());
+  for (std::size_t b = 0; b < with_labels_.size(); ++b) label_sources_[1 + b].block = with_labels_[b];
   for (std::uint32_t series = 0; series < size_; ++series) {
     std::size_t source = 0;
     if (in_head_.of(series) == kAbsent) {
       do ++source;
-      while (blocks_[source - 1].of(series) == kAbsent);
+      while (with_labels_[source - 1]->of(series) == kAbsent);
     }
     label_sources_[source].series.push_back(series);
   }
@@ -140,12 +155,12 @@ MergedSelection::MergedSelection(std::unique_ptr<HeadSelection> head, Source in_
 Labels MergedSelection::labels(std::size_t series) const {
   if (const std::uint32_t at = in_head_.of(series); at != kAbsent) return head_->labels(at);
   Labels labels;
-  for (const BlockSource& block : blocks_) {
-    const std::uint32_t ordinal = block.of(series);
+  for (const BlockSource* block : with_labels_) {
+    const std::uint32_t ordinal = block->of(series);
     if (ordinal == kAbsent) continue;
-    auto read = block.reader->block().labels(ordinal);
+    auto read = block->reader->block().labels(ordinal);
     if (read.ok()) return std::move(read).value();
-    block.reader->damaged(read.error());
+    block->reader->damaged(read.error());
   }
   return labels;
 }

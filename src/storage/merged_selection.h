@@ -29,7 +29,8 @@ struct BlockPart {
 
 // Joins the parts; `head` may be null. Parts whose hashes cannot be read are
 // reported and left out.
-std::unique_ptr<Selection> make_merged_selection(std::unique_ptr<HeadSelection> head,
+class MergedSelection;
+std::unique_ptr<MergedSelection> make_merged_selection(std::unique_ptr<HeadSelection> head,
                                                  const head::KeyTable& keys,
                                                  Timestamp head_from_ms,
                                                  std::vector<BlockPart> parts, TimeRange range,
@@ -51,8 +52,11 @@ class MergedSelection final : public Selection {
   };
 
   MergedSelection(std::unique_ptr<HeadSelection> head, Source in_head, Timestamp head_from_ms,
-                  std::vector<BlockSource> blocks, std::size_t size, TimeRange range,
-                  ReadContext& context);
+                  std::vector<BlockSource> blocks, std::vector<BlockSource> levels, std::size_t size,
+                  TimeRange range, ReadContext& context);
+
+  // Blocks of levels, by time: series have labels from them, but no samples.
+  const std::vector<BlockSource>& levels() const { return levels_; }
 
   std::size_t size() const override { return size_; }
   Labels labels(std::size_t series) const override;
@@ -62,6 +66,8 @@ class MergedSelection final : public Selection {
                    std::span<LastSample> out) const override;
 
  private:
+  using Selection::levels;
+
   // Where the labels of series are looked up: the head for those it has, else the first block.
   struct LabelSource {
     const BlockSource* block = nullptr;  // null: the head
@@ -77,9 +83,11 @@ class MergedSelection final : public Selection {
   const Source in_head_;
   const Timestamp head_from_ms_;
   const std::vector<BlockSource> blocks_;  // in order ones, then late ones; see sort_for_reading()
+  const std::vector<BlockSource> levels_;
   const std::size_t size_;
   const TimeRange range_;
   ReadContext& context_;
+  std::vector<const BlockSource*> with_labels_;  // blocks_, then levels_
   std::vector<LabelSource> label_sources_;
   std::vector<std::uint32_t> newest_first_;  // indexes into blocks_, by the end of their time
   mutable std::mutex mutex_;                 // guards kept_

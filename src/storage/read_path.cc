@@ -5,11 +5,14 @@
 
 #include <algorithm>
 #include <iterator>
+#include <map>
+#include <string>
 #include <utility>
 
 #include "base/try.h"
 #include "storage/chunk_decode.h"
 #include "storage/head_selection.h"
+#include "storage/level_selection.h"
 #include "storage/merged_selection.h"
 
 namespace varve::storage {
@@ -34,10 +37,13 @@ void unite(Strings& all, Strings more) {
 class StorageQuerier final : public Querier {
  public:
   StorageQuerier(const head::Head& head, std::shared_ptr<const BlockSet> blocks, TimeRange range,
-                 ReadObservers observers)
+                 ReadRules rules, ReadObservers observers)
       : blocks_(std::move(blocks)),
+        rules_(std::move(rules)),
         head_(head, blocks_->head_from_ms),
-        range_(range),
+        range_(intersection(range, {rules_.keeping->oldest_ms(blocks_->ladder, rules_.newest_ms,
+                                                              rules_.raw_retention_ms),
+                                    TimeRange::all().max_ms})),
         context_(observers) {
     for (const block::BlockMeta& meta : blocks_->unreadable) {
       if (!meta.range.overlaps(range_)) continue;
@@ -48,11 +54,27 @@ class StorageQuerier final : public Querier {
   Result<std::unique_ptr<Selection>> select(std::span<const model::Matcher> matchers,
                                             TimeRange range, const SelectHints& hints) override {
     range = intersection(range, range_);
-    VARVE_TRY_ASSIGN(index::Ids ids, find_in_head(head_, matchers, range));
+    std::vector<SeriesPlan> plans;
+    for (std::size_t c = 0; c < rules_.keeping->class_count(); ++c) {
+      plans.push_back(make_plan(
+          rules_.keeping->plan_input(c, blocks_->ladder, rules_.newest_ms, rules_.raw_retention_ms,
+                                     hints.max_source_resolution_ms)));
+    }
+    const bool alike = plans.size() == 1 && rules_.keeping->holds().empty();
+    // What everybody has no samples of need not be looked for.
+    const TimeRange samples = alike ? intersection(range, plans[0].raw[0]) : range;
+    VARVE_TRY_ASSIGN(index::Ids ids, find_in_head(head_, matchers, samples));
     VARVE_TRY(check_count(ids.size(), hints.series_max));
-    std::vector<BlockPart> parts;
+    std::vector<std::shared_ptr<block::Block>> blocks;
     for (const std::shared_ptr<block::Block>& block : blocks_->blocks) {
-      if (!reads(*block, range)) continue;
+      if (reads(*block, samples)) blocks.push_back(block);
+    }
+    const TimeRange ends = ends_of(range, plans);
+    for (const std::shared_ptr<block::Block>& block : blocks_->levels) {
+      if (reads(*block, ends) && answers(*block, plans)) blocks.push_back(block);
+    }
+    std::vector<BlockPart> parts;
+    for (const std::shared_ptr<block::Block>& block : blocks) {
       auto reader = std::make_unique<BlockReader>(block, static_cast<std::uint32_t>(parts.size()), context_);
       auto ordinals = block->select(matchers);
       if (!ordinals.ok()) {
@@ -65,13 +87,24 @@ class StorageQuerier final : public Querier {
     }
     std::unique_ptr<HeadSelection> head;
     if (parts.empty() || !ids.empty()) {
-      head = std::make_unique<HeadSelection>(head_, std::move(ids), range, context_);
+      head = std::make_unique<HeadSelection>(head_, std::move(ids), samples, context_);
     }
-    if (parts.empty()) return std::unique_ptr<Selection>(std::move(head));
-    std::unique_ptr<Selection> all = make_merged_selection(
-        std::move(head), head_.head->keys(), head_.in_order_from_ms, std::move(parts), range, context_);
-    VARVE_TRY(check_count(all->size(), hints.series_max));
-    return all;
+    std::unique_ptr<Selection> all;
+    const std::vector<MergedSelection::BlockSource>* levels = nullptr;
+    if (parts.empty()) {
+      all = std::move(head);
+    } else {
+      auto merged = make_merged_selection(std::move(head), head_.head->keys(),
+                                          head_.in_order_from_ms, std::move(parts), samples, context_);
+      levels = &merged->levels();
+      all = std::move(merged);
+      VARVE_TRY(check_count(all->size(), hints.series_max));
+    }
+    if (alike && plans[0].spans.empty()) return all;
+    std::vector<std::uint32_t> plan_of;
+    if (!alike) plan_of = assign_plans(*all, plans);
+    return std::unique_ptr<Selection>(std::make_unique<LevelSelection>(
+        std::move(all), levels, std::move(plans), std::move(plan_of), ends));
   }
 
   Result<Names> label_names(std::span<const model::Matcher> matchers, TimeRange range,
@@ -109,6 +142,103 @@ class StorageQuerier final : public Querier {
     return !range.empty() && block.meta().range.overlaps(range);
   }
 
+  // What lies inside a bucket needs it, wherever that begins and ends.
+  static TimeRange ends_of(TimeRange range, const std::vector<SeriesPlan>& plans) {
+    std::int64_t coarsest_ms = 0;
+    for (const SeriesPlan& plan : plans) {
+      for (const LevelSpan& span : plan.spans) coarsest_ms = std::max(coarsest_ms, span.resolution_ms);
+    }
+    if (!range.empty() && __builtin_sub_overflow(range.min_ms, coarsest_ms, &range.min_ms)) {
+      range.min_ms = TimeRange::all().min_ms;
+    }
+    if (!range.empty() && __builtin_add_overflow(range.max_ms, coarsest_ms, &range.max_ms)) {
+      range.max_ms = TimeRange::all().max_ms;
+    }
+    return range;
+  }
+  static bool answers(const block::Block& block, const std::vector<SeriesPlan>& plans) {
+    const block::BlockMeta& meta = block.meta();
+    return std::any_of(plans.begin(), plans.end(), [&](const SeriesPlan& plan) {
+      return std::any_of(plan.spans.begin(), plan.spans.end(), [&](const LevelSpan& span) {
+        return span.resolution_ms == meta.resolution_ms && span.ends.overlaps(meta.range);
+      });
+    });
+  }
+
+  // The samples that there still are of what is held: those of blocks, as others have gone.
+  SeriesPlan held_plan(SeriesPlan plan, const std::vector<const Hold*>& holds) const {
+    for (const Hold* hold : holds) {
+      const TimeRange range = rules_.keeping->held(*hold);
+      std::vector<TimeRange> stretches;
+      for (const std::shared_ptr<block::Block>& block : blocks_->blocks) {
+        const block::BlockMeta& meta = block->meta();
+        const TimeRange own = meta.out_of_order || meta.window_end_ms <= meta.window_begin_ms
+                                  ? meta.range
+                                  : TimeRange{meta.window_begin_ms, meta.window_end_ms - 1};
+        const TimeRange part = intersection(range, own);
+        if (part.empty()) continue;
+        if (!stretches.empty() && part.min_ms <= stretches.back().max_ms + 1) {
+          stretches.back().max_ms = std::max(stretches.back().max_ms, part.max_ms);
+        } else {
+          stretches.push_back(part);
+        }
+      }
+      for (const TimeRange& stretch : stretches) give_back(plan, stretch);
+    }
+    return plan;
+  }
+
+  // Which plan each series has, by its labels. Plans of held series are added.
+  std::vector<std::uint32_t> assign_plans(const Selection& all,
+                                          std::vector<SeriesPlan>& plans) const {
+    std::map<std::string, LabelColumn> columns;
+    const auto picks = [&](const std::vector<model::Matcher>& matchers) {
+      std::vector<bool> picked(all.size(), true);
+      for (const model::Matcher& matcher : matchers) {
+        auto [at, is_new] = columns.try_emplace(matcher.name());
+        if (is_new) at->second = all.label_column(matcher.name());
+        const LabelColumn& column = at->second;
+        std::vector<bool> fits(column.values.size());
+        for (std::size_t v = 0; v < fits.size(); ++v) fits[v] = matcher.matches(column.values[v]);
+        for (std::size_t i = 0; i < picked.size(); ++i) {
+          picked[i] = picked[i] && fits[column.ids[i]];
+        }
+      }
+      return picked;
+    };
+    const auto& policies = rules_.keeping->ladder().policies;
+    std::vector<std::uint32_t> plan_of(all.size(), static_cast<std::uint32_t>(policies.size()));
+    for (std::size_t p = policies.size(); p-- > 0;) {
+      const std::vector<bool> picked = picks(policies[p].matchers);
+      for (std::size_t i = 0; i < picked.size(); ++i) {
+        if (picked[i]) plan_of[i] = static_cast<std::uint32_t>(p);
+      }
+    }
+    std::vector<std::vector<const Hold*>> holds(all.size());
+    for (const Hold& hold : rules_.keeping->holds()) {
+      std::vector<bool> held(all.size());
+      for (const std::vector<model::Matcher>& selector : hold.selectors) {
+        const std::vector<bool> picked = picks(selector);
+        for (std::size_t i = 0; i < held.size(); ++i) held[i] = held[i] || picked[i];
+      }
+      for (std::size_t i = 0; i < held.size(); ++i) {
+        if (held[i]) holds[i].push_back(&hold);
+      }
+    }
+    std::map<std::pair<std::uint32_t, std::vector<const Hold*>>, std::uint32_t> known;
+    for (std::size_t i = 0; i < holds.size(); ++i) {
+      if (holds[i].empty()) continue;
+      const auto [at, is_new] = known.try_emplace(std::pair(plan_of[i], holds[i]),
+                                                  static_cast<std::uint32_t>(plans.size()));
+      if (is_new) {
+        SeriesPlan plan = held_plan(plans[plan_of[i]], holds[i]);
+        plans.push_back(std::move(plan));
+      }
+      plan_of[i] = at->second;
+    }
+    return plan_of;
+  }
+
   // Strings of all series (of the head, of a block), or of those that match.
   template <typename OfHead, typename OfIds, typename OfBlock, typename OfOrdinals>
   Result<Names> names(std::span<const model::Matcher> matchers, TimeRange range, std::size_t limit,
@@ -123,7 +253,9 @@ class StorageQuerier final : public Querier {
       VARVE_TRY_ASSIGN(const index::Ids ids, find_in_head(head_, matchers, range));
       all = of_ids(ids);
     }
-    for (const std::shared_ptr<block::Block>& block : blocks_->blocks) {
+    std::vector<std::shared_ptr<block::Block>> blocks = blocks_->blocks;
+    blocks.insert(blocks.end(), blocks_->levels.begin(), blocks_->levels.end());
+    for (const std::shared_ptr<block::Block>& block : blocks) {
       if (!reads(*block, range)) continue;
       const auto read = [&]() -> Result<Strings> {
         if (matchers.empty()) return of_block(*block);
@@ -145,6 +277,7 @@ class StorageQuerier final : public Querier {
   }
 
   const std::shared_ptr<const BlockSet> blocks_;
+  const ReadRules rules_;
   const HeadView head_;
   const TimeRange range_;
   ReadContext context_;
@@ -153,8 +286,9 @@ class StorageQuerier final : public Querier {
 }  // namespace
 
 std::unique_ptr<Querier> make_querier(const head::Head& head, std::shared_ptr<const BlockSet> blocks,
-                                      TimeRange range, ReadObservers observers) {
-  return std::make_unique<StorageQuerier>(head, std::move(blocks), range, observers);
+                                      TimeRange range, ReadRules rules, ReadObservers observers) {
+  return std::make_unique<StorageQuerier>(head, std::move(blocks), range, std::move(rules),
+                                          observers);
 }
 
 }  // namespace varve::storage

@@ -2,20 +2,12 @@
 #include "storage/retention.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "base/try.h"
 
 namespace varve::storage {
-
-std::vector<std::string> expired_blocks(std::span<const KeptBlock> blocks,
-                                        Timestamp oldest_kept_ms) {
-  std::vector<std::string> expired;
-  for (const KeptBlock& block : blocks) {
-    if (block.meta.range.max_ms < oldest_kept_ms) expired.push_back(block.meta.ulid);
-  }
-  return expired;
-}
 
 std::vector<std::string> excess_blocks(std::span<const KeptBlock> blocks, std::uint64_t other_bytes,
                                        std::uint64_t bytes_max) {
@@ -39,21 +31,27 @@ std::vector<std::string> excess_blocks(std::span<const KeptBlock> blocks, std::u
   return excess;
 }
 
-Timestamp oldest_kept_ms(const Limits& limits, const base::Clock& clock, const head::Head& head,
-                         const BlockStore& blocks) {
-  const std::int64_t retention_ms = limits.retention_ms.load(std::memory_order_relaxed);
-  if (retention_ms <= 0) return TimeRange::all().min_ms;
+Timestamp newest_ms(const base::Clock& clock, const head::Head& head, const BlockStore& blocks) {
   Timestamp newest = head.max_time_ms();
   if (newest == TimeRange::all().min_ms) {
-    for (const auto& block : blocks.current()->blocks) {
-      newest = std::max(newest, block->meta().range.max_ms);
+    const std::shared_ptr<const BlockSet> set = blocks.current();
+    for (const auto* all : {&set->blocks, &set->levels}) {
+      for (const auto& block : *all) newest = std::max(newest, block->meta().range.max_ms);
     }
   }
-  if (newest == TimeRange::all().min_ms) return newest;
-  Timestamp oldest = 0;
-  const bool overflow =
-      __builtin_sub_overflow(std::min(newest, clock.now_ms()), retention_ms, &oldest);
-  return overflow ? TimeRange::all().min_ms : oldest;
+  return newest == TimeRange::all().min_ms ? newest : std::min(newest, clock.now_ms());
+}
+
+bool is_held(const Keeping& keeping, const block::Block& block) {
+  for (const Hold& hold : keeping.holds()) {
+    if (!keeping.held(hold).overlaps(block.meta().range)) continue;
+    for (const std::vector<model::Matcher>& selector : hold.selectors) {
+      const auto ordinals = block.select(selector);
+      // What cannot be read may be held.
+      if (!ordinals.ok() || !ordinals->empty()) return true;
+    }
+  }
+  return false;
 }
 
 Retention::Retention(const Engine& engine)
@@ -73,44 +71,168 @@ Result<std::uint64_t> Retention::other_bytes() const {
   return engine_.wal.size_bytes() + engine_.head.spill().size_bytes() + snapshots;
 }
 
-Status Retention::run() {
-  const Timestamp oldest_ms =
-      oldest_kept_ms(engine_.limits, engine_.clock, engine_.head, engine_.blocks);
-  if (oldest_ms != TimeRange::all().min_ms) engine_.head.expire(oldest_ms);
-
-  std::vector<KeptBlock> blocks;
-  const std::shared_ptr<const BlockSet> set = engine_.blocks.current();
-  for (const auto& block : set->blocks) {
-    blocks.push_back({block->meta(), engine_.blocks.bytes_of(*block)});
+// The seams of queries move when something is past its retention; results that were computed before
+// may differ from those computed now.
+void Retention::note_seams(const Keeping& keeping, const LadderState& ladder, Timestamp newest_ms) {
+  std::vector<SeriesPlan> plans;
+  const std::int64_t raw_ms = engine_.limits.retention_ms.load(std::memory_order_relaxed);
+  for (std::size_t c = 0; c < keeping.class_count() && !ladder.levels.empty(); ++c) {
+    plans.push_back(make_plan(keeping.plan_input(c, ladder, newest_ms, raw_ms, kSourceAuto)));
   }
+  const bool alike = plans.size() == plans_.size();
+  for (std::size_t c = 0; c < plans.size(); ++c) {
+    const auto& now = plans[c].spans;
+    if (alike && now.size() == plans_[c].spans.size()) {
+      for (std::size_t i = 0; i < now.size(); ++i) {
+        const Timestamp before = plans_[c].spans[i].ends.max_ms;
+        const Timestamp after = now[i].ends.max_ms;
+        if (before != after) engine_.stamps.bump({std::min(before, after), std::max(before, after)});
+      }
+    } else if (noted_) {
+      engine_.stamps.bump(TimeRange::all());
+    }
+  }
+  plans_ = std::move(plans);
+  noted_ = true;
+}
+
+Status Retention::run() {
+  const std::shared_ptr<const Keeping> keeping = engine_.keeping.get();
+  const std::shared_ptr<const BlockSet> set = engine_.blocks.current();
+  const Timestamp newest = newest_ms(engine_.clock, engine_.head, engine_.blocks);
+  const std::int64_t raw_ms = engine_.limits.retention_ms.load(std::memory_order_relaxed);
+  note_seams(*keeping, set->ladder, newest);
+
+  LadderState ladder = set->ladder;
+  const auto for_all = [&](const auto& expired_of) {
+    Timestamp expired = TimeRange::all().max_ms;
+    for (std::size_t c = 0; c < keeping->class_count(); ++c) {
+      expired = std::min(expired, expired_of(c));
+    }
+    return expired;
+  };
+  const Timestamp raw_expired_ms = for_all(
+      [&](std::size_t c) { return keeping->raw_expired_ms(c, set->ladder, newest, raw_ms); });
+  // Held samples of the head are in blocks before they are that old, but for those that came late.
+  const bool any_raw = raw_expired_ms != TimeRange::all().min_ms;
+  if (any_raw && keeping->holds().empty()) engine_.head.expire(raw_expired_ms + 1);
+
   BlockChange change;
-  change.removed = expired_blocks(blocks, oldest_ms);
-  std::erase_if(blocks, [&change](const KeptBlock& block) {
-    return std::find(change.removed.begin(), change.removed.end(), block.meta.ulid) !=
-           change.removed.end();
-  });
+  std::vector<KeptBlock> raw;
+  for (const auto& block : set->blocks) {
+    const block::BlockMeta& meta = block->meta();
+    if (any_raw && meta.range.max_ms <= raw_expired_ms && !is_held(*keeping, *block)) {
+      change.removed.push_back(meta.ulid);
+      ladder.raw_gone_ms = std::max(ladder.raw_gone_ms, meta.range.max_ms);
+    } else {
+      raw.push_back({meta, engine_.blocks.bytes_of(*block)});
+    }
+  }
+  std::vector<KeptBlock> levels;
+  for (const auto& block : set->levels) {
+    const block::BlockMeta& meta = block->meta();
+    LevelState* level = ladder.find(meta.resolution_ms);
+    const Timestamp expired =
+        level == nullptr ? TimeRange::all().max_ms : for_all([&](std::size_t c) {
+          return keeping->level_expired_ms(c, set->ladder, *level, newest);
+        });
+    if (expired != TimeRange::all().min_ms && meta.range.max_ms <= expired) {
+      change.removed.push_back(meta.ulid);
+      if (level != nullptr) level->gone_ms = std::max(level->gone_ms, meta.range.max_ms);
+    } else {
+      levels.push_back({meta, engine_.blocks.bytes_of(*block)});
+    }
+  }
   for (const block::BlockMeta& meta : set->unreadable) {
     // Its folder stays, for people; the database stops asking for it.
-    if (meta.range.max_ms < oldest_ms) change.removed.push_back(meta.ulid);
+    if (any_raw && meta.resolution_ms == 0 && meta.range.max_ms <= raw_expired_ms) {
+      change.removed.push_back(meta.ulid);
+    }
   }
   if (!change.removed.empty()) time_retentions_.add();
+
   VARVE_TRY_ASSIGN(const std::uint64_t other, other_bytes());
-  const std::vector<std::string> excess =
-      excess_blocks(blocks, other, engine_.limits.retention_bytes.load(std::memory_order_relaxed));
+  const std::uint64_t bytes_max = engine_.limits.retention_bytes.load(std::memory_order_relaxed);
+  const std::vector<std::string> excess = too_much(*keeping, *set, raw, levels, other, bytes_max);
   if (!excess.empty()) size_retentions_.add();
+  std::vector<TimeRange> surprises;
+  for (const auto* blocks : {&raw, &levels}) {
+    for (const KeptBlock& block : *blocks) {
+      if (std::find(excess.begin(), excess.end(), block.meta.ulid) == excess.end()) continue;
+      surprises.push_back(block.meta.range);
+      Timestamp* gone = &ladder.raw_gone_ms;
+      if (LevelState* level = ladder.find(block.meta.resolution_ms)) gone = &level->gone_ms;
+      *gone = std::max(*gone, block.meta.range.max_ms);
+    }
+  }
   change.removed.insert(change.removed.end(), excess.begin(), excess.end());
   if (change.removed.empty()) return {};
   for (const std::string& ulid : change.removed) {
     engine_.log.info("storage: block past its retention", {{"block", ulid}});
   }
+  // Without levels nobody asks what may be gone.
+  if (!keeping->ladder().levels.empty() || !ladder.levels.empty()) change.ladder = std::move(ladder);
   VARVE_TRY(engine_.blocks.commit(std::move(change)));
   // Unlike what goes by its age, this could not be foreseen by who keeps results.
-  for (const KeptBlock& block : blocks) {
-    if (std::find(excess.begin(), excess.end(), block.meta.ulid) != excess.end()) {
-      engine_.stamps.bump(block.meta.range);
+  for (const TimeRange& range : surprises) engine_.stamps.bump(range);
+  return {};
+}
+
+// Levels may take half; of the rest samples go, oldest first. So a bound that was fine for samples
+// alone leaves a long history too, and a long history never takes all of it.
+std::vector<std::string> Retention::too_much(const Keeping& keeping, const BlockSet& set,
+                                             const std::vector<KeptBlock>& raw,
+                                             const std::vector<KeptBlock>& levels,
+                                             std::uint64_t other, std::uint64_t bytes_max) {
+  std::vector<std::string> excess;
+  if (bytes_max == 0) return excess;
+  const auto sum = [](const std::vector<KeptBlock>& blocks) {
+    std::uint64_t bytes = 0;
+    for (const KeptBlock& block : blocks) bytes += block.bytes;
+    return bytes;
+  };
+  std::uint64_t of_levels = sum(levels);
+  if (other + sum(raw) + of_levels <= bytes_max) return excess;
+  // The finest level goes first: the coarser ones have its time too.
+  std::vector<std::int64_t> resolutions;
+  for (const KeptBlock& block : levels) resolutions.push_back(block.meta.resolution_ms);
+  std::sort(resolutions.begin(), resolutions.end());
+  resolutions.erase(std::unique(resolutions.begin(), resolutions.end()), resolutions.end());
+  for (const std::int64_t resolution_ms : resolutions) {
+    std::vector<KeptBlock> own;
+    for (const KeptBlock& block : levels) {
+      if (block.meta.resolution_ms == resolution_ms) own.push_back(block);
+    }
+    const std::uint64_t bytes = sum(own);
+    for (std::string& ulid : excess_blocks(own, of_levels - bytes, bytes_max / 2)) {
+      for (const KeptBlock& block : own) {
+        if (block.meta.ulid == ulid) of_levels -= block.bytes;
+      }
+      excess.push_back(std::move(ulid));
     }
   }
-  return {};
+  std::vector<KeptBlock> free;
+  std::uint64_t held = 0;
+  for (const KeptBlock& block : raw) {
+    const auto found = std::find_if(set.blocks.begin(), set.blocks.end(), [&](const auto& open) {
+      return open->meta().ulid == block.meta.ulid;
+    });
+    if (found != set.blocks.end() && is_held(keeping, **found)) {
+      held += block.bytes;
+    } else {
+      free.push_back(block);
+    }
+  }
+  std::vector<std::string> samples = excess_blocks(free, other + of_levels + held, bytes_max);
+  const bool kept = other + of_levels + held <= bytes_max;
+  if (!kept && held > 0 && !std::exchange(held_reported_, true)) {
+    engine_.log.warn("storage: the bound of retention by size cannot be kept, as samples are held",
+                     {{"held_bytes", held}, {"bytes_max", bytes_max}});
+  }
+  if (kept) held_reported_ = false;
+  excess.insert(excess.end(), std::make_move_iterator(samples.begin()),
+                std::make_move_iterator(samples.end()));
+  return excess;
 }
 
 }  // namespace varve::storage

@@ -20,18 +20,17 @@ struct KeptBlock {
   std::uint64_t bytes = 0;
 };
 
-// ULIDs of the blocks that have nothing at or after `oldest_kept_ms`.
-std::vector<std::string> expired_blocks(std::span<const KeptBlock> blocks, Timestamp oldest_kept_ms);
 // ULIDs of the oldest blocks (by the end of their range) without which all together, with
 // `other_bytes`, take at most `bytes_max`; all of them if nothing less is enough. 0: no bound.
 std::vector<std::string> excess_blocks(std::span<const KeptBlock> blocks, std::uint64_t other_bytes,
                                        std::uint64_t bytes_max);
 
-// Samples before this are past their retention and not shown any more. Counted from the newest sample
-// or from now, whichever is earlier: data that nobody adds to stays, and neither a wrong clock nor a
-// sample from the future makes all of it go. Thread-safe.
-Timestamp oldest_kept_ms(const Limits& limits, const base::Clock& clock, const head::Head& head,
-                         const BlockStore& blocks);
+// From when ages are counted: the newest sample or now, whichever is earlier; the minimum Timestamp
+// if there is no sample. Thread-safe.
+Timestamp newest_ms(const base::Clock& clock, const head::Head& head, const BlockStore& blocks);
+
+// Whether a block of samples has some that are held.
+bool is_held(const Keeping& keeping, const block::Block& block);
 
 // By one thread at a time (maintenance).
 class Retention {
@@ -42,10 +41,18 @@ class Retention {
   Status run();
 
  private:
+  void note_seams(const Keeping& keeping, const LadderState& ladder, Timestamp newest_ms);
+  std::vector<std::string> too_much(const Keeping& keeping, const BlockSet& set,
+                                    const std::vector<KeptBlock>& raw,
+                                    const std::vector<KeptBlock>& levels, std::uint64_t other,
+                                    std::uint64_t bytes_max);
   // What counts for the bound by size beside the blocks: log, head files and snapshots of the head.
   Result<std::uint64_t> other_bytes() const;
 
   const Engine engine_;
+  std::vector<SeriesPlan> plans_;  // as of the last run, by class
+  bool noted_ = false;
+  bool held_reported_ = false;
   base::Counter& time_retentions_;
   base::Counter& size_retentions_;
 };

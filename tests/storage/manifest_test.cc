@@ -49,8 +49,8 @@ TEST_CASE("manifest: what was committed is read back", "[storage]") {
   Manifest manifest = create(files);
   const block::BlockMeta a = meta(7'200'000);
   const block::BlockMeta b = meta(14'400'000);
-  REQUIRE(manifest.commit({{a}, {}, cut(14'400'000)}).ok());
-  REQUIRE(manifest.commit({{b}, {a.ulid}, std::nullopt}).ok());
+  REQUIRE(manifest.commit({{a}, {}, cut(14'400'000), {}}).ok());
+  REQUIRE(manifest.commit({{b}, {a.ulid}, std::nullopt, {}}).ok());
   const ManifestReading reading = read(files);
   CHECK(reading.damage.empty());
   CHECK_FALSE(reading.torn);
@@ -69,7 +69,7 @@ TEST_CASE("manifest: every prefix is the state before or a torn line, never dama
   fs::FaultFs files;
   Manifest manifest = create(files);
   const std::string before = files.read_file("MANIFEST", 1 << 20).value();
-  REQUIRE(manifest.commit({{meta(0)}, {}, cut(5)}).ok());
+  REQUIRE(manifest.commit({{meta(0)}, {}, cut(5), {}}).ok());
   const std::string after = files.read_file("MANIFEST", 1 << 20).value();
   REQUIRE(after.starts_with(before));
   for (std::size_t size = before.size(); size < after.size(); ++size) {
@@ -89,7 +89,7 @@ TEST_CASE("manifest: a damaged end of the last line costs nothing", "[storage]")
     fs::FaultFs files;
     {
       Manifest manifest = create(files);
-      REQUIRE(manifest.commit({{meta(0)}, {}, cut(5)}).ok());
+      REQUIRE(manifest.commit({{meta(0)}, {}, cut(5), {}}).ok());
     }
     std::string text = files.read_file("MANIFEST", 1 << 20).value();
     text.back() = static_cast<char>(byte);
@@ -99,7 +99,7 @@ TEST_CASE("manifest: a damaged end of the last line costs nothing", "[storage]")
     REQUIRE(reading.state.blocks.size() == 1);
     // What is committed next does not go on in that line.
     Manifest manifest = std::move(Manifest::open(files, "MANIFEST", std::move(reading))).value();
-    REQUIRE(manifest.commit({{meta(7'200'000)}, {}, cut(9)}).ok());
+    REQUIRE(manifest.commit({{meta(7'200'000)}, {}, cut(9), {}}).ok());
     reading = read(files);
     CHECK(reading.damage.empty());
     CHECK_FALSE(reading.torn);
@@ -112,9 +112,9 @@ TEST_CASE("manifest: a flipped bit is found, named, and leaves the other lines",
   fs::FaultFs files;
   Manifest manifest = create(files);
   const std::size_t first = files.read_file("MANIFEST", 1 << 20).value().size();
-  REQUIRE(manifest.commit({{meta(0)}, {}, cut(5)}).ok());
+  REQUIRE(manifest.commit({{meta(0)}, {}, cut(5), {}}).ok());
   const std::size_t second = files.read_file("MANIFEST", 1 << 20).value().size();
-  REQUIRE(manifest.commit({{meta(7'200'000)}, {}, cut(9)}).ok());
+  REQUIRE(manifest.commit({{meta(7'200'000)}, {}, cut(9), {}}).ok());
   std::string text = files.read_file("MANIFEST", 1 << 20).value();
   // The end of the last line can be missing because of a crash; nothing else.
   for (std::size_t at = 0; at + 1 < text.size(); ++at) {
@@ -153,15 +153,15 @@ TEST_CASE("manifest: a power cut or failing disk leaves the old state or the new
         CAPTURE(static_cast<int>(keep), error, step);
         fs::FaultFs files;
         Manifest manifest = create(files);
-        REQUIRE(manifest.commit({{meta(0)}, {}, cut(1)}).ok());
+        REQUIRE(manifest.commit({{meta(0)}, {}, cut(1), {}}).ok());
         const std::uint64_t begin = files.steps();
         if (step > 0) {
           error == 0 ? files.cut_power_at(begin + step) : files.fail_step(begin + step, error);
         }
-        bool second = manifest.commit({{meta(7'200'000)}, {}, cut(2)}).ok();
+        bool second = manifest.commit({{meta(7'200'000)}, {}, cut(2), {}}).ok();
         if (step == 0) steps = std::max(steps, files.steps() - begin);
         bool third = false;
-        if (error != 0) third = manifest.commit({{meta(14'400'000)}, {}, cut(3)}).ok();
+        if (error != 0) third = manifest.commit({{meta(14'400'000)}, {}, cut(3), {}}).ok();
         files.reboot(keep, step);
         const ManifestReading reading = read(files);
         CHECK(reading.damage.empty());
@@ -188,7 +188,7 @@ TEST_CASE("manifest: a long one is written anew and says the same", "[storage]")
   std::string previous;
   for (int i = 0; i < 450; ++i) {
     const block::BlockMeta added = meta(Timestamp{i} * 7'200'000);
-    ManifestEdit edit{{added}, {}, cut(i)};
+    ManifestEdit edit{{added}, {}, cut(i), {}};
     if (!previous.empty()) edit.removed.push_back(previous);
     REQUIRE(manifest.commit(edit).ok());
     if (!previous.empty()) manifest.forget(previous);
@@ -200,7 +200,7 @@ TEST_CASE("manifest: a long one is written anew and says the same", "[storage]")
   CHECK(reading.state.blocks.count(previous) == 1);
   CHECK(reading.state.cut->time_ms == 449);
   Manifest again = std::move(Manifest::open(files, "MANIFEST", reading)).value();
-  REQUIRE(again.commit({{}, {previous}, std::nullopt}).ok());
+  REQUIRE(again.commit({{}, {previous}, std::nullopt, {}}).ok());
   CHECK(read(files).state.blocks.empty());
 }
 

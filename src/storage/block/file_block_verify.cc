@@ -11,6 +11,7 @@
 #include "storage/block/file_block.h"
 #include "storage/block/format.h"
 #include "storage/block/ordinals.h"
+#include "storage/codec/bucket_chunk.h"
 #include "storage/codec/dense.h"
 #include "storage/codec/histogram.h"
 #include "storage/codec/times.h"
@@ -58,6 +59,24 @@ Status check_name(const Name& name, std::uint32_t series) {
   if (same) return {};
   return name.postings.corrupt(0,
                                "postings of label " + name.name + " are not those of its column");
+}
+
+// A chunk of a level.
+Status check_buckets(const ChunkView& chunk, const Column& column) {
+  const auto bytes = unsigned_bytes(chunk.bytes);
+  if (chunk.kind == ChunkKind::kFloats) {
+    std::array<Timestamp, codec::kTimesMax> ends;
+    VARVE_TRY(codec::decode_times(unsigned_bytes(column.times), column.count, ends.data()));
+    std::vector<codec::Bucket> buckets;
+    return codec::decode_buckets(bytes, {ends.data(), column.count}, buckets);
+  }
+  std::vector<codec::HistogramBucketRow> rows;
+  VARVE_TRY(codec::decode_histogram_buckets(bytes, rows));
+  if (rows.size() != column.count || rows.front().end_ms != column.range.min_ms ||
+      rows.back().end_ms != column.range.max_ms) {
+    return Error(ErrorCode::kCorruption, "other buckets than the column says");
+  }
+  return {};
 }
 
 Status check_chunk(const ChunkView& chunk, const Column& column) {
@@ -136,16 +155,21 @@ std::size_t FileBlock::verify(const std::function<void(const Error&)>& report) c
     for (const std::uint32_t ordinal : batch) {
       chunks.clear();
       if (!check(this->chunks(ordinal, TimeRange::all(), chunks))) continue;
-      Timestamp end_ms = TimeRange::all().min_ms;
+      // In a level, buckets of floats and of histograms share their ends.
+      Timestamp float_end_ms = TimeRange::all().min_ms;
+      Timestamp histogram_end_ms = TimeRange::all().min_ms;
       for (const ChunkView& chunk : chunks) {
+        const bool apart = meta_.resolution_ms != 0 && chunk.kind == ChunkKind::kHistograms;
+        Timestamp& end_ms = apart ? histogram_end_ms : float_end_ms;
         const auto column = this->column(chunk.column);
         if (!column.ok()) continue;  // reported above
         const auto at = static_cast<std::uint64_t>(chunk.bytes.data() - data_->begin());
-        if (&chunk != chunks.data() && column->range.min_ms <= end_ms) {
+        if (end_ms != TimeRange::all().min_ms && column->range.min_ms <= end_ms) {
           check(data_->corrupt(at, "chunks overlap"));
         }
         end_ms = column->range.max_ms;
-        const Status good = check_chunk(chunk, *column);
+        const Status good = meta_.resolution_ms == 0 ? check_chunk(chunk, *column)
+                                                     : check_buckets(chunk, *column);
         if (!good.ok()) check(data_->corrupt(at, "chunk: " + good.error().message()));
         ++chunks_seen;
         (chunk.kind == ChunkKind::kFloats ? floats : histograms) += column->count;

@@ -44,6 +44,7 @@ std::string to_json(const BlockMeta& meta) {
   json["histograms"] = meta.histograms;
   json["bytes"] = meta.bytes;
   json["hash_fingerprint"] = meta.hash_fingerprint;
+  if (meta.resolution_ms != 0) json["resolution_ms"] = meta.resolution_ms;
   return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
@@ -65,8 +66,12 @@ Result<BlockMeta> meta_from_json(std::string_view text) {
     json.at("histograms").get_to(meta.histograms);
     json.at("bytes").get_to(meta.bytes);
     json.at("hash_fingerprint").get_to(meta.hash_fingerprint);
+    if (json.contains("resolution_ms")) json.at("resolution_ms").get_to(meta.resolution_ms);
   } catch (const nlohmann::json::exception& problem) {
     return Error(ErrorCode::kCorruption, std::string("block metadata: ") + problem.what());
+  }
+  if (meta.resolution_ms < 0) {
+    return Error(ErrorCode::kCorruption, "block metadata: a resolution below 0");
   }
   // It becomes the name of a folder: nothing that could lead out of its parent.
   if (!is_ulid(meta.ulid)) {

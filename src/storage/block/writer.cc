@@ -119,6 +119,8 @@ class FileWriter final : public Writer {
   // Finds or adds the list of the chunks' columns, checks and counts.
   Status set_list(const Labels& labels, std::span<const ChunkToWrite> chunks) {
     next_list_.clear();
+    Timestamp floats_end_ms = TimeRange::all().min_ms;
+    Timestamp histograms_end_ms = TimeRange::all().min_ms;
     for (std::size_t i = 0; i < chunks.size(); ++i) {
       const auto id = static_cast<std::uint32_t>(chunks[i].column);
       if (id >= columns_.size()) return bug("a column that was not added");
@@ -127,9 +129,12 @@ class FileWriter final : public Writer {
       if (floats != (column.times_bytes != 0))
         return bug("a chunk of another kind than its column");
       if (chunks[i].bytes.size() <= kLengthAllSame) return bug("a chunk without bytes");
-      if (i > 0 && column.min_ms <= columns_[next_list_.back()].max_ms) {
+      const bool after_last = i == 0 || column.min_ms >= columns_[next_list_.back()].min_ms;
+      Timestamp& end_ms = floats ? floats_end_ms : histograms_end_ms;
+      if (!after_last || (end_ms != TimeRange::all().min_ms && column.min_ms <= end_ms)) {
         return bug("chunks that overlap: " + labels.to_string());
       }
+      end_ms = column.max_ms;
       (floats ? floats_ : histograms_) += column.count;
       range_.min_ms = std::min(range_.min_ms, column.min_ms);
       range_.max_ms = std::max(range_.max_ms, column.max_ms);

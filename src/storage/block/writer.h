@@ -50,8 +50,9 @@ class Writer {
   // A column without times, for one histogram chunk.
   virtual ColumnId add_bounds(TimeRange range, std::uint32_t count) = 0;
 
-  // Precondition: labels are above those of the series before; chunks ascend in time and do not
-  // overlap (floats and histograms of one series neither), and there is at least one.
+  // Precondition: labels are above those of the series before; chunks ascend by their first time,
+  // those of one kind do not overlap (in a block of samples those of both neither), and there is at
+  // least one.
   virtual Status add_series(const Labels& labels, const index::SeriesHash& hash,
                             std::span<const ChunkToWrite> chunks) = 0;
 

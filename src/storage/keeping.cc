@@ -1,0 +1,354 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage/keeping.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+#include "storage/bucket_fold.h"
+
+namespace varve::storage {
+namespace {
+
+constexpr Timestamp kMin = TimeRange::all().min_ms;
+constexpr Timestamp kMax = TimeRange::all().max_ms;
+
+Timestamp floor_to(Timestamp t, std::int64_t resolution_ms) {
+  return t == kMin ? kMin : bucket_floor(t, resolution_ms);
+}
+Timestamp ceil_to(Timestamp t, std::int64_t resolution_ms) {
+  return t == kMin ? kMin : bucket_end(t, resolution_ms);
+}
+
+// Which of two levels a query prefers where both could answer.
+bool preferred(const KeptLevel& a, const KeptLevel& b, bool coarse_first) {
+  return coarse_first ? a.resolution_ms > b.resolution_ms : a.resolution_ms < b.resolution_ms;
+}
+
+// Goes back in time from `end` on, from one level to the next.
+class Walk {
+ public:
+  Walk(std::span<const KeptLevel> levels, bool coarse_first)
+      : levels_(levels), coarse_first_(coarse_first) {}
+
+  std::vector<LevelSpan> run(Timestamp end) {
+    std::vector<LevelSpan> newest_first;
+    // Where a span begins no earlier one of its level follows, but behind a preferred level.
+    std::vector<const KeptLevel*> ended;
+    for (;;) {
+      const KeptLevel* best = nullptr;
+      Timestamp next = kMin;  // where the next one begins to answer, if none does here
+      for (const KeptLevel& level : levels_) {
+        if (std::find(ended.begin(), ended.end(), &level) != ended.end()) continue;
+        const Timestamp until = floor_to(std::min(level.until_ms, end), level.resolution_ms);
+        if (until <= level.from_ms) continue;
+        if (until < end) {
+          next = std::max(next, until);
+        } else if (best == nullptr || preferred(level, *best, coarse_first_)) {
+          best = &level;
+        }
+      }
+      if (best == nullptr) {
+        if (next == kMin) break;
+        end = next;
+        continue;
+      }
+      bool own = true;
+      const Timestamp begin = begin_of(*best, end, own);
+      if (own || begin >= end) ended.push_back(best);
+      if (begin >= end) continue;
+      const Timestamp first = begin == kMin ? kMin : begin + best->resolution_ms;
+      newest_first.push_back({best->resolution_ms, {first, end}});
+      if (begin == kMin) break;
+      end = begin;
+    }
+    std::reverse(newest_first.begin(), newest_first.end());
+    return newest_first;
+  }
+
+ private:
+  // Where a span that ends at `last` begins: where its level does, or where a preferred one ends.
+  Timestamp begin_of(const KeptLevel& level, Timestamp last, bool& own) const {
+    Timestamp begin = level.from_ms;
+    for (const KeptLevel& other : levels_) {
+      const std::int64_t common = std::lcm(level.resolution_ms, other.resolution_ms);
+      const Timestamp until = floor_to(other.until_ms, common);
+      if (until >= last || until <= other.from_ms) continue;
+      if (!preferred(other, level, coarse_first_) || until <= begin) continue;
+      begin = until;
+      own = false;
+    }
+    if (begin == kMin) return begin;
+    // Whoever goes on before it must be able to end there.
+    std::int64_t common = level.resolution_ms;
+    for (const KeptLevel& other : levels_) {
+      if (other.from_ms < begin && other.until_ms >= begin) {
+        common = std::lcm(common, other.resolution_ms);
+      }
+    }
+    return ceil_to(begin, common);
+  }
+
+  const std::span<const KeptLevel> levels_;
+  const bool coarse_first_;
+};
+
+}  // namespace
+
+Timestamp horizon(Timestamp newest_ms, std::int64_t age_ms) {
+  Timestamp oldest = 0;
+  if (newest_ms == kMin || age_ms <= 0) return kMin;
+  return __builtin_sub_overflow(newest_ms, age_ms, &oldest) ? kMin : oldest;
+}
+
+bool matches(std::span<const model::Matcher> matchers, const Labels& labels) {
+  return std::all_of(matchers.begin(), matchers.end(), [&](const model::Matcher& matcher) {
+    return matcher.matches(labels.get(matcher.name()));
+  });
+}
+
+SeriesPlan make_plan(const PlanInput& input) {
+  SeriesPlan plan;
+  std::vector<KeptLevel> levels;
+  const std::int64_t at_most_ms = input.max_source_resolution_ms;
+  for (const KeptLevel& level : input.levels) {
+    if (level.until_ms == kMin || level.until_ms <= level.from_ms) continue;
+    if (at_most_ms < 0 || level.resolution_ms <= at_most_ms) levels.push_back(level);
+  }
+  if (levels.empty()) {
+    plan.raw.push_back({input.raw_from_ms, kMax});
+    return plan;
+  }
+  Timestamp covered = kMin;
+  for (const KeptLevel& level : levels) covered = std::max(covered, level.until_ms);
+  // Samples answer behind the seam.
+  Timestamp seam = covered;
+  if (at_most_ms < 0) {
+    const Timestamp kept = input.raw_from_ms == kMin ? kMin : input.raw_from_ms - 1;
+    seam = std::min(std::max(kept, input.raw_gone_ms), covered);
+    if (seam == kMin) {
+      plan.raw.push_back(TimeRange::all());
+      return plan;
+    }
+    const KeptLevel* finest = nullptr;
+    for (const KeptLevel& level : levels) {
+      if (level.until_ms >= seam && (finest == nullptr || preferred(level, *finest, false))) {
+        finest = &level;
+      }
+    }
+    const std::int64_t resolution_ms = finest->resolution_ms;
+    const Timestamp below = floor_to(seam, resolution_ms);
+    const Timestamp above = std::min(ceil_to(seam, resolution_ms),
+                                     floor_to(finest->until_ms, resolution_ms));
+    seam = below >= input.raw_gone_ms ? below : std::max(above, below);
+  }
+  plan.spans = Walk(levels, at_most_ms >= 0).run(seam);
+  plan.raw.push_back({plan.spans.empty() ? input.raw_from_ms : plan.spans.back().ends.max_ms + 1,
+                      kMax});
+  return plan;
+}
+
+void give_back(SeriesPlan& plan, TimeRange held) {
+  std::vector<LevelSpan> spans;
+  std::vector<TimeRange> raw;
+  for (const LevelSpan& span : plan.spans) {
+    const std::int64_t resolution_ms = span.resolution_ms;
+    const Timestamp begin =
+        span.ends.min_ms == kMin ? kMin : span.ends.min_ms - resolution_ms;  // not included
+    // (after, until] goes to samples.
+    const Timestamp after = std::max(begin, held.min_ms == kMin ? kMin : ceil_to(held.min_ms - 1, resolution_ms));
+    const Timestamp until =
+        std::min(span.ends.max_ms, held.max_ms == kMax ? kMax : floor_to(held.max_ms, resolution_ms));
+    if (after >= until) {
+      spans.push_back(span);
+      continue;
+    }
+    if (after > begin) spans.push_back({resolution_ms, {span.ends.min_ms, after}});
+    raw.push_back({after == kMin ? kMin : after + 1, until});
+    if (until < span.ends.max_ms) {
+      spans.push_back({resolution_ms, {until + resolution_ms, span.ends.max_ms}});
+    }
+  }
+  raw.insert(raw.end(), plan.raw.begin(), plan.raw.end());
+  if (plan.spans.empty() && !held.empty()) raw.push_back(held);
+  std::sort(raw.begin(), raw.end(),
+            [](const TimeRange& a, const TimeRange& b) { return a.min_ms < b.min_ms; });
+  plan.raw.clear();
+  for (const TimeRange& one : raw) {
+    if (!plan.raw.empty() && (plan.raw.back().max_ms == kMax || one.min_ms <= plan.raw.back().max_ms + 1)) {
+      plan.raw.back().max_ms = std::max(plan.raw.back().max_ms, one.max_ms);
+    } else {
+      plan.raw.push_back(one);
+    }
+  }
+  plan.spans = std::move(spans);
+}
+
+Status check_ladder(const Ladder& ladder) {
+  const auto refuse = [](std::string what) {
+    return Error(ErrorCode::kInvalidArgument, "levels: " + std::move(what));
+  };
+  for (std::size_t i = 0; i < ladder.levels.size(); ++i) {
+    const LevelOptions& level = ladder.levels[i];
+    const std::int64_t own = level.resolution.count();
+    if (own <= 0) return refuse("a resolution must be above 0");
+    if (level.after.count() < 0 || level.retention.count() < 0) {
+      return refuse(fmt::format("the level of {} ms has a negative time", own));
+    }
+    if (i == 0) continue;
+    const LevelOptions& finer = ladder.levels[i - 1];
+    const std::int64_t below = finer.resolution.count();
+    if (own <= below || own % below != 0) {
+      return refuse(fmt::format("{} ms is no multiple of the finer resolution, {} ms", own, below));
+    }
+    if (level.retention.count() != 0 &&
+        (finer.retention.count() == 0 || level.retention < finer.retention)) {
+      return refuse(fmt::format("the level of {} ms is kept shorter than the finer one, of {} ms",
+                                own, below));
+    }
+    if (finer.retention.count() != 0 && level.after >= finer.retention) {
+      return refuse(fmt::format(
+          "the level of {} ms is written only when the finer one, of {} ms, is gone", own, below));
+    }
+  }
+  return {};
+}
+
+const LevelOptions* Keeping::level(std::int64_t resolution_ms) const {
+  for (const LevelOptions& level : ladder_.levels) {
+    if (level.resolution.count() == resolution_ms) return &level;
+  }
+  return nullptr;
+}
+
+std::size_t Keeping::class_of(const Labels& labels) const {
+  std::size_t at = 0;
+  while (at < ladder_.policies.size() && !matches(ladder_.policies[at].matchers, labels)) ++at;
+  return at;
+}
+
+std::int64_t Keeping::raw_retention_ms(std::size_t series_class, std::int64_t raw_ms) const {
+  return series_class < ladder_.policies.size() ? ladder_.policies[series_class].raw.count() : raw_ms;
+}
+
+std::optional<std::int64_t> Keeping::level_retention_ms(std::size_t series_class,
+                                                        const LevelState& level) const {
+  const LevelOptions* configured = this->level(level.resolution_ms);
+  if (configured == nullptr) return level.retention_ms;
+  if (series_class >= ladder_.policies.size()) return configured->retention.count();
+  for (const RetentionPolicy::OfLevel& own : ladder_.policies[series_class].levels) {
+    if (own.resolution == configured->resolution) return own.retention.count();
+  }
+  return std::nullopt;
+}
+
+PlanInput Keeping::plan_input(std::size_t series_class, const LadderState& state,
+                              Timestamp newest_ms, std::int64_t raw_ms,
+                              std::int64_t max_source_resolution_ms) const {
+  PlanInput input;
+  input.raw_from_ms = horizon(newest_ms, raw_retention_ms(series_class, raw_ms));
+  input.raw_gone_ms = state.raw_gone_ms;
+  input.max_source_resolution_ms = max_source_resolution_ms;
+  if (max_source_resolution_ms == kSourceRaw) return input;
+  for (const LevelState& level : state.levels) {
+    const std::optional<std::int64_t> retention_ms = level_retention_ms(series_class, level);
+    if (!retention_ms) continue;
+    const Timestamp from_ms = std::max(horizon(newest_ms, *retention_ms), level.gone_ms);
+    input.levels.push_back(
+        {level.resolution_ms, floor_to(from_ms, level.resolution_ms), level.covered_ms});
+  }
+  return input;
+}
+
+Timestamp Keeping::raw_expired_ms(std::size_t series_class, const LadderState& state,
+                                  Timestamp newest_ms, std::int64_t raw_ms) const {
+  const Timestamp from_ms = horizon(newest_ms, raw_retention_ms(series_class, raw_ms));
+  if (from_ms == kMin) return kMin;
+  Timestamp expired = from_ms - 1;
+  // The finest level of the ladder is made of samples. A level that is not there yet has none.
+  bool any = false;
+  for (const LevelOptions& level : ladder_.levels) {
+    const LevelState* made = state.find(level.resolution.count());
+    const LevelState named{level.resolution.count(), kMin, kMin, 0, {}};
+    if (!level_retention_ms(series_class, made != nullptr ? *made : named)) continue;
+    any = true;
+  }
+  if (!any) return expired;
+  const std::int64_t finest_ms = ladder_.levels.front().resolution.count();
+  const LevelState* finest = state.find(finest_ms);
+  if (finest == nullptr) return kMin;
+  expired = std::min(floor_to(expired, finest_ms), finest->covered_ms);
+  if (!finest->dirty.empty()) {
+    expired = std::min(expired, finest->dirty.front().min_ms - finest_ms);
+  }
+  return expired;
+}
+
+Timestamp Keeping::level_expired_ms(std::size_t series_class, const LadderState& state,
+                                    const LevelState& level, Timestamp newest_ms) const {
+  const std::optional<std::int64_t> retention_ms = level_retention_ms(series_class, level);
+  Timestamp expired = kMax;
+  if (retention_ms) {
+    expired = horizon(newest_ms, *retention_ms);
+    if (expired == kMin) return kMin;
+    --expired;
+  }
+  const LevelOptions* own = this->level(level.resolution_ms);
+  if (own == nullptr || own == &ladder_.levels.back()) return expired;
+  // The next one is made of this one.
+  const LevelOptions& next = *(own + 1);
+  const LevelState* made = state.find(next.resolution.count());
+  if (made == nullptr) return kMin;
+  expired = std::min(expired, made->covered_ms);
+  if (!made->dirty.empty()) {
+    expired = std::min(expired, made->dirty.front().min_ms - made->resolution_ms);
+  }
+  return expired == kMax ? kMax : floor_to(expired, next.resolution.count());
+}
+
+TimeRange Keeping::held(const Hold& hold) const {
+  if (ladder_.levels.empty() || hold.range.empty()) return hold.range;
+  const std::int64_t resolution_ms = ladder_.levels.back().resolution.count();
+  TimeRange range = hold.range;
+  if (range.min_ms != kMin) {
+    const Timestamp before = bucket_floor(range.min_ms - 1, resolution_ms);
+    range.min_ms = before == kMin ? kMin : before + 1;
+  }
+  range.max_ms = bucket_end(range.max_ms, resolution_ms);
+  return range;
+}
+
+Timestamp Keeping::oldest_ms(const LadderState& state, Timestamp newest_ms,
+                             std::int64_t raw_ms) const {
+  Timestamp oldest = kMax;
+  for (std::size_t c = 0; c < class_count(); ++c) {
+    oldest = std::min(oldest, horizon(newest_ms, raw_retention_ms(c, raw_ms)));
+    for (const LevelState& level : state.levels) {
+      const std::optional<std::int64_t> retention_ms = level_retention_ms(c, level);
+      if (!retention_ms || level.covered_ms == kMin) continue;
+      const Timestamp from_ms = horizon(newest_ms, *retention_ms);
+      oldest = std::min(oldest, from_ms == kMin ? kMin : floor_to(from_ms, level.resolution_ms) + 1);
+    }
+  }
+  for (const Hold& hold : holds_) oldest = std::min(oldest, held(hold).min_ms);
+  return oldest;
+}
+
+std::shared_ptr<const Keeping> CurrentKeeping::get() const {
+  const std::lock_guard lock(mutex_);
+  return current_;
+}
+
+void CurrentKeeping::set(Ladder ladder) {
+  const std::lock_guard lock(mutex_);
+  current_ = std::make_shared<const Keeping>(std::move(ladder), current_->holds());
+}
+
+void CurrentKeeping::set(std::vector<Hold> holds) {
+  const std::lock_guard lock(mutex_);
+  current_ = std::make_shared<const Keeping>(current_->ladder(), std::move(holds));
+}
+
+}  // namespace varve::storage

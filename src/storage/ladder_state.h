@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// How far the levels have come, and what in them is out of date. Stands in the MANIFEST, so that it
+// changes with the set of blocks in one edit: a bucket is never both written and still to be written,
+// and what changed beneath one is known for as long as it has not been made again.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "varve/sample.h"
+
+namespace varve::storage {
+
+struct LevelState {
+  std::int64_t resolution_ms = 0;
+  // Every bucket that ends at or before it has been written; a multiple of the resolution.
+  Timestamp covered_ms = TimeRange::all().min_ms;
+  // Buckets that end at or before it may be gone.
+  Timestamp gone_ms = TimeRange::all().min_ms;
+  // As last configured; holds on when the ladder has the level no more. 0: for ever.
+  std::int64_t retention_ms = 0;
+  // Buckets whose samples have changed since, by their ends (both included): ascending, apart.
+  std::vector<TimeRange> dirty;
+
+  friend bool operator==(const LevelState&, const LevelState&) = default;
+};
+
+struct LadderState {
+  // Samples at or before it may be gone.
+  Timestamp raw_gone_ms = TimeRange::all().min_ms;
+  std::vector<LevelState> levels;  // finest first
+
+  LevelState* find(std::int64_t resolution_ms);
+  const LevelState* find(std::int64_t resolution_ms) const;
+  // Samples of this time have changed. Buckets that are not written yet need no mark.
+  void mark_dirty(TimeRange samples);
+
+  friend bool operator==(const LadderState&, const LadderState&) = default;
+};
+
+// Buckets that end in `ends` are (not) up to date; `ends` are multiples of the resolution.
+void add_dirty(LevelState& level, TimeRange ends);
+void remove_dirty(LevelState& level, TimeRange ends);
+// Whether a bucket that covers some of this time is out of date.
+bool is_dirty(const LevelState& level, TimeRange samples);
+
+}  // namespace varve::storage

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// Keeps the levels of the ladder up to date: writes buckets once their time is settled, makes those
+// anew whose samples have changed since, and merges blocks of levels. Each step ends in one edit of
+// the MANIFEST; what a crash or a full disk interrupts is begun again.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/memory_account.h"
+#include "base/metrics.h"
+#include "storage/engine.h"
+#include "storage/level_build.h"
+#include "storage/read_context.h"
+#include "varve/result.h"
+
+namespace varve::storage {
+
+// The time that a level's blocks are first written for: its buckets that end in a stretch of this
+// length, which is a multiple of the resolution.
+std::int64_t level_window_ms(std::int64_t resolution_ms);
+
+// By one thread at a time (maintenance).
+class Rollup {
+ public:
+  explicit Rollup(const Engine& engine);
+
+  // The next step there is, if any; whether there was one.
+  Result<bool> next();
+  // Rewrites every block of a level that has tombstones without what they delete.
+  Status clean_tombstones();
+  // Rewrites a block without some series.
+  Status leave_out(std::shared_ptr<block::Block> block, std::function<bool(const Labels&)> series,
+                   LadderState ladder);
+
+ private:
+  // Ladders that are new or changed become part of the state. Whether there was something to do.
+  Result<bool> adopt(const Keeping& keeping);
+  Result<bool> repair(const Keeping& keeping, std::size_t level);
+  Result<bool> extend(const Keeping& keeping, std::size_t level);
+  Result<bool> merge(std::int64_t resolution_ms);
+
+  Timestamp newest_ms() const;
+  // Blocks that the level is made of and that have something in the range; of samples, or of the finer
+  // level.
+  std::vector<std::shared_ptr<block::Block>> sources(const Keeping& keeping, std::size_t level,
+                                                     TimeRange range) const;
+  LevelRequest request(const Keeping& keeping, std::size_t level, TimeRange ends) const;
+  // Writes the block and makes it count in place of `request.old`, together with `ladder`.
+  Status replace(LevelRequest request, LadderState ladder);
+
+  const Engine engine_;
+  base::MemoryAccount memory_{"rollup"};
+  mutable DamageLog damages_;
+  base::Counter& written_;
+  base::Counter& repaired_;
+  base::Counter& merged_;
+  base::Counter& failed_;
+};
+
+}  // namespace varve::storage

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "storage/trim.h"
+
+#include <algorithm>
+#include <numeric>
+#include <thread>
+#include <utility>
+
+#include "base/thread_pool.h"
+#include "base/try.h"
+#include "storage/block_merge.h"
+#include "storage/retention.h"
+
+namespace varve::storage {
+
+Result<bool> Trim::next() {
+  const std::shared_ptr<const Keeping> keeping = engine_.keeping.get();
+  if (keeping->class_count() == 1 && keeping->holds().empty()) return false;
+  if (looked_with_ != keeping) looked_.clear();
+  looked_with_ = keeping;
+  const std::shared_ptr<const BlockSet> set = engine_.blocks.current();
+  const Timestamp newest = newest_ms(engine_.clock, engine_.head, engine_.blocks);
+  const std::int64_t raw_ms = engine_.limits.retention_ms.load(std::memory_order_relaxed);
+  std::vector<Timestamp> expired(keeping->class_count());
+  for (std::size_t c = 0; c < expired.size(); ++c) {
+    expired[c] = keeping->raw_expired_ms(c, set->ladder, newest, raw_ms);
+  }
+  for (const auto& block : set->blocks) {
+    VARVE_TRY_ASSIGN(const bool trimmed, trim(keeping, block, expired));
+    if (trimmed) return true;
+  }
+  for (const auto& block : set->levels) {
+    const LevelState* level = set->ladder.find(block->meta().resolution_ms);
+    if (level == nullptr) continue;
+    for (std::size_t c = 0; c < expired.size(); ++c) {
+      expired[c] = keeping->level_expired_ms(c, set->ladder, *level, newest);
+    }
+    VARVE_TRY_ASSIGN(const bool trimmed, trim(keeping, block, expired));
+    if (trimmed) return true;
+  }
+  return false;
+}
+
+Result<bool> Trim::trim(const std::shared_ptr<const Keeping>& keeping,
+                        const std::shared_ptr<block::Block>& block,
+                        const std::vector<Timestamp>& expired) {
+  const block::BlockMeta& meta = block->meta();
+  Looked past(expired.size());
+  for (std::size_t c = 0; c < expired.size(); ++c) {
+    past[c] = expired[c] != TimeRange::all().min_ms && expired[c] >= meta.range.max_ms;
+  }
+  const bool any = std::find(past.begin(), past.end(), true) != past.end();
+  if (!any) return false;
+  if (const auto known = looked_.find(meta.ulid); known != looked_.end() && known->second == past) {
+    return false;
+  }
+  const bool raw = meta.resolution_ms == 0;
+  const TimeRange range = meta.range;
+  const auto leaves = [keeping, past, raw, range](const Labels& labels) {
+    if (!past[keeping->class_of(labels)]) return false;
+    return !raw || std::none_of(keeping->holds().begin(), keeping->holds().end(),
+                                [&](const Hold& hold) {
+                                  return keeping->held(hold).overlaps(range) &&
+                                         std::any_of(hold.selectors.begin(), hold.selectors.end(),
+                                                     [&](const auto& s) { return matches(s, labels); });
+                                });
+  };
+  bool found = false;
+  constexpr std::uint32_t kBatch = 1024;
+  block::Ordinals ordinals;
+  for (std::uint32_t begin = 0; begin < block->series_count() && !found; begin += kBatch) {
+    ordinals.resize(std::min<std::size_t>(kBatch, block->series_count() - begin));
+    std::iota(ordinals.begin(), ordinals.end(), begin);
+    VARVE_TRY_ASSIGN(const std::vector<Labels> labels, block->labels(block::OrdinalSpan(ordinals)));
+    found = std::any_of(labels.begin(), labels.end(), leaves);
+  }
+  if (!found) {
+    looked_[meta.ulid] = std::move(past);
+    return false;
+  }
+  LadderState ladder = engine_.blocks.ladder();
+  if (raw && std::find(past.begin(), past.end(), false) == past.end()) {
+    ladder.raw_gone_ms = std::max(ladder.raw_gone_ms, range.max_ms);
+  }
+  engine_.log.info("storage: block written anew without series past their retention",
+                   {{"block", meta.ulid}});
+  if (raw) {
+    VARVE_TRY(rewrite(block, leaves, std::move(ladder)));
+  } else {
+    VARVE_TRY(rollup_.leave_out(block, leaves, std::move(ladder)));
+  }
+  return true;
+}
+
+Status Trim::rewrite(std::shared_ptr<block::Block> block,
+                     std::function<bool(const Labels&)> leaves, LadderState ladder) {
+  BlockChange change;
+  change.removed.push_back(block->meta().ulid);
+  if (ladder != engine_.blocks.ladder()) change.ladder = std::move(ladder);
+  MergeRequest request;
+  request.ulid = block::make_ulid(engine_.clock.now_ms());
+  request.directory = engine_.blocks.creation_path(request.ulid);
+  request.window_begin_ms = block->meta().window_begin_ms;
+  request.window_end_ms = block->meta().window_end_ms;
+  request.leave_out = std::move(leaves);
+  request.sources.push_back(std::move(block));
+  request.stop = &engine_.stop;
+  const std::string directory = request.directory;
+  Result<std::optional<block::BlockMeta>> merged = std::optional<block::BlockMeta>();
+  std::thread([&] {
+    base::name_this_thread("trim");
+    base::make_this_thread_low_priority();
+    merged = merge_blocks(engine_.files, std::move(request));
+  }).join();
+  if (!merged.ok()) {
+    engine_.blocks.discard({directory, {}});
+    return std::move(merged).error().with("trimming a block");
+  }
+  if (*merged) change.added.push_back({directory, std::move(**merged)});
+  return engine_.blocks.commit(std::move(change));
+}
+
+}  // namespace varve::storage

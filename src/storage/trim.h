@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+// Series that are kept shorter than others leave their blocks: a block that has some of them past
+// their retention is written anew without them, and their labels with them.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "storage/engine.h"
+#include "storage/rollup.h"
+#include "varve/result.h"
+
+namespace varve::storage {
+
+// By one thread at a time (maintenance).
+class Trim {
+ public:
+  Trim(const Engine& engine, Rollup& rollup) : engine_(engine), rollup_(rollup) {}
+
+  // The next block that has to be written anew, if any; whether there was one.
+  Result<bool> next();
+
+ private:
+  // Up to which time each class is expired, as looked for in a block; equal ones need no second look.
+  using Looked = std::vector<bool>;
+
+  Result<bool> trim(const std::shared_ptr<const Keeping>& keeping,
+                    const std::shared_ptr<block::Block>& block,
+                    const std::vector<Timestamp>& expired);
+  Status rewrite(std::shared_ptr<block::Block> block, std::function<bool(const Labels&)> leaves,
+                 LadderState ladder);
+
+  const Engine engine_;
+  Rollup& rollup_;
+  std::map<std::string, Looked> looked_;  // by ULID
+  std::shared_ptr<const Keeping> looked_with_;
+};
+
+}  // namespace varve::storage
