@@ -43,6 +43,22 @@ Result<MetadataRequest> metadata_request(const Call& call) {
   return request;
 }
 
+// Whether a series has a bucket that covers some of the range.
+bool has_bucket(const storage::Selection& selection, std::size_t series, TimeRange range) {
+  const std::span<const storage::LevelSpan> spans = selection.levels(series);
+  storage::SeriesBuckets buckets;
+  for (std::size_t s = 0; s < spans.size(); ++s) {
+    TimeRange ends = range;
+    if (__builtin_add_overflow(ends.max_ms, spans[s].resolution_ms - 1, &ends.max_ms)) {
+      ends.max_ms = TimeRange::all().max_ms;
+    }
+    const Status read = selection.read_buckets(
+        series, s, ends, storage::BucketColumns::kCount | storage::BucketColumns::kHistograms, buckets);
+    if (read.ok() && (!buckets.ends_ms.empty() || !buckets.histograms.ends_ms.empty())) return true;
+  }
+  return false;
+}
+
 void series(const CallPtr& call) {
   auto request = metadata_request(*call);
   if (!request.ok()) return call->fail(request.error());
@@ -51,7 +67,9 @@ void series(const CallPtr& call) {
   }
   std::vector<Labels> found;
   for (const model::Matchers& matchers : request->match) {
-    const auto selection = request->querier->select(matchers, request->range);
+    storage::SelectHints hints;
+    hints.max_source_resolution_ms = storage::kSourceAuto;
+    const auto selection = request->querier->select(matchers, request->range, hints);
     if (broken_off(*call, *request)) return;
     if (!selection.ok()) return call->fail(selection.error());
     // A selection has the series that may have samples in the range.
@@ -62,7 +80,8 @@ void series(const CallPtr& call) {
       return call->fail(read.error());
     }
     for (const std::uint32_t i : ordinals) {
-      if (last[i].kind != storage::LastSample::Kind::kNone) {
+      if (last[i].kind != storage::LastSample::Kind::kNone ||
+          has_bucket(**selection, i, request->range)) {
         found.push_back((*selection)->labels(i));
       }
     }

@@ -154,6 +154,7 @@ std::string block_json(const storage::block::BlockMeta& meta) {
       .number("version", 1)
       .raw("varve", Object()
                         .number("sizeBytes", meta.bytes)
+                        .number("resolution", meta.resolution_ms)
                         .number("windowStart", meta.window_begin_ms)
                         .number("windowEnd", meta.window_end_ms)
                         .raw("outOfOrder", meta.out_of_order ? "true" : "false")

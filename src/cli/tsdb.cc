@@ -12,6 +12,7 @@
 #include "cli/arguments.h"
 #include "cli/table.h"
 #include "fs/real_fs.h"
+#include "model/duration.h"
 #include "model/histogram.h"
 #include "model/number.h"
 #include "promql/parser.h"
@@ -65,6 +66,10 @@ Fraction ratio(std::uint64_t a, std::uint64_t b) {
   return {b == 0 ? 0 : static_cast<double>(a) / static_cast<double>(b)};
 }
 
+std::string resolution_text(std::int64_t resolution_ms) {
+  return resolution_ms == 0 ? "raw" : model::format_duration(resolution_ms);
+}
+
 std::vector<Table> listing_tables(const storage::DirectoryListing& listing) {
   Table blocks{"Blocks",
                "blocks",
@@ -72,6 +77,7 @@ std::vector<Table> listing_tables(const storage::DirectoryListing& listing) {
                 {"from", "min_ms"},
                 {"to", "max_ms"},
                 {"level", "level"},
+                {"resolution", "resolution"},
                 {"series", "series"},
                 {"chunks", "chunks"},
                 {"samples", "samples"},
@@ -89,7 +95,7 @@ std::vector<Table> listing_tables(const storage::DirectoryListing& listing) {
     if (!one.problem.empty()) notes = one.problem;
     const std::uint64_t samples = meta.floats + meta.histograms;
     blocks.rows.push_back({one.folder, Moment{meta.range.min_ms}, Moment{meta.range.max_ms},
-                           std::uint64_t{meta.level}, meta.series, meta.chunks, samples,
+                           std::uint64_t{meta.level}, resolution_text(meta.resolution_ms), meta.series, meta.chunks, samples,
                            Bytes{meta.bytes}, ratio(meta.bytes, samples), notes});
   }
   Table head{"Head (memory, rebuilt from snapshot and log)",
@@ -237,7 +243,24 @@ std::vector<Table> analysis_tables(const storage::Analysis& analysis) {
     churn.rows.push_back({Moment{one.window_begin_ms}, Moment{one.window_end_ms}, one.series,
                           one.appeared, one.vanished});
   }
+  Table levels{"Samples and levels",
+               "levels",
+               {{"resolution", "resolution"},
+                {"from", "min_ms"},
+                {"to", "max_ms"},
+                {"blocks", "blocks"},
+                {"series", "series"},
+                {"buckets", "buckets"},
+                {"size", "bytes"},
+                {"B/bucket", "bytes_per_bucket"}},
+               {}};
+  for (const storage::LevelShare& one : analysis.levels) {
+    levels.rows.push_back({resolution_text(one.resolution_ms), Moment{one.range.min_ms},
+                           Moment{one.range.max_ms}, one.blocks, one.series, one.buckets,
+                           Bytes{one.bytes}, ratio(one.bytes, one.buckets)});
+  }
   return {total,
+          levels,
           parts,
           codecs,
           metric_table("Metrics by size", "metrics_by_bytes", analysis.metrics),
