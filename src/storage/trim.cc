@@ -19,6 +19,11 @@ Result<bool> Trim::next() {
   if (looked_with_ != keeping) looked_.clear();
   looked_with_ = keeping;
   const std::shared_ptr<const BlockSet> set = engine_.blocks.current();
+  std::erase_if(looked_, [&](const auto& one) {
+    const auto is_it = [&](const auto& block) { return block->meta().ulid == one.first; };
+    return std::none_of(set->blocks.begin(), set->blocks.end(), is_it) &&
+           std::none_of(set->levels.begin(), set->levels.end(), is_it);
+  });
   const Timestamp newest = newest_ms(engine_.clock, engine_.head, engine_.blocks);
   const std::int64_t raw_ms = engine_.limits.retention_ms.load(std::memory_order_relaxed);
   std::vector<Timestamp> expired(keeping->class_count());
