@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <variant>
 
 #include "base/clock.h"
 #include "base/memory_account.h"
@@ -30,6 +31,9 @@ class Stamps final : public storage::Queryable {
   std::uint64_t stamp(TimeRange range) const override { return stamps.stamp(range); }
   Timestamp settled_before_ms() const override { return settled_before; }
   Timestamp expired_before_ms() const override { return expired_before; }
+  storage::LevelReach level_reach(std::int64_t max_source_resolution_ms) const override {
+    return samples.level_reach(max_source_resolution_ms);
+  }
 
   test_language::MemoryStorage samples;
   storage::VersionStamps stamps;
@@ -190,6 +194,41 @@ TEST_CASE("range cache: without a promise of storage nothing is kept", "[promql]
   params.cache = &cache;
   REQUIRE(engine.range(storage, "x", 0, kHour, kMinute, params).ok());
   CHECK(cache.piece_count() == 0);
+}
+
+TEST_CASE("range cache: steps that buckets answered say so when they are answered again",
+          "[promql][cache][levels]") {
+  Rig rig(1 << 22);
+  rig.storage.settled_before = 100 * kHour;
+  for (Timestamp t = 0; t < 48 * kHour; t += kMinute) {
+    rig.storage.samples.add(Labels{{kMetricName, "x_total"}}, t, static_cast<double>(t));
+  }
+  rig.storage.samples.keep_levels({{kHour, {TimeRange::all().min_ms, 24 * kHour}}});
+  base::SystemClock clock;
+  base::MemoryAccount memory("test");
+  const Engine engine({}, clock, nullptr, &memory);
+  const auto ask = [&](Timestamp start, std::int64_t resolution) {
+    QueryParams params;
+    params.cache = &rig.cache;
+    params.max_source_resolution_ms = resolution;
+    auto result = engine.range(rig.storage, "rate(x_total[5m])", start, 47 * kHour, kHour, params);
+    REQUIRE(result.ok());
+    return *std::move(result);
+  };
+  const auto reused = [&] {
+    return rig.metrics.counter("varve_query_cache_steps_reused_total", "").value();
+  };
+  const QueryResult first = ask(kHour, storage::kSourceAuto);
+  REQUIRE(first.annotations.infos.size() == 2);  // widened, and what answered
+  const double before = reused();
+  const QueryResult again = ask(kHour, storage::kSourceAuto);
+  CHECK(reused() == before + 47);
+  CHECK(again.annotations.infos == first.annotations.infos);
+  // Those that samples answered bring nothing of the others.
+  CHECK(ask(28 * kHour, storage::kSourceAuto).annotations.infos.empty());
+  // What may answer is part of the question.
+  CHECK(ask(kHour, storage::kSourceRaw).annotations.infos.empty());
+  CHECK(std::get<Matrix>(again.value)[0].floats.size() == 47);
 }
 
 }  // namespace

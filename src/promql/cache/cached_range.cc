@@ -268,7 +268,13 @@ Result<Matrix> evaluate_cached(const CachedRange& query, const StepGrid& grid,
     }
   }
 
-  for (const auto& piece : known) query.state.note_levels(piece->notes);
+  // A piece may have more steps than are asked for.
+  const TimeRange asked = query.plan.touched(query.expr, grid);
+  for (const auto& piece : known) {
+    LevelNotes notes;
+    notes.merge(piece->notes, asked);
+    query.state.note_levels(notes);
+  }
   for (const Computed& part : computed) query.state.note_levels(part.notes);
 
   Assembly assembly(query.state);
