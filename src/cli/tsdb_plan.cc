@@ -38,7 +38,7 @@ Measured measure(const storage::DirectoryListing& listing) {
   for (const storage::BlockListing& one : listing.blocks) {
     const storage::block::BlockMeta& meta = one.meta;
     const std::uint64_t samples = meta.floats + meta.histograms;
-    if (!one.problem.empty() || meta.out_of_order || samples == 0) continue;
+    if (!one.problem.empty() || meta.resolution_ms != 0 || meta.out_of_order || samples == 0) continue;
     const milliseconds window{meta.window_end_ms - meta.window_begin_ms};
     if (window > out.window) {
       out.window = window;
@@ -95,10 +95,24 @@ Result<config::StorageConfig> history(const Arguments& arguments, fs::FileSystem
   return std::move(config.storage);
 }
 
-std::vector<UnitCost> bucket_costs(const storage::Ladder& ladder) {
+// Buckets of levels that the directory has are measured there.
+std::vector<UnitCost> bucket_costs(const storage::Ladder& ladder,
+                                   const storage::DirectoryListing& listing) {
   std::vector<UnitCost> costs;
   for (const storage::LevelOptions& level : ladder.levels) {
-    costs.push_back({kAssumedBucketBytes + (level.sketch ? kAssumedSketchBytes : 0), "assumed"});
+    std::uint64_t blocks = 0, buckets = 0, bytes = 0;
+    for (const storage::BlockListing& one : listing.blocks) {
+      if (!one.problem.empty() || one.meta.resolution_ms != level.resolution.count()) continue;
+      ++blocks;
+      buckets += one.meta.floats + one.meta.histograms;
+      bytes += one.meta.bytes;
+    }
+    if (buckets > 0) {
+      costs.push_back({static_cast<double>(bytes) / static_cast<double>(buckets),
+                       fmt::format("measured, {} blocks", blocks)});
+    } else {
+      costs.push_back({kAssumedBucketBytes + (level.sketch ? kAssumedSketchBytes : 0), "assumed"});
+    }
   }
   return costs;
 }
@@ -111,8 +125,9 @@ Result<PlanInput> plan_input(const Arguments& arguments, fs::FileSystem& files) 
   input.sample = {kAssumedSampleBytes, "assumed"};
   input.head = {kAssumedHeadBytes, "assumed"};
   Measured measured;
+  storage::DirectoryListing listing;
   if (!arguments.positional().empty()) {
-    VARVE_TRY_ASSIGN(const storage::DirectoryListing listing,
+    VARVE_TRY_ASSIGN(listing,
                      storage::list_directory(files, arguments.positional()[0], false));
     measured = measure(listing);
     if (measured.samples > 0) {
@@ -122,7 +137,7 @@ Result<PlanInput> plan_input(const Arguments& arguments, fs::FileSystem& files) 
                       model::format_duration(measured.window.count()))};
     }
   }
-  input.buckets = bucket_costs(input.ladder);
+  input.buckets = bucket_costs(input.ladder, listing);
   if (arguments.given("series")) {
     const std::string text = arguments.text("series");
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), input.series);

@@ -212,13 +212,15 @@ void DbImpl::apply_holds() {
   set_holds(std::move(all));
 }
 
-// What is held counts before it is acknowledged, and what is released only after.
+// From the answer on nothing of it goes: retention that began without it has ended by then.
 Result<HoldRecord> DbImpl::add_hold(TimeRange range, std::span<const model::Matchers> selectors,
                                     std::string comment) {
-  const std::lock_guard lock(holds_mutex_);
+  std::unique_lock lock(holds_mutex_);
   VARVE_TRY_ASSIGN(HoldRecord added,
                    hold_store_.add(range, selectors, std::move(comment), clock_.now_ms()));
   apply_holds();
+  lock.unlock();
+  maintenance_->settle();
   return added;
 }
 

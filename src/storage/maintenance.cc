@@ -205,4 +205,6 @@ Status Maintenance::compact() {
   return first.take();
 }
 
+void Maintenance::settle() { const std::lock_guard lock(work_mutex_); }
+
 }  // namespace varve::storage

@@ -43,6 +43,8 @@ class Maintenance {
   Status clean_tombstones();
   Result<std::string> snapshot(bool skip_head);
   Status compact();
+  // Returns when the work under way, which may go by what held before the call, has ended.
+  void settle();
 
  private:
   void run_rounds(const std::stop_token& stop);

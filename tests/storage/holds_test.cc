@@ -196,6 +196,42 @@ TEST_CASE("holds: a database keeps them over a restart and into a copy", "[stora
   CHECK(ids(*world.open(copy)) == std::vector<std::string>{"2"});
 }
 
+TEST_CASE("holds: what is held outlives retention by time and size, until it is released", "[storage]") {
+  constexpr std::int64_t kHourMs = 3'600'000;
+  World world(kStart + 24 * kHourMs);
+  Options options = world.options();
+  options.retention = std::chrono::milliseconds(0);
+  auto db = world.open(options);
+  const Labels held{{"__name__", "m"}, {"s", "held"}};
+  const Labels other{{"__name__", "m"}, {"s", "other"}};
+  for (Timestamp t = kStart; t <= kStart + 24 * kHourMs; t += kHourMs / 4) {
+    append(*db, BatchBuilder().add(held, t, 1).add(other, t, 2).batch);
+  }
+  REQUIRE(db->compact().ok());
+  const TimeRange range{kStart + 5 * kHourMs, kStart + 7 * kHourMs};
+  const std::vector<model::Matchers> selectors{{equal("s", "held")}};
+  REQUIRE(db->add_hold(range, selectors, "").ok());
+  const std::vector<model::Matcher> all{equal("__name__", "m")};
+  // Of how much of the first 20 hours samples are left, by series.
+  const auto old = [&] {
+    Contents contents = read_all(*db, all, {kStart, kStart + 20 * kHourMs});
+    return std::pair(contents[held.to_string()].size(), contents[other.to_string()].size());
+  };
+  const std::pair<std::size_t, std::size_t> kept{9, 0};
+  db->set_retention(std::chrono::hours(2), 0);
+  REQUIRE(db->maintain().ok());
+  CHECK(old() == kept);
+  REQUIRE(db->close().ok());
+  options.retention = std::chrono::hours(2);
+  options.retention_bytes = 1;
+  db = world.open(options);
+  REQUIRE(db->maintain().ok());
+  CHECK(old() == kept);
+  REQUIRE(db->release_hold("1").ok());
+  REQUIRE(db->maintain().ok());
+  CHECK(old() == std::pair<std::size_t, std::size_t>{0, 0});
+}
+
 TEST_CASE("holds: a file that cannot be read is never taken for none", "[storage]") {
   World world;
   {
