@@ -3,7 +3,12 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
 #include "command_support.h"
+#include "fs/real_fs.h"
+#include "storage/db.h"
 
 namespace varve::cli {
 namespace {
@@ -80,6 +85,54 @@ TEST_CASE("tsdb plan: without a directory it says what it assumes", "[cli]") {
   CHECK(json["levels"][2]["kept"] == "2y");
   CHECK(json["levels"][0]["bytes"] == static_cast<std::uint64_t>(1000 * 15 * 5760 * kAssumedSampleBytes));
   CHECK(json["total"][0]["bytes"] > json["levels"][0]["bytes"]);
+}
+
+TEST_CASE("tsdb plan: a data directory says what samples and buckets take", "[cli]") {
+  constexpr Timestamp kNow = 1'790'000'000'000 / 86'400'000 * 86'400'000;
+  const Folder folder;
+  {
+    fs::RealFs files;
+    base::FakeClock clock(kNow);
+    base::Logger log(base::LogLevel::kError, base::LogFormat::kLogfmt, clock);
+    base::MetricsRegistry metrics;
+    storage::Options options;
+    options.path = folder.path();
+    options.background = false;
+    options.sync = storage::SyncMode::kOff;
+    storage::LevelOptions level;
+    level.resolution = 5min;
+    level.retention = 90 * kDay;
+    options.ladder.levels = {level};
+    auto db = std::move(storage::Db::open(options, files, clock, log, metrics)).value();
+    const Labels series[] = {Labels({{kMetricName, "a"}}), Labels({{kMetricName, "b"}})};
+    for (Timestamp t = kNow - 86'400'000; t < kNow; t += 60'000) {
+      storage::WriteBatch batch;
+      for (const Labels& labels : series) {
+        storage::SeriesEntry& entry = batch.series.emplace_back();
+        entry.labels = &labels;
+        entry.samples_begin = static_cast<std::uint32_t>(batch.samples.size());
+        entry.samples_count = 1;
+        batch.samples.push_back({t, static_cast<double>(t % 7919)});
+      }
+      REQUIRE(db->append(batch).ok());
+    }
+    REQUIRE(db->compact().ok());
+    REQUIRE(db->maintain().ok());
+    REQUIRE(db->close().ok());
+  }
+  const std::string config = folder.write(
+      "varve.yml",
+      "storage: {tsdb: {levels: [{resolution: 5m, retention: 90d}, {resolution: 1h, retention: 1y}]}}\n");
+  const Printed printed = run({"tsdb", "plan", "--json", "--config=" + config, folder.path()});
+  INFO(printed.err);
+  REQUIRE(printed.status == kExitOk);
+  const auto json = nlohmann::json::parse(printed.out);
+  CHECK(json["given"][0]["series"] == 2);
+  CHECK(json["given"][0]["interval"] == "1m");
+  CHECK_THAT(json["levels"][0]["source"].get<std::string>(), Catch::StartsWith("measured, "));
+  CHECK_THAT(json["levels"][1]["source"].get<std::string>(), Catch::StartsWith("measured, "));
+  CHECK(json["levels"][2]["source"] == "assumed");
+  CHECK(json["levels"][1]["bytes_each"] > 0);
 }
 
 TEST_CASE("tsdb plan: what it cannot know is refused with a reason", "[cli]") {

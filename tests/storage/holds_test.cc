@@ -224,6 +224,7 @@ TEST_CASE("holds: what is held outlives retention by time and size, until it is 
   REQUIRE(db->close().ok());
   options.retention = std::chrono::hours(2);
   options.retention_bytes = 1;
+  db.reset();
   db = world.open(options);
   REQUIRE(db->maintain().ok());
   CHECK(old() == kept);
