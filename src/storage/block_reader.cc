@@ -30,11 +30,9 @@ std::string describe(const block::BlockMeta& meta) {
                      time_text(meta.range.max_ms));
 }
 
-BlockReader::BlockReader(std::shared_ptr<block::Block> block, std::uint32_t number,
-                         ReadContext& context)
+BlockReader::BlockReader(std::shared_ptr<block::Block> block, ReadContext& context)
     : block_(std::move(block)),
       tombstones_(block_->tombstones()),
-      number_(number),
       column_count_(block_->column_count()),
       context_(context),
       columns_(static_cast<std::atomic<const TimesNode*>*>(
@@ -53,25 +51,25 @@ void BlockReader::damaged(const Error& error) const {
   context_.damaged(describe(block_->meta()), error);
 }
 
-Result<const std::vector<Timestamp>*> BlockReader::times(std::uint32_t column) const {
+Result<const DecodedTimes*> BlockReader::times(std::uint32_t column) const {
   if (column >= column_count_) {
     return Error(ErrorCode::kCorruption, fmt::format("{}: there is no column {}", block_->directory(), column));
   }
   std::atomic<const TimesNode*>& slot = columns_[column];
-  if (const TimesNode* known = slot.load(std::memory_order_acquire)) return &known->times;
+  if (const TimesNode* known = slot.load(std::memory_order_acquire)) return &known->decoded;
   VARVE_TRY_ASSIGN(const block::Column stored, block_->column(column));
   if (stored.count == 0 || stored.count > codec::kTimesMax) {
     return Error(ErrorCode::kCorruption, fmt::format("{}: column {} has {} times",
                                                      block_->directory(), column, stored.count));
   }
   auto node = std::make_unique<TimesNode>();
-  node->times.resize(stored.count);
-  const std::span<const std::uint8_t> input(
-      reinterpret_cast<const std::uint8_t*>(stored.times.data()), stored.times.size());
-  VARVE_TRY(codec::decode_times(input, stored.count, node->times.data()));
+  VARVE_TRY_ASSIGN(node->decoded,
+                   decode_times_of({reinterpret_cast<const std::uint8_t*>(stored.times.data()),
+                                    stored.times.size()},
+                                   stored.count));
   const TimesNode* expected = nullptr;
   if (!slot.compare_exchange_strong(expected, node.get(), std::memory_order_acq_rel)) {
-    return &expected->times;  // another thread was first
+    return &expected->decoded;  // another thread was first
   }
   node->next = nodes_.load(std::memory_order_relaxed);
   while (!nodes_.compare_exchange_weak(node->next, node.get(), std::memory_order_acq_rel)) {
@@ -79,7 +77,7 @@ Result<const std::vector<Timestamp>*> BlockReader::times(std::uint32_t column) c
   const auto held = static_cast<std::int64_t>(sizeof(TimesNode) + stored.count * sizeof(Timestamp));
   charged_.fetch_add(held, std::memory_order_relaxed);
   context_.memory().charge(held);
-  return &node.release()->times;
+  return &node.release()->decoded;
 }
 
 Status BlockReader::append_chunk(const block::ChunkView& chunk, TimeRange range,
@@ -88,8 +86,8 @@ Status BlockReader::append_chunk(const block::ChunkView& chunk, TimeRange range,
     return append_histograms(
         {reinterpret_cast<const std::uint8_t*>(chunk.bytes.data()), chunk.bytes.size()}, range, out);
   }
-  VARVE_TRY_ASSIGN(const std::vector<Timestamp>* column, times(chunk.column));
-  return append_floats(chunk.bytes, *column, block_column_key(number_, chunk.column), range, out);
+  VARVE_TRY_ASSIGN(const DecodedTimes* column, times(chunk.column));
+  return append_floats(chunk.bytes, *column, range, out);
 }
 
 bool BlockReader::append(std::uint32_t ordinal, TimeRange range, SeriesSamples& out) const {

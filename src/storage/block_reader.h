@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "storage/block/block.h"
+#include "storage/chunk_decode.h"
 #include "storage/querier.h"
 #include "storage/read_context.h"
 
@@ -23,8 +24,7 @@ std::string describe(const block::BlockMeta& meta);
 // Thread-safe. Time columns are decoded once: all series of a scrape share theirs.
 class BlockReader {
  public:
-  // `number` tells the blocks of a selection apart.
-  BlockReader(std::shared_ptr<block::Block> block, std::uint32_t number, ReadContext& context);
+  BlockReader(std::shared_ptr<block::Block> block, ReadContext& context);
   ~BlockReader();
   BlockReader(const BlockReader&) = delete;
   BlockReader& operator=(const BlockReader&) = delete;
@@ -45,7 +45,7 @@ class BlockReader {
 
  private:
   struct TimesNode {
-    std::vector<Timestamp> times;
+    DecodedTimes decoded;
     const TimesNode* next = nullptr;
   };
   struct Free {
@@ -56,11 +56,10 @@ class BlockReader {
   Result<bool> append_float_buckets(const block::ChunkView& chunk, TimeRange ends,
                                     std::span<const TimeRange> deleted, BucketColumns columns,
                                     SeriesBuckets& out) const;
-  Result<const std::vector<Timestamp>*> times(std::uint32_t column) const;
+  Result<const DecodedTimes*> times(std::uint32_t column) const;
 
   const std::shared_ptr<block::Block> block_;
   const std::shared_ptr<const block::Tombstones> tombstones_;
-  const std::uint64_t number_;
   const std::size_t column_count_;
   ReadContext& context_;
   // By column. From calloc, so that a week's columns cost nothing until they are looked at.

@@ -85,7 +85,8 @@ void append_histogram_buckets(std::vector<codec::HistogramBucketRow> rows, TimeR
 Result<bool> BlockReader::append_float_buckets(const block::ChunkView& chunk, TimeRange ends,
                                                std::span<const TimeRange> deleted,
                                                BucketColumns columns, SeriesBuckets& out) const {
-  VARVE_TRY_ASSIGN(const std::vector<Timestamp>* const times, this->times(chunk.column));
+  VARVE_TRY_ASSIGN(const DecodedTimes* const decoded, this->times(chunk.column));
+  const std::vector<Timestamp>* const times = &decoded->times;
   const auto [begin, end] = clip(*times, ends);
   if (begin == end) return true;
   const std::size_t count = times->size();
@@ -147,7 +148,7 @@ Result<bool> BlockReader::append_float_buckets(const block::ChunkView& chunk, Ti
   if (has(columns, BucketColumns::kFirst)) wanted.append(first_times.data(), out.first_times);
   if (has(columns, BucketColumns::kLast)) wanted.append(last_times.data(), out.last_times);
   wanted.append(times->data(), out.ends_ms);
-  out.ends_id = mix_times(mix_times(out.ends_id, block_column_key(number_, chunk.column)),
+  out.ends_id = mix_times(mix_times(out.ends_id, decoded->key),
                           (begin << 8) | end);
   return known;
 }

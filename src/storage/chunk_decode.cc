@@ -6,6 +6,7 @@
 #include "base/try.h"
 #include "storage/codec/dense.h"
 #include "storage/codec/histogram.h"
+#include "storage/codec/times.h"
 
 namespace varve::storage {
 
@@ -23,10 +24,19 @@ std::pair<std::size_t, std::size_t> clip(std::span<const Timestamp> times, TimeR
   return {begin, std::max(begin, end)};
 }
 
-Status append_floats(std::string_view bytes, const std::vector<Timestamp>& times,
-                     std::uint64_t column_key, TimeRange range, SeriesSamples& out) {
+Result<DecodedTimes> decode_times_of(std::span<const std::uint8_t> bytes, std::size_t count) {
+  DecodedTimes decoded;
+  decoded.times.resize(count);
+  VARVE_TRY(codec::decode_times(bytes, count, decoded.times.data()));
+  decoded.key = codec::hash_times(decoded.times);
+  return decoded;
+}
+
+Status append_floats(std::string_view bytes, const DecodedTimes& column, TimeRange range,
+                     SeriesSamples& out) {
   const std::span<const std::uint8_t> input(reinterpret_cast<const std::uint8_t*>(bytes.data()),
                                             bytes.size());
+  const std::span<const Timestamp> times = column.times;
   const auto [begin, end] = clip(times, range);
   if (begin == end) return {};
   if (times.size() > codec::kDenseSamplesMax) {
@@ -43,11 +53,10 @@ Status append_floats(std::string_view bytes, const std::vector<Timestamp>& times
   } else {
     double values[codec::kDenseSamplesMax];
     VARVE_TRY(codec::decode_values(input, times.size(), values));
-    out.float_values.insert(out.float_values.end(), values + begin, values + end);
+    out.float_values.append({values + begin, end - begin});
   }
-  out.float_times.insert(out.float_times.end(), times.begin() + static_cast<std::ptrdiff_t>(begin),
-                         times.begin() + static_cast<std::ptrdiff_t>(end));
-  out.times_id = mix_times(mix_times(out.times_id, column_key), (begin << 8) | end);
+  out.times_id = mix_times(mix_times(out.times_id, column.key), (begin << 8) | end);
+  out.float_times.append(times.subspan(begin, end - begin), out.times_id);
   return {};
 }
 

@@ -28,15 +28,18 @@ constexpr std::uint64_t mix_times(std::uint64_t state, std::uint64_t value) {
   return (state ^ (state >> 32)) | 1;
 }
 
-// What stands for a time column of a block among all columns of a selection.
-constexpr std::uint64_t block_column_key(std::uint64_t block_number, std::uint64_t column) {
-  return mix_times(mix_times(0, block_number + 1), column);
-}
+// The times of a chunk, decoded, and what stands for them: a hash of what they are, so that it means
+// the same in any block and any selection.
+struct DecodedTimes {
+  std::vector<Timestamp> times;
+  std::uint64_t key = 0;
+};
+Result<DecodedTimes> decode_times_of(std::span<const std::uint8_t> bytes, std::size_t count);
 
 // Appends the samples of a value block (codec/dense.h) that lie in the range, and takes its step of
-// times_id: `column_key` stands for `times` within one selection. On an error `out` is as before.
-Status append_floats(std::string_view bytes, const std::vector<Timestamp>& times,
-                     std::uint64_t column_key, TimeRange range, SeriesSamples& out);
+// times_id. On an error `out` is as before.
+Status append_floats(std::string_view bytes, const DecodedTimes& column, TimeRange range,
+                     SeriesSamples& out);
 
 // The same for a histogram chunk (codec/histogram.h), which holds its own times.
 Status append_histograms(std::span<const std::uint8_t> bytes, TimeRange range, SeriesSamples& out);

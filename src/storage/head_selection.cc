@@ -125,9 +125,8 @@ Status HeadSelection::decode_closed(const ChunkRef& chunk, TimeRange range,
     return append_histograms(
         {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}, range, out);
   }
-  VARVE_TRY_ASSIGN(const std::vector<Timestamp>* times,
-                   cache_.times(chunk.column, scratch.column_bytes));
-  return append_floats(bytes, *times, chunk.column, range, out);
+  VARVE_TRY_ASSIGN(const DecodedTimes* times, cache_.times(chunk.column, scratch.column_bytes));
+  return append_floats(bytes, *times, range, out);
 }
 
 void HeadSelection::decode_open(TimeRange range, SeriesSamples& out) const {
@@ -141,15 +140,15 @@ void HeadSelection::decode_open(TimeRange range, SeriesSamples& out) const {
                         out.float_values.data() + before);
   const auto [begin, end] = clip(scratch.times, range);
   if (begin > 0) {
-    std::copy(out.float_values.begin() + static_cast<std::ptrdiff_t>(before + begin),
-              out.float_values.begin() + static_cast<std::ptrdiff_t>(before + end),
-              out.float_values.begin() + static_cast<std::ptrdiff_t>(before));
+    double* decoded = out.float_values.data() + before;
+    std::copy(decoded + begin, decoded + end, decoded);
   }
   out.float_values.resize(before + end - begin);
   if (begin == end) return;
-  const Timestamp* first = scratch.times.data() + begin;
-  out.float_times.insert(out.float_times.end(), first, first + (end - begin));
-  out.times_id = mix_times(out.times_id, XXH3_64bits(first, (end - begin) * sizeof(Timestamp)));
+  const std::span<const Timestamp> times =
+      std::span<const Timestamp>(scratch.times).subspan(begin, end - begin);
+  out.times_id = mix_times(out.times_id, XXH3_64bits(times.data(), times.size_bytes()));
+  out.float_times.append(times, out.times_id);
 }
 
 // Looks near the end first: a day would be decoded for its last sample.

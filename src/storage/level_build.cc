@@ -58,8 +58,7 @@ class Build {
         Status started = cursors_.emplace_back(block).start();
         if (!started.ok()) return std::move(started).error().with(block->directory());
         if (blocks == &request_.old) continue;
-        readers_.push_back(std::make_unique<BlockReader>(
-            block, static_cast<std::uint32_t>(readers_.size()), context_));
+        readers_.push_back(std::make_unique<BlockReader>(block, context_));
       }
     }
     return {};

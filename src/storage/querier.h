@@ -14,6 +14,7 @@
 
 #include "model/matcher.h"
 #include "storage/levels.h"
+#include "storage/sample_columns.h"
 #include "varve/labels.h"
 #include "varve/result.h"
 #include "varve/sample.h"
@@ -24,8 +25,8 @@ namespace varve::storage {
 // share no timestamp. Stale markers are in it: leaving them out is the evaluator's business.
 // Meant to be reused: read() clears and refills, keeping capacity.
 struct SeriesSamples {
-  std::vector<Timestamp> float_times;
-  std::vector<double> float_values;
+  RecalledTimes float_times;
+  PlainColumn<double> float_values;
   std::vector<Timestamp> histogram_times;
   std::vector<HistogramPtr> histograms;
   // Start times: since when a counter has been counting, 0 where that is not known. As long as the

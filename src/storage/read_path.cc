@@ -75,7 +75,7 @@ class StorageQuerier final : public Querier {
     }
     std::vector<BlockPart> parts;
     for (const std::shared_ptr<block::Block>& block : blocks) {
-      auto reader = std::make_unique<BlockReader>(block, static_cast<std::uint32_t>(parts.size()), context_);
+      auto reader = std::make_unique<BlockReader>(block, context_);
       auto ordinals = block->select(matchers);
       if (!ordinals.ok()) {
         reader->damaged(ordinals.error());

@@ -12,13 +12,12 @@ namespace {
 
 // Merges (times, values) with `count` others, given by time_at(i) and value_at(i); those whose time
 // is taken, here or among the samples of the other kind, are left out.
-template <typename Value, typename TimeAt, typename ValueAt>
-void merge_columns(std::vector<Timestamp>& times, std::vector<Value>& values,
-                   const std::vector<Timestamp>& other_kind, std::size_t count,
-                   const TimeAt& time_at, const ValueAt& value_at) {
+template <typename Times, typename Values, typename TimeAt, typename ValueAt>
+void merge_columns(Times& times, Values& values, std::span<const Timestamp> other_kind,
+                   std::size_t count, const TimeAt& time_at, const ValueAt& value_at) {
   if (count == 0) return;
-  std::vector<Timestamp> merged_times;
-  std::vector<Value> merged_values;
+  Times merged_times;
+  Values merged_values;
   merged_times.reserve(times.size() + count);
   merged_values.reserve(times.size() + count);
   std::size_t at = 0;
@@ -40,24 +39,30 @@ void merge_columns(std::vector<Timestamp>& times, std::vector<Value>& values,
   values = std::move(merged_values);
 }
 
-template <typename Value>
-bool erase_column(std::span<const TimeRange> ranges, std::size_t from, std::vector<Timestamp>& times,
-                  std::vector<Value>& values) {
-  std::size_t kept = from;
+Timestamp* writable(RecalledTimes& times) { return times.mutable_data(); }
+Timestamp* writable(std::vector<Timestamp>& times) { return times.data(); }
+
+template <typename Times, typename Values>
+bool erase_column(std::span<const TimeRange> ranges, std::size_t from, Times& times,
+                  Values& values) {
   auto range = ranges.begin();
-  for (std::size_t i = from; i < times.size(); ++i) {
+  const auto erased = [&](std::size_t i) {
     while (range != ranges.end() && range->max_ms < times[i]) ++range;
-    if (range != ranges.end() && range->contains(times[i])) continue;
-    if (kept != i) {
-      times[kept] = times[i];
-      values[kept] = std::move(values[i]);
-    }
+    return range != ranges.end() && range->contains(times[i]);
+  };
+  std::size_t kept = from;
+  while (kept < times.size() && !erased(kept)) ++kept;
+  if (kept == times.size()) return false;
+  Timestamp* const moved = writable(times);
+  for (std::size_t i = kept + 1; i < times.size(); ++i) {
+    if (erased(i)) continue;
+    moved[kept] = moved[i];
+    values[kept] = std::move(values[i]);
     ++kept;
   }
-  const bool erased = kept != times.size();
   times.resize(kept);
   values.resize(kept);
-  return erased;
+  return true;
 }
 
 }  // namespace
@@ -77,9 +82,8 @@ Timestamp oldest_time(const SeriesSamples& samples) {
 }
 
 void append_samples(SeriesSamples& into, const SeriesSamples& more) {
-  into.float_times.insert(into.float_times.end(), more.float_times.begin(), more.float_times.end());
-  into.float_values.insert(into.float_values.end(), more.float_values.begin(),
-                           more.float_values.end());
+  into.float_times.append(more.float_times);
+  into.float_values.append(more.float_values);
   into.histogram_times.insert(into.histogram_times.end(), more.histogram_times.begin(),
                               more.histogram_times.end());
   into.histograms.insert(into.histograms.end(), more.histograms.begin(), more.histograms.end());
@@ -123,7 +127,7 @@ bool erase_ranges(std::span<const TimeRange> ranges, std::size_t floats_from,
 }
 
 void take_newest(const SeriesSamples& samples, LastSample& last) {
-  const auto newer = [&last](const std::vector<Timestamp>& times) {
+  const auto newer = [&last](std::span<const Timestamp> times) {
     return !times.empty() &&
            (last.kind == LastSample::Kind::kNone || times.back() > last.timestamp_ms);
   };

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include "base/try.h"
-#include "storage/codec/times.h"
 
 namespace varve::storage {
 
@@ -41,16 +40,16 @@ Result<std::string_view> SelectionCache::bytes(head::SpillPlace place, std::uint
   return found;
 }
 
-Result<const std::vector<Timestamp>*> SelectionCache::times(head::TimeColumnId id,
-                                                            std::vector<char>& scratch) {
-  if (const std::vector<Timestamp>* known = column_map_.find(id)) return known;
+Result<const DecodedTimes*> SelectionCache::times(head::TimeColumnId id,
+                                                  std::vector<char>& scratch) {
+  if (const DecodedTimes* known = column_map_.find(id)) return known;
   const head::TimeColumn& column = columns_[id];
   VARVE_TRY_ASSIGN(const std::string_view encoded, bytes(column.place, column.checksum, scratch));
-  std::vector<Timestamp> decoded(column.count);
-  const std::span<const std::uint8_t> input(reinterpret_cast<const std::uint8_t*>(encoded.data()),
-                                            encoded.size());
-  VARVE_TRY(codec::decode_times(input, decoded.size(), decoded.data()));
-  const auto held = static_cast<std::int64_t>(decoded.size() * sizeof(Timestamp));
+  VARVE_TRY_ASSIGN(DecodedTimes decoded,
+                   decode_times_of({reinterpret_cast<const std::uint8_t*>(encoded.data()),
+                                    encoded.size()},
+                                   column.count));
+  const auto held = static_cast<std::int64_t>(decoded.times.size() * sizeof(Timestamp));
   charged_.fetch_add(held, std::memory_order_relaxed);
   memory_.charge(held);
   return column_map_.add(id, std::move(decoded));

@@ -14,6 +14,7 @@
 
 #include "base/memory_account.h"
 #include "fs/file_system.h"
+#include "storage/chunk_decode.h"
 #include "storage/head/spill_store.h"
 #include "storage/head/time_columns.h"
 #include "varve/result.h"
@@ -84,7 +85,7 @@ class SelectionCache {
   Result<std::string_view> bytes(head::SpillPlace place, std::uint32_t checksum,
                                  std::vector<char>& scratch);
   // The times of a column that has them (place.length() > 0).
-  Result<const std::vector<Timestamp>*> times(head::TimeColumnId id, std::vector<char>& scratch);
+  Result<const DecodedTimes*> times(head::TimeColumnId id, std::vector<char>& scratch);
 
  private:
   // Null where the mapped file, as long as it was when first wanted, does not reach.
@@ -95,7 +96,7 @@ class SelectionCache {
   base::MemoryAccount& memory_;
   std::atomic<std::int64_t> charged_{0};
   GrowOnlyMap<std::shared_ptr<const fs::MappedFile>, 64> file_map_;  // by file number
-  GrowOnlyMap<std::vector<Timestamp>, 1024> column_map_;
+  GrowOnlyMap<DecodedTimes, 1024> column_map_;
 };
 
 }  // namespace varve::storage

@@ -89,7 +89,8 @@ class Life {
       REQUIRE(selection.read(found->second, range, samples).ok());
       compare(samples, begin, end);
       if (samples.times_id != 0) {
-        const auto [known, is_new] = times_by_id.emplace(samples.times_id, samples.float_times);
+        const auto [known, is_new] = times_by_id.try_emplace(
+            samples.times_id, samples.float_times.begin(), samples.float_times.end());
         if (!is_new) REQUIRE(known->second == samples.float_times);
       }
       compare_last(last[found->second], begin, end);

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <span>
 #include <utility>
 
 namespace varve::promql {
@@ -75,7 +76,7 @@ void BucketJoin::append(SeriesBuckets& part) {
 }
 
 void BucketJoin::append_samples(const storage::SeriesSamples& samples, Timestamp until_ms) {
-  const auto past = [until_ms](const std::vector<Timestamp>& times, std::size_t from) {
+  const auto past = [until_ms](std::span<const Timestamp> times, std::size_t from) {
     return static_cast<std::size_t>(
         std::upper_bound(times.begin() + static_cast<std::ptrdiff_t>(from), times.end(), until_ms) -
         times.begin());
@@ -130,7 +131,7 @@ void BucketJoin::append_samples(const storage::SeriesSamples& samples, Timestamp
 }
 
 void BucketJoin::skip_samples(const storage::SeriesSamples& samples, Timestamp until_ms) {
-  const auto skip = [until_ms](const std::vector<Timestamp>& times, std::size_t& next) {
+  const auto skip = [until_ms](std::span<const Timestamp> times, std::size_t& next) {
     while (next < times.size() && times[next] <= until_ms) ++next;
   };
   skip(samples.float_times, next_float_);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <span>
 
 #include "base/try.h"
 #include "promql/eval/level_plan.h"
@@ -19,7 +20,7 @@ constexpr Timestamp kNever = TimeRange::all().min_ms;
 double seconds(Timestamp time_ms) { return static_cast<double>(time_ms) / 1000; }
 
 // The newest of ascending times that is not after t; `next` is the first one after it.
-Timestamp newest_of(const std::vector<Timestamp>& times, Timestamp t, std::size_t& next) {
+Timestamp newest_of(std::span<const Timestamp> times, Timestamp t, std::size_t& next) {
   while (next < times.size() && times[next] <= t) ++next;
   return next == 0 ? kNever : times[next - 1];
 }

@@ -33,10 +33,12 @@ struct SampledTime {
   TimeRange times{TimeRange::all().max_ms, TimeRange::all().min_ms};
 
   void look_at(const storage::SeriesSamples& samples) {
-    for (const auto* of : {&samples.float_times, &samples.histogram_times}) {
-      if (of->empty()) continue;
-      times.min_ms = std::min(times.min_ms, of->front());
-      times.max_ms = std::max(times.max_ms, of->back());
+    for (const std::span<const Timestamp> of :
+         {std::span<const Timestamp>(samples.float_times),
+          std::span<const Timestamp>(samples.histogram_times)}) {
+      if (of.empty()) continue;
+      times.min_ms = std::min(times.min_ms, of.front());
+      times.max_ms = std::max(times.max_ms, of.back());
     }
   }
   void note(LevelNotes& notes) const {
