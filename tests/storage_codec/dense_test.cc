@@ -12,6 +12,7 @@
 
 #include "shapes.h"
 #include "storage/codec/decimal.h"
+#include "storage/codec/value_block_avx512.h"
 
 using namespace varve;
 using namespace varve::storage::codec;
@@ -114,6 +115,39 @@ TEST_CASE("value block: the fast and the plain conversion agree", "[storage][cod
     from_decimals_plain(ints.data(), ints.size(), exponent, plain.data());
     CHECK(fast == plain);
   }
+}
+
+TEST_CASE("value block: decoding in registers and over memory agree on any bytes",
+          "[storage][codec]") {
+  if (!have_avx512_blocks()) return;
+  std::mt19937_64 random(45);
+  std::size_t decoded = 0;
+  for (int round = 0; round < 300'000; ++round) {
+    const std::size_t size = random() % 400;
+    std::unique_ptr<std::uint8_t[]> bytes(new std::uint8_t[size]);
+    for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<std::uint8_t>(random());
+    // Small numbers in front, so that counts of jumps and entries are often possible ones.
+    for (std::size_t i = 0; i < std::min<std::size_t>(size, 4); ++i) bytes[i] &= random() % 2 == 0 ? 0x0f : 0xff;
+    const auto codec = static_cast<BlockCodec>(1 + random() % 8);
+    const auto second = static_cast<std::uint8_t>(random() % 64 + (random() % 2) * kHasDivisor);
+    const std::size_t count = 1 + random() % kIntsMax;
+    const auto exponent = static_cast<unsigned>(random() % (kExponentMax + 1));
+    CAPTURE(round, static_cast<int>(codec), static_cast<int>(second), count, exponent);
+    ByteReader plain_reader({bytes.get(), size});
+    ByteReader fast_reader({bytes.get(), size});
+    IntBuffer ints;
+    std::vector<double> plain(count), fast(count);
+    const bool plain_ok = decode_ints(plain_reader, codec, second, count, ints);
+    const bool fast_ok =
+        decode_decimals_avx512(fast_reader, codec, second, count, exponent, fast.data());
+    REQUIRE(fast_ok == plain_ok);
+    if (!plain_ok) continue;
+    ++decoded;
+    from_decimals_plain(ints.data(), count, exponent, plain.data());
+    REQUIRE(fast_reader.taken() == plain_reader.taken());
+    REQUIRE(std::memcmp(fast.data(), plain.data(), count * 8) == 0);
+  }
+  CHECK(decoded > 50'000);
 }
 
 TEST_CASE("value block: the cheapest encoding is taken", "[storage][codec]") {
