@@ -9,7 +9,9 @@
 #include <utility>
 
 #include "model/compensated_sum.h"
+#include "promql/eval/series_source.h"
 #include "promql/parser.h"
+#include "promql/value/column_ops.h"
 
 namespace varve::promql {
 namespace {
@@ -29,15 +31,6 @@ void for_each_float(const StepSeries& series, bool complete, Each each) {
   for (std::size_t step = 0; step < steps; ++step) {
     if (kinds[step] == PointKind::kFloat) each(step, values[step]);
   }
-}
-
-bool all_floats(const StepSeries& series) {
-  std::uint8_t differs = 0;
-  for (const PointKind kind : series.kinds) {
-    differs = static_cast<std::uint8_t>(
-        differs | (static_cast<std::uint8_t>(kind) ^ static_cast<std::uint8_t>(PointKind::kFloat)));
-  }
-  return differs == 0;
 }
 
 }  // namespace
@@ -107,6 +100,11 @@ void Accumulator::add_floats(const StepSeries& series) {
   double* extra = extra_.data();
   switch (op_) {
     case AggregateOp::kSum:
+      if (complete) {
+        add_compensated(series.values.data(), series.steps(), value, extra);
+        count_up(count, series.steps());
+        break;
+      }
       for_each_float(series, complete, [=](std::size_t step, double sample) {
         model::add_compensated(sample, value[step], extra[step]);
         ++count[step];
@@ -207,16 +205,20 @@ void Accumulator::add(const StepSeries& series, const Labels* labels, const Fold
   }
 }
 
+void Accumulator::merge_sums(const Accumulator& later) {
+  // Where the later one has nothing it adds -0 and 0, which change nothing.
+  merge_compensated(later.value_.data(), later.extra_.data(), count_.size(), value_.data(),
+                    extra_.data());
+  for (std::size_t step = 0; step < count_.size(); ++step) count_[step] += later.count_[step];
+}
+
 void Accumulator::merge(const Accumulator& later, const FoldRemarks& remarks) {
-  for (std::size_t step = 0; step < count_.size(); ++step) {
+  if (op_ == AggregateOp::kSum) merge_sums(later);
+  for (std::size_t step = 0; op_ != AggregateOp::kSum && step < count_.size(); ++step) {
     const double mine = count_[step];
     const double theirs = later.count_[step];
     if (theirs == 0) continue;
     switch (op_) {
-      case AggregateOp::kSum:
-        model::add_compensated(later.value_[step], value_[step], extra_[step]);
-        if (!std::isinf(value_[step])) extra_[step] += later.extra_[step];
-        break;
       case AggregateOp::kAvg: {
         const bool means = (!incremental_.empty() && incremental_[step] != 0) ||
                            (!later.incremental_.empty() && later.incremental_[step] != 0);

@@ -51,6 +51,7 @@ class Accumulator {
   void add_floats(const StepSeries& series);
   void add_histogram(std::size_t step, const Histogram& histogram, std::string_view metric_name,
                      const FoldRemarks& remarks);
+  void merge_sums(const Accumulator& later);
   void add_to_mean(std::size_t step, double value);
   bool uses_histograms() const { return op_ == AggregateOp::kSum || op_ == AggregateOp::kAvg; }
   HistogramAccumulator& histogram_at(std::size_t step);

@@ -2,7 +2,6 @@
 // Functions over range vectors: reads a series once, finds the windows of all steps, and hands them
 // to the function, all at once where it has a kernel for that.
 #include <algorithm>
-#include <bit>
 #include <optional>
 #include <utility>
 
@@ -12,6 +11,7 @@
 #include "promql/eval/selector_source.h"
 #include "promql/eval/window_index.h"
 #include "promql/parser.h"
+#include "promql/value/column_ops.h"
 
 namespace varve::promql {
 namespace {
@@ -28,8 +28,9 @@ class RangeInput {
   virtual SeriesRef ref(std::size_t series) const = 0;
   // What may have buckets instead of samples; null: nothing has.
   virtual const storage::Selection* levels() const { return nullptr; }
-  // Without stale markers.
+  // Stale markers are in it if may_be_stale().
   virtual Status read(std::size_t series, TimeRange range, storage::SeriesSamples& out) const = 0;
+  virtual bool may_be_stale() const = 0;
 };
 
 class SelectionInput final : public RangeInput {
@@ -46,10 +47,9 @@ class SelectionInput final : public RangeInput {
   SeriesRef ref(std::size_t series) const override { return {*selection_, series}; }
   const storage::Selection* levels() const override { return levels_ ? selection_.get() : nullptr; }
   Status read(std::size_t series, TimeRange range, storage::SeriesSamples& out) const override {
-    VARVE_TRY(selection_->read(series, range, out));
-    remove_stale(out);
-    return {};
+    return selection_->read(series, range, out);
   }
+  bool may_be_stale() const override { return true; }
 
  private:
   std::shared_ptr<storage::Selection> selection_;
@@ -60,6 +60,8 @@ class SelectionInput final : public RangeInput {
 class SubqueryInput final : public RangeInput {
  public:
   SubqueryInput(StepMatrix points, const StepGrid& grid) : grid_(grid), points_(std::move(points)) {
+    times_.resize(grid.count);
+    for (std::size_t step = 0; step < grid.count; ++step) times_[step] = grid.at(step);
     for (StepSeries& series : points_.series) forget_reset_hints(series);
   }
   std::size_t size() const override { return points_.series.size(); }
@@ -76,18 +78,24 @@ class SubqueryInput final : public RangeInput {
   Status read(std::size_t series, TimeRange, storage::SeriesSamples& out) const override {
     out.clear();
     const StepSeries& points = points_.series[series];
+    if (all_floats(points)) {
+      out.times_id = kAllSteps;
+      out.float_times.append(times_, kAllSteps);
+      out.float_values.append(points.values);
+      return {};
+    }
     for (std::size_t step = 0; step < grid_.count; ++step) {
       if (points.kinds[step] == PointKind::kFloat) {
-        out.float_times.push_back(grid_.at(step));
+        out.float_times.push_back(times_[step]);
         out.float_values.push_back(points.values[step]);
       } else if (points.kinds[step] == PointKind::kHistogram) {
-        out.histogram_times.push_back(grid_.at(step));
+        out.histogram_times.push_back(times_[step]);
         out.histograms.push_back(points.histograms[step]);
       }
     }
-    if (out.float_times.size() == grid_.count) out.times_id = 1;  // all steps
     return {};
   }
+  bool may_be_stale() const override { return false; }
 
  private:
   // The hints relate a histogram to the sample before it in storage, which a subquery need not
@@ -103,8 +111,10 @@ class SubqueryInput final : public RangeInput {
     }
   }
 
+  static constexpr std::uint64_t kAllSteps = 1;  // a times_id
   StepGrid grid_;
   StepMatrix points_;
+  std::vector<Timestamp> times_;  // of the steps
 };
 
 bool looks_like_counter(std::string_view name) {
@@ -183,6 +193,11 @@ class RangeSource::Reader final : public SeriesReader {
       span.min_ms = std::min(span.min_ms, saturating_add(plan->window_starts.front(), 1));
     }
     VARVE_TRY(source_.input_->read(series, span, samples_));
+    // One look at the values of a counter mostly tells that it has neither markers nor resets.
+    rising_ = source_.function_.expects_counter && rises(samples_.float_values);
+    if (source_.input_->may_be_stale() && !(rising_ && samples_.histograms.empty())) {
+      remove_stale(samples_);
+    }
     reset_points(out, shape.count);
     const bool any = !samples_.float_times.empty() || !samples_.histogram_times.empty();
     if (!any && plan == nullptr) return {};
@@ -226,6 +241,7 @@ class RangeSource::Reader final : public SeriesReader {
     windows.range_step_ms = shape.step_ms;
     windows.range_ms = shape.range_ms;
     windows.series = &ref;
+    windows.rising = rising_;
     source_.function_.series_kernel(windows, args_, context_, out.values, out.kinds);
   }
 
@@ -289,6 +305,7 @@ class RangeSource::Reader final : public SeriesReader {
   EvalContext context_;
   storage::SeriesSamples samples_;
   std::optional<LevelRange> levels_;  // if buckets may answer
+  bool rising_ = false;  // samples_.float_values
   std::uint64_t samples_read_ = 0;
 };
 
@@ -296,16 +313,6 @@ Result<std::unique_ptr<SeriesReader>> RangeSource::reader(std::size_t, std::size
                                                           AnnotationSink& sink) const {
   if (function_.check != nullptr) VARVE_TRY(function_.check(args_.view(), grid_.count));
   return std::unique_ptr<SeriesReader>(std::make_unique<Reader>(*this, sink));
-}
-
-// Run over every sample of every range query, so without a branch per sample.
-__attribute__((optimize("tree-vectorize", "vect-cost-model=dynamic"))) bool has_stale(
-    std::span<const double> values) {
-  std::uint64_t stale = 0;
-  for (const double value : values) {
-    stale |= std::bit_cast<std::uint64_t>(value) == kStaleNanBits ? 1U : 0U;
-  }
-  return stale != 0;
 }
 
 WindowShape shape_of(const Timing& timing, const StepGrid& grid) {
@@ -320,14 +327,15 @@ WindowShape shape_of(const Timing& timing, const StepGrid& grid) {
 }  // namespace
 
 void remove_stale(storage::SeriesSamples& samples) {
-  if (has_stale(samples.float_values)) {
+  if (contains_bits(samples.float_values, kStaleNanBits)) {
     std::size_t kept = 0;
     const bool started = !samples.float_starts.empty();
+    Timestamp* const times = samples.float_times.mutable_data();
     for (std::size_t i = 0; i < samples.float_values.size(); ++i) {
       if (is_stale(samples.float_values[i])) continue;
       if (started) samples.float_starts[kept] = samples.float_starts[i];
       samples.float_values[kept] = samples.float_values[i];
-      samples.float_times[kept++] = samples.float_times[i];
+      times[kept++] = times[i];
     }
     samples.float_values.resize(kept);
     samples.float_times.resize(kept);

@@ -3,6 +3,7 @@
 #include "promql/eval/series_source.h"
 
 #include <algorithm>
+#include <cstring>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -78,6 +79,12 @@ void reset_points(StepSeries& out, std::size_t steps) {
   out.values.resize(steps);
   out.kinds.assign(steps, PointKind::kNone);
   out.histograms.clear();
+}
+
+bool all_floats(const StepSeries& series) {
+  const std::vector<PointKind>& kinds = series.kinds;
+  return !kinds.empty() && kinds[0] == PointKind::kFloat &&
+         std::memcmp(kinds.data(), kinds.data() + 1, kinds.size() - 1) == 0;
 }
 
 std::size_t count_points(const StepSeries& series) {

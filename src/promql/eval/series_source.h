@@ -48,6 +48,8 @@ using SeriesSourcePtr = std::unique_ptr<SeriesSource>;
 
 // Empties `out` for `steps` steps, keeping its buffers.
 void reset_points(StepSeries& out, std::size_t steps);
+// Whether there is a point at every step, and each of them a float.
+bool all_floats(const StepSeries& series);
 // Points present.
 std::size_t count_points(const StepSeries& series);
 

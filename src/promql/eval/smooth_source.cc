@@ -83,9 +83,10 @@ class SmoothSource final : public SeriesSource {
       }
     }
 
-    template <typename T>
-    static std::span<const T> part(const std::vector<T>& values, const WindowIndex& index,
-                                   std::size_t step) {
+    template <typename Column>
+    static std::span<const typename Column::value_type> part(const Column& values,
+                                                             const WindowIndex& index,
+                                                             std::size_t step) {
       return std::span(values).subspan(index.lo[step], index.hi[step] - index.lo[step]);
     }
 

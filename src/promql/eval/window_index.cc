@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Two pointers walk over the times once; the cache spares the walk.
+// Two pointers leap over the times once; the cache spares that.
 #include "promql/eval/window_index.h"
 
 #include <algorithm>
@@ -16,19 +16,36 @@ TimeRange WindowShape::span() const {
   return {saturating_add(start, 1), saturating_add(end_ms(count - 1), reach_forward_ms)};
 }
 
+namespace {
+
+// The first position from `from` on whose time is after `limit`. Samples come evenly, so it is looked
+// for first where it was the last time, `stride` further on.
+std::uint32_t first_after(std::span<const Timestamp> times, std::uint32_t from, Timestamp limit,
+                          std::uint32_t& stride) {
+  const auto size = static_cast<std::uint32_t>(times.size());
+  std::uint32_t at = from;
+  if (stride != 0 && stride < size - from && times[from + stride - 1] <= limit) at += stride;
+  while (at < size && times[at] <= limit) ++at;
+  stride = at - from;
+  return at;
+}
+
+}  // namespace
+
 WindowIndex index_windows(std::span<const Timestamp> times, const WindowShape& shape) {
   WindowIndex index;
   index.lo.resize(shape.count);
   index.hi.resize(shape.count);
-  const auto size = static_cast<std::uint32_t>(times.size());
   std::uint32_t lo = 0;
   std::uint32_t hi = 0;
+  std::uint32_t lo_stride = 0;
+  std::uint32_t hi_stride = 0;
   for (std::size_t step = 0; step < shape.count; ++step) {
     const Timestamp end = saturating_add(shape.end_ms(step), shape.reach_forward_ms);
     const Timestamp start = saturating_subtract(
         saturating_subtract(shape.end_ms(step), shape.range_ms), shape.reach_back_ms);
-    while (hi < size && times[hi] <= end) ++hi;
-    while (lo < hi && times[lo] <= start) ++lo;
+    hi = first_after(times, hi, end, hi_stride);
+    lo = first_after(times.first(hi), lo, start, lo_stride);
     index.lo[step] = lo;
     index.hi[step] = hi;
     index.samples_total += hi - lo;

@@ -24,8 +24,9 @@ struct Spacing {
 
 // Whether a counter was surely above zero all the way to where it is extrapolated to: a product
 // shows it without a division, and the margin is far above what rounding can do.
+constexpr double kFarMargin = 1 + 1e-9;
 inline bool zero_is_far(double first, double rise, double sampled, double to_start) {
-  return first * sampled > to_start * rise * (1 + 1e-9);
+  return first * sampled > to_start * rise * kFarMargin;
 }
 
 // What follows from the spacing alone.

@@ -150,6 +150,7 @@ struct SeriesWindows {
   std::int64_t range_ms = 0;
   const SeriesRef* series = nullptr;
   const WindowMemo* memo = nullptr;  // never null
+  bool rising = false;  // no value is known to be below the one before it; false: may be or not
 
   Timestamp range_end_ms(std::size_t step) const {
     return first_range_end_ms + static_cast<std::int64_t>(step) * range_step_ms;
