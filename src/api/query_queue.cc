@@ -36,7 +36,7 @@ struct QueryQueue::State {
   base::ThreadPool& pool;
   const base::Clock& clock;
   const std::size_t waiting_max;
-  std::mutex mutex;  // guards what follows
+  std::mutex mutex;  // guards what follows; taken before the pool's
   std::condition_variable_any arrived;
   std::list<Waiting> waiting;
   std::size_t tokens = 0;
@@ -105,7 +105,8 @@ void QueryQueue::submit(Entry entry) {
                     state_->waiting_max)));
   }
   state_->waiting.push_back({std::move(entry), state_->clock.monotonic()});
-  if (state_->waiting.size() == 1) state_->arrived.notify_one();
+  // Whoever is taken at once need not be watched: waking the watcher costs more than a small query.
+  if (!state_->pool.keeps_up()) state_->arrived.notify_one();
 }
 
 void QueryQueue::sweep() {

@@ -55,10 +55,17 @@ bool ThreadPool::try_post(std::function<void()> task) {
   return true;
 }
 
+bool ThreadPool::keeps_up() const {
+  const std::lock_guard lock(mutex_);
+  return idle_ >= queue_.size();
+}
+
 void ThreadPool::run() {
   std::unique_lock lock(mutex_);
   for (;;) {
+    ++idle_;
     wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
+    --idle_;
     if (queue_.empty()) return;
     std::function<void()> task = std::move(queue_.front());
     queue_.pop_front();

@@ -29,6 +29,8 @@ class ThreadPool {
   // False if the queue is full or the pool is stopping; the task is then not taken.
   [[nodiscard]] bool try_post(std::function<void()> task);
   std::size_t size() const { return threads_.size(); }
+  // Whether every task that is queued has a thread that is about to take it.
+  bool keeps_up() const;
 
   // Runs body(0) … body(count - 1), on the calling thread and on pool threads that are free, and
   // returns when all are done. Safe to call from a pool thread: the caller makes progress alone.
@@ -39,9 +41,10 @@ class ThreadPool {
   void run();
 
   const std::size_t queue_max_;
-  std::mutex mutex_;  // guards queue_ and stopping_
+  mutable std::mutex mutex_;  // guards queue_, idle_ and stopping_
   std::condition_variable wake_;
   std::deque<std::function<void()>> queue_;
+  std::size_t idle_ = 0;  // threads that wait for a task, those included that have been woken for one
   bool stopping_ = false;
   std::vector<std::thread> threads_;
 };
