@@ -3,10 +3,13 @@
 // differ in where they put the point and when they switch to an exponent.
 #include "model/number.h"
 
+#include <fmt/compile.h>
+
 #include <algorithm>
 #include <cctype>
 #include <charconv>
 #include <cmath>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <limits>
@@ -38,8 +41,23 @@ bool append_special(std::string& out, double value) {
 // the value does not need (18446744073709551616), where Go writes zeros (18446744073709552000).
 constexpr double kExactWholeMax = 9007199254740992.0;  // 2^53
 
+// Below this a whole number's digits are an integer's, and above kPlainMin fmt writes no exponent; it
+// finds the same digits as to_chars in a third of the time.
+constexpr double kPlainMax = 1e15;
+constexpr double kPlainMin = 1e-4;
+
 void append_positional(std::string& out, double value) {
   char buffer[kPositionalMax];
+  if (const double magnitude = std::fabs(value); magnitude >= kPlainMin && magnitude < kPlainMax) {
+    const auto whole = static_cast<std::int64_t>(value);
+    if (static_cast<double>(whole) == value) {
+      const auto end = std::to_chars(buffer, buffer + sizeof buffer, whole);
+      out.append(buffer, end.ptr);
+    } else {
+      out.append(buffer, fmt::format_to(buffer, FMT_COMPILE("{}"), value));
+    }
+    return;
+  }
   if (std::fabs(value) <= kExactWholeMax) {
     const auto end = std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::fixed);
     out.append(buffer, end.ptr);

@@ -3,9 +3,12 @@
 
 #include <bit>
 #include <catch2/catch.hpp>
+#include <charconv>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <random>
+#include <string>
 
 #include "model/duration.h"
 #include "varve/sample.h"
@@ -39,6 +42,23 @@ TEST_CASE("number: result JSON has an exponent below 1e-6 and from 1e21", "[mode
   CHECK(format_float(-kInfinity) == "-Inf");
   CHECK(format_float(normal_nan()) == "NaN");
   CHECK(format_float(stale_marker()) == "NaN");
+}
+
+TEST_CASE("number: the digits are the shortest that read back", "[model]") {
+  std::mt19937_64 random(46);
+  for (int round = 0; round < 200'000; ++round) {
+    // Of every size from 1e-6 to 1e17, as sums and quotients and as short decimals.
+    const double power = std::pow(10.0, static_cast<double>(random() % 24) - 6);
+    double value = static_cast<double>(random() % 1'000'000) / 1e6 * power;
+    if (round % 3 == 0) value = std::round(value * 100) / 100;
+    if (round % 3 == 1) value = std::bit_cast<double>(std::bit_cast<std::uint64_t>(value) ^ 1);
+    if (value != 0 && std::fabs(value) < 1e-6) continue;
+    char buffer[400];
+    const auto end = std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::fixed);
+    CAPTURE(round);
+    if (value < 9007199254740992.0) REQUIRE(format_float(value) == std::string(buffer, end.ptr));
+    REQUIRE(std::strtod(format_float(value).c_str(), nullptr) == value);
+  }
 }
 
 TEST_CASE("number: the positional form never has an exponent", "[model]") {
