@@ -19,7 +19,7 @@ Result<StepMatrix> aggregate_fold(const Aggregate& expr, const SeriesSource& sou
   const Position where = without_parens(*expr.operand).position;
 
   std::vector<std::unordered_map<std::uint32_t, Accumulator>> parts(
-      QueryState::task_count(source.size()));
+      QueryState::task_count(source.size(), source.work_per_series()));
   const auto fold_part = [&](std::size_t task, std::size_t begin, std::size_t end,
                              AnnotationSink& sink) -> Status {
     const FoldRemarks remarks{sink, where, expr.op};
@@ -46,7 +46,7 @@ Result<StepMatrix> aggregate_fold(const Aggregate& expr, const SeriesSource& sou
     }
     return {};
   };
-  VARVE_TRY(state.run_tasks(source.size(), fold_part));
+  VARVE_TRY(state.run_tasks(source.size(), parts.size(), fold_part));
 
   const FoldRemarks remarks{state.annotations(), where, expr.op};
   std::uint64_t held = 0;

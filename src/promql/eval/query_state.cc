@@ -94,13 +94,15 @@ LevelNotes QueryState::take_level_notes() {
   return std::exchange(level_notes_, {});
 }
 
-std::size_t QueryState::task_count(std::size_t items) {
-  return std::clamp<std::size_t>((items + kTaskItems - 1) / kTaskItems, 1, kTasksMax);
+std::size_t QueryState::task_count(std::size_t items, std::uint64_t item_work) {
+  const std::size_t by_items = (items + kTaskItems - 1) / kTaskItems;
+  const std::size_t by_work =
+      std::min<std::uint64_t>({items, items * item_work / kTaskWork, kFewTasks});
+  return std::clamp<std::size_t>(std::max(by_items, by_work), 1, kTasksMax);
 }
 
-Status QueryState::run_tasks(std::size_t items, const TaskBody& body) {
+Status QueryState::run_tasks(std::size_t items, std::size_t tasks, const TaskBody& body) {
   if (items == 0) return poll();
-  const std::size_t tasks = task_count(items);
   if (tasks == 1 || pool_ == nullptr) {
     for (std::size_t task = 0; task < tasks; ++task) {
       VARVE_TRY(poll());

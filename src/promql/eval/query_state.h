@@ -111,16 +111,20 @@ class QueryState final : public MemoryBudget {
   // All notes so far, which are then forgotten.
   LevelNotes take_level_notes();
 
-  // Splits [0, items) into tasks of equal size and runs body(task, begin, end, sink) for each, on the
-  // caller and on the pool. The split depends on `items` alone, sinks are merged in task order, and
-  // of several errors the one of the first task is returned: the outcome does not depend on how many
-  // threads ran. Polls before each task; after an error the remaining tasks are skipped.
+  // How many tasks so many items of so much work each (about nanoseconds; 0: little) are worth: one
+  // for kTaskItems, and some more where even a few items keep a core busy.
+  static std::size_t task_count(std::size_t items, std::uint64_t item_work = 0);
+  // Splits [0, items) into so many tasks of equal size and runs body(task, begin, end, sink) for
+  // each, on the caller and on the pool. The split depends on these numbers alone, sinks are merged
+  // in task order, and of several errors the one of the first task is returned: the outcome does not
+  // depend on how many threads ran. Polls before each task; after an error the rest is skipped.
   static constexpr std::size_t kTaskItems = 64;  // series: what fits in L2 with its samples
   static constexpr std::size_t kTasksMax = 64;
-  static std::size_t task_count(std::size_t items);
+  static constexpr std::uint64_t kTaskWork = 64'000;  // many times what handing a task over costs
+  static constexpr std::size_t kFewTasks = 8;
   using TaskBody = std::function<Status(std::size_t task, std::size_t begin, std::size_t end,
                                         AnnotationSink& sink)>;
-  Status run_tasks(std::size_t items, const TaskBody& body);
+  Status run_tasks(std::size_t items, std::size_t tasks, const TaskBody& body);
 
  private:
   Status charge_account(std::int64_t bytes);

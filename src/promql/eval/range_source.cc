@@ -152,6 +152,7 @@ class RangeSource final : public SeriesSource {
     return !function_.keeps_name || input_->drops_name(series);
   }
   bool unique_without_name() const override { return input_->unique_without_name(); }
+  std::uint64_t work_per_series() const override { return work_of(windows_.shape()); }
   Result<std::unique_ptr<SeriesReader>> reader(std::size_t, std::size_t,
                                                AnnotationSink& sink) const override;
 

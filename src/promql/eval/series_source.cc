@@ -95,7 +95,8 @@ std::size_t count_points(const StepSeries& series) {
 
 Result<StepMatrix> materialize(const SeriesSource& source, QueryState& state) {
   const std::size_t series_count = source.size();
-  std::vector<std::vector<StepSeries>> parts(QueryState::task_count(series_count));
+  std::vector<std::vector<StepSeries>> parts(
+      QueryState::task_count(series_count, source.work_per_series()));
   const auto read_part = [&](std::size_t task, std::size_t begin, std::size_t end,
                              AnnotationSink& sink) -> Status {
     VARVE_TRY_ASSIGN(const auto reader, source.reader(begin, end, sink));
@@ -112,7 +113,7 @@ Result<StepMatrix> materialize(const SeriesSource& source, QueryState& state) {
     }
     return {};
   };
-  VARVE_TRY(state.run_tasks(series_count, read_part));
+  VARVE_TRY(state.run_tasks(series_count, parts.size(), read_part));
   StepMatrix matrix;
   std::size_t total = 0;
   for (const auto& part : parts) total += part.size();

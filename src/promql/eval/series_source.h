@@ -39,6 +39,8 @@ class SeriesSource {
   virtual bool drops_name(std::size_t series) const = 0;
   // Whether no two series differ by name, type or unit label alone.
   virtual bool unique_without_name() const = 0;
+  // About how long one series takes, in nanoseconds; of the query alone, never of what is stored.
+  virtual std::uint64_t work_per_series() const { return 0; }
   // For the series [begin, end).
   virtual Result<std::unique_ptr<SeriesReader>> reader(std::size_t begin, std::size_t end,
                                                        AnnotationSink& sink) const = 0;

@@ -23,6 +23,7 @@ class TransformSource final : public SeriesSource {
     return drops_name_ || source_->drops_name(series);
   }
   bool unique_without_name() const override { return source_->unique_without_name(); }
+  std::uint64_t work_per_series() const override { return source_->work_per_series(); }
 
   Result<std::unique_ptr<SeriesReader>> reader(std::size_t begin, std::size_t end,
                                                AnnotationSink& sink) const override {

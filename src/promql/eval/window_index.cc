@@ -16,6 +16,17 @@ TimeRange WindowShape::span() const {
   return {saturating_add(start, 1), saturating_add(end_ms(count - 1), reach_forward_ms)};
 }
 
+std::uint64_t work_of(const WindowShape& shape) {
+  constexpr std::int64_t kSampleMs = 15'000;
+  constexpr std::uint64_t kLooksPerNanosecond = 8;
+  if (shape.count == 0) return 0;
+  const std::int64_t last_ms =
+      saturating_subtract(shape.end_ms(shape.count - 1), shape.first_end_ms);
+  const auto samples = static_cast<std::uint64_t>(saturating_add(last_ms, shape.range_ms) / kSampleMs);
+  const auto window = static_cast<std::uint64_t>(shape.range_ms / kSampleMs);
+  return samples + shape.count * (1 + window / kLooksPerNanosecond);
+}
+
 namespace {
 
 // The first position from `from` on whose time is after `limit`. Samples come evenly, so it is looked

@@ -63,6 +63,10 @@ struct SharedWindowIndex {
   WindowMemo memo;
 };
 
+// About how many nanoseconds a series of a sample each 15 seconds takes: each is read once, and
+// looked at again in each window.
+std::uint64_t work_of(const WindowShape& shape);
+
 // Precondition: times rise strictly.
 WindowIndex index_windows(std::span<const Timestamp> times, const WindowShape& shape);
 
