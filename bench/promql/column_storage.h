@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -61,9 +62,12 @@ class ColumnStorage final : public storage::Queryable {
       const StoredSeries& from = stored(series);
       const auto [lo, hi] = bounds(storage_.times_[from.times], range);
       const std::vector<Timestamp>& times = storage_.times_[from.times];
-      out.float_times.assign(times.begin() + lo, times.begin() + hi);
-      out.float_values.assign(from.values.begin() + lo, from.values.begin() + hi);
+      const auto first = static_cast<std::size_t>(lo);
+      const auto count = static_cast<std::size_t>(hi - lo);
       out.times_id = from.times + 1;
+      const std::uint64_t key = (out.times_id << 48U) ^ (first << 24U) ^ count;
+      out.float_times.append(std::span(times).subspan(first, count), key);
+      out.float_values.append(std::span(from.values).subspan(first, count));
       return {};
     }
     Status read_last(std::span<const std::uint32_t> series, TimeRange range,

@@ -110,6 +110,12 @@ constexpr Panel kPanels[] = {
      "rate(node_cpu_seconds_total{mode=\"user\"}[5m]) / on(instance) group_left node_load1",
      6 * kHour, 60'000},
     {"set_and_6h", "node_load1 > 500 and on(instance) mem_free > 100", 6 * kHour, 60'000},
+    // The pipelines by themselves.
+    {"rate_fold_24h", "sum(rate(node_cpu_seconds_total[5m]))", 24 * kHour, 60'000},
+    {"increase_24h", "sum(increase(request_bucket[1h]))", 24 * kHour, 300'000},
+    {"subquery_6h", "max_over_time(sum by (mode) (rate(node_cpu_seconds_total[5m]))[30m:1m])",
+     6 * kHour, 300'000},
+    {"instant_last", "sum(node_cpu_seconds_total)", 0, 0},
     {"count_instant", "count by (mode) ({__name__=~\".+\"})", 0, 0},
 };
 

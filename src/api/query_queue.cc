@@ -91,20 +91,24 @@ QueryQueue::QueryQueue(base::ThreadPool& pool, const base::Clock& clock, std::si
 QueryQueue::~QueryQueue() = default;
 
 void QueryQueue::submit(Entry entry) {
-  std::unique_lock lock(state_->mutex);
-  bool full = state_->waiting.size() >= state_->waiting_max;
-  if (!full && state_->tokens <= state_->waiting.size()) {
-    full = !state_->pool.try_post([state = state_] { state->run_first(); });
-    if (!full) ++state_->tokens;
+  std::list<State::Waiting> arriving;
+  arriving.push_back({std::move(entry), state_->clock.monotonic()});
+  {
+    // Held as shortly as can be: the thread that is woken below wants it.
+    const std::lock_guard lock(state_->mutex);
+    bool full = state_->waiting.size() >= state_->waiting_max;
+    if (!full && state_->tokens <= state_->waiting.size()) {
+      full = !state_->pool.try_post([state = state_] { state->run_first(); });
+      if (!full) ++state_->tokens;
+    }
+    if (!full) state_->waiting.splice(state_->waiting.end(), arriving);
   }
-  if (full) {
-    lock.unlock();
-    return entry.refuse(Error(
+  if (!arriving.empty()) {
+    return arriving.front().entry.refuse(Error(
         ErrorCode::kUnavailable,
         fmt::format("too many queries are waiting (--query.max-queued={}); try again later",
                     state_->waiting_max)));
   }
-  state_->waiting.push_back({std::move(entry), state_->clock.monotonic()});
   // Whoever is taken at once need not be watched: waking the watcher costs more than a small query.
   if (!state_->pool.keeps_up()) state_->arrived.notify_one();
 }

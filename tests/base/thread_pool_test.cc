@@ -47,3 +47,19 @@ TEST_CASE("thread pool: a full queue refuses, the destructor runs what was taken
   }
   CHECK(ran == taken);
 }
+
+TEST_CASE("thread pool: it keeps up while every task has a thread that will take it", "[base]") {
+  base::ThreadPool pool("test", 1, 10);
+  std::atomic<bool> started{false}, hold{true}, second_ran{false};
+  REQUIRE(pool.try_post([&] {
+    started = true;
+    while (hold) std::this_thread::yield();
+  }));
+  while (!started) std::this_thread::yield();
+  CHECK(pool.keeps_up());
+  REQUIRE(pool.try_post([&] { second_ran = true; }));
+  CHECK_FALSE(pool.keeps_up());
+  hold = false;
+  while (!second_ran) std::this_thread::yield();
+  CHECK(pool.keeps_up());
+}
