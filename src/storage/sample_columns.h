@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The columns a series is read into. A query reads thousands of series into the same few buffers, so
-// what a vector does on the side shows: it writes zeros where values are decoded to right after, and
-// forgets times that the next series of a scrape has as well.
+// The columns a series is read into. A query reads thousands of series into the same few buffers,
+// so what a vector does on the side shows: it writes zeros where values are decoded to right after,
+// and forgets times that the next series of a scrape has as well.
 #pragma once
 
 #include <algorithm>
@@ -100,9 +100,9 @@ class PlainColumn {
   std::size_t capacity_ = 0;
 };
 
-// Times, of which clear() forgets nothing: where the parts that are then appended are those that were
-// there before, as in the next series of a scrape, they are not copied again. A third of what reading
-// a day of one scrape group cost were such copies.
+// Times, of which clear() forgets nothing: where the parts that are then appended are those that
+// were there before, as in the next series of a scrape, they are not copied again. A third of what
+// reading a day of one scrape group cost were such copies.
 class RecalledTimes {
  public:
   using value_type = Timestamp;

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "promql/value/column_ops.h"
 
-#include <catch2/catch.hpp>
-
 #include <algorithm>
 #include <bit>
+#include <catch2/catch.hpp>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -23,12 +22,24 @@ std::vector<double> doubles(std::mt19937_64& random, std::size_t count) {
   std::vector<double> values;
   for (std::size_t i = 0; i < count; ++i) {
     switch (random() % 12) {
-      case 0: values.push_back(random() % 2 == 0 ? kInf : -kInf); break;
-      case 1: values.push_back(std::numeric_limits<double>::quiet_NaN()); break;
-      case 2: values.push_back(random() % 2 == 0 ? 0.0 : -0.0); break;
-      case 3: values.push_back(std::numeric_limits<double>::max()); break;
-      case 4: values.push_back(std::bit_cast<double>(random())); break;
-      default: values.push_back(static_cast<double>(random() % 100'000) / 7 - 5000); break;
+      case 0:
+        values.push_back(random() % 2 == 0 ? kInf : -kInf);
+        break;
+      case 1:
+        values.push_back(std::numeric_limits<double>::quiet_NaN());
+        break;
+      case 2:
+        values.push_back(random() % 2 == 0 ? 0.0 : -0.0);
+        break;
+      case 3:
+        values.push_back(std::numeric_limits<double>::max());
+        break;
+      case 4:
+        values.push_back(std::bit_cast<double>(random()));
+        break;
+      default:
+        values.push_back(static_cast<double>(random() % 100'000) / 7 - 5000);
+        break;
     }
   }
   return values;
@@ -42,8 +53,8 @@ bool same_number(double a, double b) {
 TEST_CASE("columns: compensated sums have the bits of one addition after the other", "[promql]") {
   std::mt19937_64 random(GENERATE(range(1u, 30u)));
   const std::size_t count = random() % 40;
-  std::vector<double> sums(count, -0.0), compensations(count, 0), plain_sums = sums,
-                      plain_compensations = compensations;
+  std::vector<double> sums(count, -0.0), compensations(count, 0),
+      plain_sums = sums, plain_compensations = compensations;
   for (int round = 0; round < 20; ++round) {
     std::vector<double> terms = doubles(random, count);
     // Most columns stay finite.
@@ -102,9 +113,9 @@ TEST_CASE("columns: every fall is found, and a NaN falls to nothing", "[promql]"
   std::mt19937_64 random(GENERATE(range(1u, 30u)));
   for (std::size_t count = 0; count < 70; ++count) {
     std::vector<double> values = doubles(random, count);
-    if (random() % 2 == 0) std::sort(values.begin(), values.end(), [](double a, double b) {
-      return std::isnan(b) ? !std::isnan(a) : a < b;
-    });
+    if (random() % 2 == 0)
+      std::sort(values.begin(), values.end(),
+                [](double a, double b) { return std::isnan(b) ? !std::isnan(a) : a < b; });
     if (count > 0 && random() % 2 == 0) values[random() % count] = -1e308;
     std::vector<std::uint32_t> falls, plain;
     find_falls(values, falls);

@@ -2,7 +2,6 @@
 #include "storage/sample_columns.h"
 
 #include <catch2/catch.hpp>
-
 #include <random>
 #include <vector>
 
@@ -55,7 +54,8 @@ TEST_CASE("recalled times: a part that was there before is the part that is ther
   std::mt19937_64 random(GENERATE(range(1u, 21u)));
   const auto part = [](std::uint64_t key) {
     std::vector<Timestamp> times;
-    for (std::uint64_t i = 0; i < key % 7; ++i) times.push_back(static_cast<Timestamp>(key * 100 + i));
+    for (std::uint64_t i = 0; i < key % 7; ++i)
+      times.push_back(static_cast<Timestamp>(key * 100 + i));
     return times;
   };
   RecalledTimes times;

@@ -120,13 +120,12 @@ __attribute__((target("avx2"))) void add_compensated_avx2(const double* terms, c
     const __m256d term = _mm256_loadu_pd(terms + i);
     const __m256d sum = _mm256_loadu_pd(sums + i);
     const __m256d total = _mm256_add_pd(sum, term);
-    const __m256d sum_is_larger = _mm256_cmp_pd(_mm256_andnot_pd(sign, sum),
-                                                _mm256_andnot_pd(sign, term), _CMP_GE_OQ);
+    const __m256d sum_is_larger =
+        _mm256_cmp_pd(_mm256_andnot_pd(sign, sum), _mm256_andnot_pd(sign, term), _CMP_GE_OQ);
     const __m256d larger = _mm256_blendv_pd(term, sum, sum_is_larger);
     const __m256d smaller = _mm256_blendv_pd(sum, term, sum_is_larger);
     const __m256d lost = _mm256_add_pd(_mm256_sub_pd(larger, total), smaller);
-    const __m256d infinite =
-        _mm256_cmp_pd(_mm256_andnot_pd(sign, total), largest, _CMP_GT_OQ);
+    const __m256d infinite = _mm256_cmp_pd(_mm256_andnot_pd(sign, total), largest, _CMP_GT_OQ);
     __m256d compensation = _mm256_add_pd(_mm256_loadu_pd(compensations + i), lost);
     if (more != nullptr) compensation = _mm256_add_pd(compensation, _mm256_loadu_pd(more + i));
     _mm256_storeu_pd(sums + i, total);
@@ -160,8 +159,7 @@ void find_falls(std::span<const double> values, std::vector<std::uint32_t>& fall
   find_falls_plain(values, falls);
 }
 
-void add_compensated(const double* terms, std::size_t count, double* sums,
-                     double* compensations) {
+void add_compensated(const double* terms, std::size_t count, double* sums, double* compensations) {
   std::size_t done = 0;
 #ifdef __x86_64__
   if (kHaveAvx2) {

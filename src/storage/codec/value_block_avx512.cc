@@ -25,8 +25,8 @@ namespace {
 
 constexpr std::size_t kLanes = 8;
 
-// Eight values of one width begin on a byte and fill `width` of them: which bytes each lane of eight
-// takes, and how far its value stands from their first bit.
+// Eight values of one width begin on a byte and fill `width` of them: which bytes each lane of
+// eight takes, and how far its value stands from their first bit.
 struct UnpackTables {
   alignas(64) std::array<std::array<std::uint8_t, 64>, kPackWidthMax + 1> bytes{};
   alignas(64) std::array<std::array<std::uint64_t, kLanes>, kPackWidthMax + 1> shifts{};
@@ -89,7 +89,8 @@ VARVE_AVX512_INLINE __m512i last_lane(__m512i x) {
   return _mm512_permutexvar_epi64(_mm512_set1_epi64(7), x);
 }
 
-// Running sums over one group of eight after the other. Only one addition waits for the group before.
+// Running sums over one group of eight after the other. Only one addition waits for the group
+// before.
 class RunningSum {
  public:
   VARVE_AVX512_INLINE explicit RunningSum(std::uint64_t start) : carry_(broadcast(start)) {}
@@ -325,8 +326,7 @@ bool decode_decimals_avx512(ByteReader& reader, BlockCodec codec, std::uint8_t s
 
 bool have_avx512_blocks() { return false; }
 
-bool decode_decimals_avx512(ByteReader&, BlockCodec, std::uint8_t, std::size_t, unsigned,
-                            double*) {
+bool decode_decimals_avx512(ByteReader&, BlockCodec, std::uint8_t, std::size_t, unsigned, double*) {
   return false;
 }
 
