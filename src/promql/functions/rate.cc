@@ -231,6 +231,7 @@ const bool kHaveAvx2 = __builtin_cpu_supports("avx2") != 0;
 template <bool kCounter, bool kPerSecond>
 void rate_kernel(const SeriesWindows& windows, const CallArgs&, EvalContext&,
                  std::span<double> values, std::span<PointKind> kinds) {
+  if (windows.values.empty()) return;
   static thread_local std::vector<std::uint32_t> falls;
   falls.clear();
   if (kCounter && !windows.rising) find_falls(windows.values, falls);
