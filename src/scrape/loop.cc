@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/release_memory.h"
 #include "base/try.h"
 #include "scrape/failure_log.h"
 #include "scrape/metrics.h"
@@ -177,12 +178,7 @@ void Loop::record(ScrapeInput input) {
   append_stale(*settings, input.time_ms);
   // What a batch needs is given back between scrapes: with thousands of targets it would be most of
   // the memory, and only a few of them are at work at a time.
-  batch_ = {};
-  new_labels_ = {};
-  pending_ = {};
-  own_texts_ = {};
-  starts_ = {};
-  stale_ = {};
+  base::release_memory(batch_, new_labels_, pending_, own_texts_, starts_, stale_);
   share(settings->metrics);
   context_.metrics.duration.observe(seconds());
 

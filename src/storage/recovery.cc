@@ -10,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include "base/release_memory.h"
 #include "base/thread_pool.h"
 #include "base/try.h"
 #include "storage/head/shard_image.h"
@@ -406,7 +407,7 @@ Result<Recovery> recover(const DataDirectory& directory, fs::FileSystem& files, 
   VARVE_TRY(head.reserve_series(last_id));
   for (const SeriesId id : known) head.mark_known(id);
   const std::size_t series_count = known.size();
-  known = {};
+  base::release_memory(known);
 
   // Task 0 rebuilds names and index (one thread at a time may), the others replay a shard each;
   // they touch nothing in common.
