@@ -11,6 +11,7 @@
 #include "api/call.h"
 #include "api/routes.h"
 #include "base/log.h"
+#include "base/release_memory.h"
 #include "base/try.h"
 #include "http/content_coding.h"
 #include "http/server.h"
@@ -40,10 +41,8 @@ struct Scratch {
   storage::WriteBatch zeros;
 
   void shrink() {
-    if (plain.capacity() > kKeptBufferBytes) {
-      plain = {};
-      decoder2.shrink();
-    }
+    if (plain.capacity() > kKeptBufferBytes) base::release_memory(plain);
+    if (decoder2.memory_bytes() > kKeptBufferBytes) decoder2.shrink();
     for (storage::WriteBatch* const each : {&batch, &zeros}) {
       // Histograms, exemplars and metadata hold memory of their own beside their places.
       if (each->samples.capacity() * sizeof(Sample) +
@@ -196,6 +195,7 @@ void write(const CallPtr& call) {
   }
   const auto outcome = call->storage->append(buffers.batch);
   if (!outcome.ok()) {
+    buffers.decoder2.forget_told();
     const Written* const headers = second ? &nothing : nullptr;
     // "Too many series" is a state of this server, not a fault of the request: to be sent again.
     if (outcome.error().code() == ErrorCode::kLimitExceeded) {

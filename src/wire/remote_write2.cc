@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/release_memory.h"
 #include "base/try.h"
 #include "wire/label_checks.h"
 #include "wire/native_histogram.h"
@@ -150,10 +151,15 @@ class Walk2 {
     Timestamp created_ms = 0;
     bool any_histogram = false;
     starts_.clear();
-    const auto more_refs = [&](const char* begin, const char* end) {
-      if (gathered == nullptr) gathered = &kept_.gathered_refs_.emplace_back(refs);
+    const auto more_refs = [&](const char* begin, const char* end) -> Status {
+      if (gathered == nullptr) {
+        VARVE_TRY(charge(sizeof(std::string) + refs.size()));
+        gathered = &kept_.gathered_refs_.emplace_back(refs);
+      }
+      VARVE_TRY(charge(static_cast<std::size_t>(end - begin)));
       gathered->append(begin, end);
       refs = *gathered;
+      return {};
     };
     for (ProtobufCursor cursor(message); !cursor.done();) {
       const std::uint64_t tag = cursor.varint();
@@ -162,7 +168,7 @@ class Walk2 {
         if (refs.empty()) {
           refs = packed;
         } else {
-          more_refs(packed.data(), packed.data() + packed.size());
+          VARVE_TRY(more_refs(packed.data(), packed.data() + packed.size()));
         }
       } else if (tag == kSampleTag) {
         const StartedSample decoded = decode_sample(cursor.bytes());
@@ -185,7 +191,7 @@ class Walk2 {
       } else if (tag == kRefTag) {
         const char* const begin = cursor.at;
         cursor.varint();
-        more_refs(begin, cursor.at);
+        VARVE_TRY(more_refs(begin, cursor.at));
       } else {
         cursor.skip(tag);
       }
@@ -199,10 +205,15 @@ class Walk2 {
 
   Status name_and_finish(SeriesEntry& entry, std::string_view refs, std::string_view metadata,
                          Timestamp created_ms, bool any_histogram) {
-    const std::optional<SymbolTable::Read> read = kept_.symbols_.read(refs);
-    if (!read || read->text_bytes > kKeyMaxBytes || (entry.samples_count == 0 && !any_histogram)) {
+    // A label takes two references at least, so this bounds their number too: an empty symbol may
+    // be referred to without end.
+    const bool many_refs = refs.size() > kKeyMaxBytes;
+    const std::optional<SymbolTable::Read> read =
+        many_refs ? std::nullopt : kept_.symbols_.read(refs);
+    const bool too_long = many_refs || (read && read->text_bytes > kKeyMaxBytes);
+    if (!read || too_long || (entry.samples_count == 0 && !any_histogram)) {
       out_.samples.resize(entry.samples_begin);
-      refuse(refs, read && read->text_bytes > kKeyMaxBytes);
+      refuse(refs, too_long);
       return {};
     }
     if (any_histogram) VARVE_TRY(histograms(refs, entry));
@@ -291,8 +302,12 @@ class Walk2 {
         cursor.skip(tag);
       }
     }
-    const std::optional<SymbolTable::Read> read = kept_.symbols_.read(refs);
     labels_.clear();
+    if (refs.size() > kKeyMaxBytes) {
+      ++report_.refused_exemplars;
+      return {};
+    }
+    const std::optional<SymbolTable::Read> read = kept_.symbols_.read(refs);
     if (!read || read->text_bytes > kKeyMaxBytes || !kept_.symbols_.labels(refs, labels_).ok()) {
       ++report_.refused_exemplars;
       return {};
@@ -461,12 +476,15 @@ Result<DecodeReport> WriteRequest2Decoder::decode(std::string_view protobuf, Wri
   return std::move(status).error();
 }
 
+std::size_t WriteRequest2Decoder::memory_bytes() const {
+  std::size_t bytes = symbols_.memory_bytes() + series_.capacity() * sizeof(std::string_view) +
+                      records_.capacity() * sizeof(Record) + metadata_seen_.capacity() / 8;
+  for (const std::string& refs : gathered_refs_) bytes += sizeof(std::string) + refs.capacity();
+  return bytes;
+}
+
 void WriteRequest2Decoder::shrink() {
-  symbols_ = {};
-  series_ = {};
-  records_ = {};
-  gathered_refs_ = {};
-  metadata_seen_ = {};
+  base::release_memory(symbols_, series_, records_, gathered_refs_, metadata_seen_);
 }
 
 }  // namespace varve::wire

@@ -41,7 +41,10 @@ class WriteRequest2Decoder {
   // batch would pass kBatchMaxBytes.
   Result<DecodeReport> decode(std::string_view protobuf, storage::WriteBatch& out,
                               storage::WriteBatch* zeros = nullptr);
-  // Gives back memory that one huge request left behind.
+  // Storage has not taken the last batch: what it said of families is to be said again.
+  void forget_told() { metadata_told_.clear(); }
+  // What is kept between requests, and giving it back after a huge one.
+  std::size_t memory_bytes() const;
   void shrink();
 
  private:

@@ -37,6 +37,7 @@ class SymbolTable {
   }
   void add(std::string_view text);
   std::size_t size() const { return symbols_.size(); }
+  std::size_t memory_bytes() const { return symbols_.capacity() * kSymbolBytes; }
   bool has(std::uint64_t ref) const { return ref < symbols_.size(); }
   // Precondition of both: has(ref).
   std::string_view text(std::uint32_t ref) const { return symbols_[ref].text; }

@@ -219,6 +219,27 @@ TEST_CASE("remote write 2: a long symbol that is named often does not unfold", "
   CHECK_THAT(report.first_error, Catch::Contains("take more than"));
 }
 
+TEST_CASE("remote write 2: the empty symbol named without end does not unfold", "[wire]") {
+  Request2Builder builder;
+  Series series = builder.series({{"__name__", "m"}}).sample(1, 1);
+  builder.exemplar(series, {{"trace_id", "a"}}, 1, 1);
+  series.refs.insert(series.refs.end(), kKeyMaxBytes, 0);
+  const DecodeReport report = decoded(builder.add(series).bytes());
+  CHECK(report.refused_series == 1);
+  CHECK_THAT(report.first_error, Catch::Contains("take more than"));
+}
+
+TEST_CASE("remote write 2: a decoder knows what it keeps, and gives it back", "[wire]") {
+  std::string request;
+  for (int i = 0; i < 100'000; ++i) request.append({4 << 3 | 2, 0});
+  WriteRequest2Decoder decoder;
+  WriteBatch batch;
+  REQUIRE(decoder.decode(request, batch).ok());
+  CHECK(decoder.memory_bytes() >= 100'000 * SymbolTable::kSymbolBytes);
+  decoder.shrink();
+  CHECK(decoder.memory_bytes() < 1000);
+}
+
 TEST_CASE("remote write 2: many tiny symbols are refused before they take the memory", "[wire]") {
   std::string request;
   request.reserve(kBatchMaxBytes / SymbolTable::kSymbolBytes * 2 + 100);
@@ -308,6 +329,8 @@ TEST_CASE("remote write 2: metadata is told once, and again when it is another",
   CHECK(told("z_count", 5, "Z.") == 1);
   CHECK(batch.metadata[0].metric_family == "z");
   CHECK(told("unknown", 0, "") == 0);
+  decoder.forget_told();
+  CHECK(told("x_total", 1, "X.") == 1);
 }
 
 TEST_CASE("remote write: content types", "[wire]") {
