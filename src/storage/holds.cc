@@ -211,7 +211,18 @@ Status HoldStore::release(std::string_view id) {
 }
 
 Status HoldStore::write(HoldsState next) {
-  VARVE_TRY(files_->write_file_atomically(path_, holds_text(next)));
+  const std::string text = holds_text(next);
+  // What could not be read at the next start is not written.
+  if (text.size() > kBytesMax) {
+    return Error(ErrorCode::kLimitExceeded,
+                 fmt::format("all holds together would take {} bytes, the limit is {}", text.size(),
+                             kBytesMax));
+  }
+  if (Status written = files_->write_file_atomically(path_, text); !written.ok()) {
+    // It may have got as far as its new name: what the file says now is what a start would find.
+    if (Result<HoldsState> now = read_holds(*files_, path_); now.ok()) state_ = *std::move(now);
+    return written;
+  }
   state_ = std::move(next);
   return {};
 }
