@@ -12,6 +12,7 @@ test("a stretch ends now, a day is that of the zone", () => {
     endMs: Date.UTC(2026, 10, 20, 15) - 1,
   });
   expect(countedRange("soon", now, "UTC")).toBeUndefined();
+  expect(countedRange("2026-19-40", now, "UTC")).toBeUndefined();
 });
 
 test("a day on which the clocks change is longer or shorter", () => {
@@ -38,4 +39,5 @@ test("a selector is narrowed by one more matcher", () => {
   expect(narrowed("up{}", 'a="b"')).toBe('up{a="b"}');
   expect(narrowed('{x="}{",}', 'a="b"')).toBe('{x="}{",a="b"}');
   expect(narrowed("up", '__name__="up"')).toBe("up");
+  expect(narrowed('{"a.b"}', 'a="b"')).toBe('{"a.b",a="b"}');
 });

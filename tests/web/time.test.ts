@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import {
+  alignedSteps,
   formatDuration,
   formatTime,
+  movedOn,
   parseDuration,
   parsePoint,
   resolveRange,
@@ -60,4 +62,13 @@ test("times are shown in the zone", () => {
   expect(formatTime(now, "UTC")).toBe("2026-11-21 12:00:00");
   expect(formatTime(now + 250, "Asia/Tokyo")).toBe("2026-11-21 21:00:00.250");
   expect(formatTime(Number.NaN, "UTC")).toBe("–");
+});
+
+test("steps are multiples within the range, and stay when it moves on", () => {
+  const range = { fromMs: 1_003_000, toMs: 1_098_000 };
+  expect(alignedSteps(range, 15)).toEqual({ startS: 1005, endS: 1095, stepS: 15 });
+  const later = movedOn(range, 1_108_000);
+  expect(later).toEqual({ fromMs: 1_013_000, toMs: 1_108_000 });
+  expect(alignedSteps(later, 15)).toEqual({ startS: 1020, endS: 1095, stepS: 15 });
+  expect(movedOn(range, 1_000_000)).toEqual(range);
 });

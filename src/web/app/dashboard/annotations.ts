@@ -6,7 +6,7 @@ import { rangeQuery } from "../lib/api";
 import { legendText } from "../lib/labels";
 import { useLoad } from "../lib/load";
 import { dark } from "../lib/settings";
-import { type ResolvedRange, stepFor } from "../lib/time";
+import { alignedSteps, type ResolvedRange, stepFor } from "../lib/time";
 import type { Mark } from "../parts/chart_options";
 import { colorOf } from "./field";
 import type { AnnotationSource, Dashboard } from "./model";
@@ -37,11 +37,7 @@ async function marksOf(
   signal: AbortSignal,
 ): Promise<Mark[]> {
   const stepS = Math.max(source.stepS, stepFor(range, 400));
-  const step = {
-    startS: Math.ceil(range.fromMs / 1000 / stepS) * stepS,
-    endS: Math.floor(range.toMs / 1000 / stepS) * stepS,
-    stepS,
-  };
+  const step = alignedSteps(range, stepS);
   const query = interpolate(source.expression, states, { ...range, stepS, scrapeIntervalS: 15 });
   const { data } = await rangeQuery(query, step, signal);
   if (data.resultType !== "matrix") return [];

@@ -5,6 +5,7 @@ import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { parseDuration } from "../lib/time";
 import { unitNames } from "../lib/units";
+import { Check } from "../parts/check";
 import {
   type Dashboard,
   type FieldStyle,
@@ -60,19 +61,6 @@ function Select(props: {
           <option key={choice}>{choice}</option>
         ))}
       </select>
-    </label>
-  );
-}
-
-function Check(props: { title: string; value: boolean; onChange: (value: boolean) => void }) {
-  return (
-    <label class="check">
-      <input
-        type="checkbox"
-        checked={props.value}
-        onChange={(e) => props.onChange(e.currentTarget.checked)}
-      />
-      {props.title}
     </label>
   );
 }

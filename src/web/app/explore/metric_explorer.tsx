@@ -3,7 +3,7 @@
 // values, each a way to a query.
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { get } from "../lib/api";
-import { labelName, quote } from "../lib/labels";
+import { labelName, narrowed, quote } from "../lib/labels";
 import { useLoad } from "../lib/load";
 import { CopyButton } from "../parts/copy";
 import { ErrorNotice, Notice } from "../parts/notice";
@@ -55,10 +55,6 @@ function Metric(props: { name: string; meta: Metadata | undefined; use: (q: stri
   const counted = loaded.stale ? undefined : loaded.data?.data;
   const selector = asSelector(name);
   const suggestion = typeQueries[meta?.type ?? ""]?.(selector);
-  const narrowed = (label: string, value: string) =>
-    selector.endsWith("}")
-      ? `${selector.slice(0, -1)}, ${labelName(label)}=${quote(value)}}`
-      : `${selector}{${labelName(label)}=${quote(value)}}`;
   return (
     <div class="metric-detail">
       <h3>
@@ -101,7 +97,11 @@ function Metric(props: { name: string; meta: Metadata | undefined; use: (q: stri
                           type="button"
                           class="tag"
                           title={`${pair.value} series; click to query them`}
-                          onClick={() => props.use(narrowed(label, pair.labelValue))}
+                          onClick={() =>
+                            props.use(
+                              narrowed(selector, `${labelName(label)}=${quote(pair.labelValue)}`),
+                            )
+                          }
                         >
                           {pair.labelValue === "" ? '""' : pair.labelValue}
                         </button>

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // One query of Explore: editor, ways to look at it, result.
 import type { FunctionComponent } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { type Answer, ApiError, instantQuery, post, type QueryData, rangeQuery } from "../lib/api";
 import { useLoad } from "../lib/load";
+import { saveAs } from "../lib/save_as";
 import { history, remember, zone } from "../lib/settings";
-import { formatDuration, resolveRange, stepFor, type TimeRange } from "../lib/time";
+import { alignedSteps, formatDuration, resolveRange, stepFor, type TimeRange } from "../lib/time";
 import { unitNames } from "../lib/units";
 import { LazyEditor } from "../parts/lazy_editor";
 import { LazyPart } from "../parts/lazy_part";
@@ -68,11 +69,7 @@ export function QueryPanel(props: {
       }
       const width = box.current?.clientWidth ?? 1000;
       const step = stepS ?? stepFor(resolved, width);
-      const aligned = {
-        startS: Math.ceil(resolved.fromMs / 1000 / step) * step,
-        endS: Math.floor(resolved.toMs / 1000 / step) * step,
-        stepS: step,
-      };
+      const aligned = alignedSteps(resolved, step);
       const timeS = resolved.toMs / 1000;
       const begun = performance.now();
       const answer =
@@ -100,6 +97,8 @@ export function QueryPanel(props: {
     );
   // What answers another expression is not shown beside an error about this one.
   const shown = loaded.stale && loaded.error ? undefined : loaded.data;
+  // A query that fails has no time of its own: one for all nodes, until it is run again.
+  const askedS = useMemo(() => Date.now() / 1000, [query.expression, runs]);
   const count = shown && "result" in shown.data ? shown.data.result.length : 0;
   return (
     <section class="panel query" ref={box}>
@@ -232,7 +231,7 @@ export function QueryPanel(props: {
       {!empty && query.view === "explain" && (
         <LazyPart
           load={loadExplain}
-          props={{ expression: query.expression, timeS: shown?.timeS ?? Date.now() / 1000 }}
+          props={{ expression: query.expression, timeS: shown?.timeS ?? askedS }}
         />
       )}
       {shown && !empty && query.view !== "explain" && (
@@ -273,14 +272,6 @@ function Waiting(props: { cancel: () => void }) {
       )}
     </>
   );
-}
-
-function saveAs(name: string, type: string, text: string): void {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([text], { type }));
-  link.download = name;
-  link.click();
-  URL.revokeObjectURL(link.href);
 }
 
 function HistoryMenu(props: { onPick: (expression: string) => void }) {

@@ -134,3 +134,20 @@ export function stepFor(range: ResolvedRange, widthPx: number): number {
   const wanted = Math.max(spanS / Math.max(widthPx / 2, 100), spanS / 10_000, 1);
   return niceSteps.find((step) => step >= wanted) ?? Math.ceil(wanted / 86400) * 86400;
 }
+
+// The steps within a range, as range queries take them: at multiples of the step, so that the points
+// stay where they are when the range moves on.
+export function alignedSteps(range: ResolvedRange, stepS: number) {
+  return {
+    startS: Math.ceil(range.fromMs / 1000 / stepS) * stepS,
+    endS: Math.floor(range.toMs / 1000 / stepS) * stepS,
+    stepS,
+  };
+}
+
+// A live range as it is now: what was resolved at the last turn of the clock ends before what has been
+// pushed since, and before what the server says is to be read again.
+export function movedOn(range: ResolvedRange, nowMs: number): ResolvedRange {
+  const by = Math.max(nowMs - range.toMs, 0);
+  return { fromMs: range.fromMs + by, toMs: range.toMs + by };
+}

@@ -4,7 +4,7 @@ import { type LabelSet, rangeQuery } from "../lib/api";
 import { quote } from "../lib/labels";
 import { useLoad } from "../lib/load";
 import { zone } from "../lib/settings";
-import { formatTime, resolveRange, stepFor, type TimeRange } from "../lib/time";
+import { alignedSteps, formatTime, resolveRange, stepFor, type TimeRange } from "../lib/time";
 import { LabelTags } from "../parts/labels";
 import { ErrorNotice } from "../parts/notice";
 import { Spans } from "../parts/spans";
@@ -23,12 +23,7 @@ export function AlertHistoryView(props: {
     async (signal) => {
       const resolved = resolveRange(range, Date.now(), zone.value);
       if (!resolved) return undefined;
-      const stepS = stepFor(resolved, 900);
-      const steps = {
-        startS: Math.ceil(resolved.fromMs / 1000 / stepS) * stepS,
-        endS: Math.floor(resolved.toMs / 1000 / stepS) * stepS,
-        stepS,
-      };
+      const steps = alignedSteps(resolved, stepFor(resolved, 900));
       const answer = await rangeQuery(`ALERTS{alertname=${quote(name)}}`, steps, signal);
       const matrix = answer.data.resultType === "matrix" ? answer.data.result : [];
       return {
