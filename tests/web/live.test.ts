@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mergeLive } from "../../src/web/app/dashboard/live_merge";
+import { layOver, mergeLive } from "../../src/web/app/dashboard/live_merge";
+import { LiveTail } from "../../src/web/app/dashboard/live_tail";
 import type { PanelData } from "../../src/web/app/dashboard/panel_data";
 import type { MatrixItem } from "../../src/web/app/lib/api";
 import { EventReader } from "../../src/web/app/lib/event_stream";
+import type { LivePoints } from "../../src/web/app/lib/live";
 
 describe("event stream", () => {
   const text =
@@ -84,5 +86,88 @@ describe("pushed points", () => {
     const points = { toS: 140, stepS: 15, items: [item("a", [140, "4"])] };
     expect(mergeLive(before, "A", points)).toBe(before);
     expect(resultOf(mergeLive(before, "B", { ...points, stepS: 10 }))).toEqual(resultOf(before));
+  });
+});
+
+describe("the tail of a query", () => {
+  const piece = (fromS: number | undefined, toS: number): LivePoints => ({
+    ...(fromS === undefined ? {} : { fromS }),
+    toS,
+    stepS: 10,
+    items: [{ metric: {}, values: [[toS, String(toS)]] }],
+  });
+  const tail = (...pieces: LivePoints[]) => {
+    const made = new LiveTail(100, 10);
+    for (const p of pieces) made.take(p);
+    return made;
+  };
+
+  it("goes on where a piece joins, with a step that came again too", () => {
+    expect(tail(piece(110, 120), piece(120, 130)).afterS).toBe(130);
+  });
+  it("waits before a hole until what is missing has come", () => {
+    const made = tail(piece(130, 130));
+    expect(made.afterS).toBe(100);
+    made.take(piece(140, 140));
+    expect(made.afterS).toBe(100);
+    made.take(piece(110, 120));
+    expect(made.afterS).toBe(140);
+    expect(made.torn).toBe(false);
+  });
+  it("is torn if the hole stays, and whole when the range was read again", () => {
+    const made = tail(piece(130, 130), piece(140, 140), piece(150, 150));
+    expect(made.torn).toBe(false);
+    made.take(piece(160, 160));
+    expect(made.torn).toBe(true);
+    made.rebase(140);
+    expect(made.torn).toBe(false);
+    expect(made.afterS).toBe(160);
+  });
+  it("takes pieces that do not say where they begin as they come", () => {
+    expect(tail(piece(undefined, 150)).afterS).toBe(150);
+  });
+  it("begins again where a range that was read anew ends, and what came since joins", () => {
+    const made = tail(piece(110, 110), piece(120, 120), piece(130, 130));
+    made.rebase(120);
+    expect(made.afterS).toBe(130);
+    expect(made.pieces.map((p) => p.toS)).toEqual([130]);
+    made.rebase(200);
+    expect(made.afterS).toBe(200);
+    expect(made.pieces).toEqual([]);
+  });
+  it("does not grow without end", () => {
+    const made = new LiveTail(0, 10);
+    for (let to = 10; to <= 10_000; to += 10) made.take(piece(to, to));
+    expect(made.pieces.length).toBeLessThan(40);
+    expect(made.afterS).toBe(10_000);
+  });
+
+  it("lies over a range that was read while it came", () => {
+    const query = { id: "A", expression: "m", legend: "", instant: false, hidden: false };
+    const read: PanelData = {
+      of: "queries",
+      results: [
+        {
+          query,
+          data: { resultType: "matrix", result: [{ metric: {}, values: [[120, "old"]] }] },
+        },
+      ],
+      range: { startS: 100, endS: 120, stepS: 10 },
+      warnings: [],
+    };
+    const tails = new Map([["A", tail(piece(110, 110), piece(120, 120), piece(130, 130))]]);
+    const shown = layOver(read, { of: "queries", tails });
+    expect(shown.range).toEqual({ startS: 110, endS: 130, stepS: 10 });
+    expect(shown.results[0]?.data.result).toEqual([
+      {
+        metric: {},
+        values: [
+          [120, "old"],
+          [130, "130"],
+        ],
+      },
+    ]);
+    expect(layOver(read, { of: "others", tails })).toBe(read);
+    expect(layOver(read, undefined)).toBe(read);
   });
 });

@@ -3,6 +3,7 @@
 // goes. Pieces may come in any order and more than once.
 import type { HistogramPair, MatrixItem, SamplePair } from "../lib/api";
 import type { LivePoints } from "../lib/live";
+import type { LiveTail } from "./live_tail";
 import type { PanelData } from "./panel_data";
 
 // Both in order of time; where a time is in both, the newer one's point stands.
@@ -67,4 +68,22 @@ export function mergeLive(data: PanelData, query: string, points: LivePoints): P
         : result,
     ),
   };
+}
+
+// What was pushed of a panel's queries, by their ids.
+export interface Pushed {
+  of: string; // which queries, as PanelData says
+  tails: ReadonlyMap<string, LiveTail>;
+}
+
+// A range that was just read, under what was pushed while it was.
+export function layOver(data: PanelData, pushed: Pushed | undefined): PanelData {
+  if (!pushed || pushed.of !== data.of) return data;
+  let over = data;
+  for (const [id, tail] of pushed.tails) {
+    for (const piece of tail.pieces) {
+      if (piece.toS > data.range.endS) over = mergeLive(over, id, piece);
+    }
+  }
+  return over;
 }

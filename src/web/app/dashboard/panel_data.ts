@@ -2,14 +2,15 @@
 // Runs a panel's queries. Each panel loads alone, and only while it can be seen. On a live range the
 // server pushes the new points; what it does not push (instant queries, or without a stream) is read
 // again at every poll.
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { ApiError, instantQuery, type QueryData, rangeQuery } from "../lib/api";
 import { type LivePoints, liveState, subscribeLive } from "../lib/live";
 import { useLoad } from "../lib/load";
-import { parseDuration, type ResolvedRange, stepFor } from "../lib/time";
+import { alignedSteps, movedOn, parseDuration, type ResolvedRange, stepFor } from "../lib/time";
 import type { StepRange } from "../parts/chart_data";
 import type { Mark } from "../parts/chart_options";
-import { mergeLive } from "./live_merge";
+import { layOver, mergeLive, type Pushed } from "./live_merge";
+import { LiveTail } from "./live_tail";
 import type { Panel, PanelQuery } from "./model";
 import { interpolate, queryText, type VariableStates } from "./variables";
 
@@ -51,12 +52,7 @@ export function viewOf(panel: Panel, view: View): View {
 
 export function stepRange(panel: Panel, view: View, widthPx: number): StepRange {
   const least = (parseDuration(panel.minStep) ?? 0) / 1000;
-  const stepS = Math.max(stepFor(view.range, widthPx), least);
-  return {
-    startS: Math.ceil(view.range.fromMs / 1000 / stepS) * stepS,
-    endS: Math.floor(view.range.toMs / 1000 / stepS) * stepS,
-    stepS,
-  };
+  return alignedSteps(view.range, Math.max(stepFor(view.range, widthPx), least));
 }
 
 // With "@ end()" every point is about the end of the range: new points alone say too little.
@@ -102,11 +98,13 @@ export function usePanelData(panel: Panel, view: View, seen: boolean, widthPx: n
   const loaded = useLoad<PanelData | undefined>(
     async (signal) => {
       if (!seen) return base.current;
+      const asked = view.live ? movedOn(view.range, Date.now()) : view.range;
+      const steps = alignedSteps(asked, range.stepS);
       const warnings: string[] = [];
       const results = await Promise.all(
         queries.map(async (query) => {
           try {
-            const answer = await ask(query, range, view.range.toMs, signal);
+            const answer = await ask(query, steps, asked.toMs, signal);
             warnings.push(...answer.warnings);
             return { query, data: answer.data };
           } catch (error) {
@@ -114,18 +112,29 @@ export function usePanelData(panel: Panel, view: View, seen: boolean, widthPx: n
           }
         }),
       );
-      return { of: queriesKey, results, range, warnings: [...new Set(warnings)] };
+      return { of: queriesKey, results, range: steps, warnings: [...new Set(warnings)] };
     },
     [queriesKey, JSON.stringify(when), view.turn, seen],
   );
 
   // Pushed points lie over what was loaded last.
+  const pushedNow = useRef<Pushed | undefined>(undefined);
   const [over, setOver] = useState<{ base: PanelData; data: PanelData }>();
   base.current = loaded.data;
+  const laid = useMemo(() => loaded.data && layOver(loaded.data, pushedNow.current), [loaded.data]);
+  useEffect(() => {
+    const under = loaded.data;
+    if (!under || pushedNow.current?.of !== under.of) return;
+    for (const tail of pushedNow.current?.tails.values() ?? []) tail.rebase(under.range.endS);
+  }, [loaded.data]);
   // A query that the server has not answered yet may be wrong, and would cost the others the stream.
   const subscribes = canPush && seen && loaded.data?.of === queriesKey;
   useEffect(() => {
     if (!subscribes) return;
+    const endS = base.current?.range.endS ?? range.endS;
+    const followed = queries.map((query) => ({ query, tail: new LiveTail(endS, range.stepS) }));
+    const mine = { of: queriesKey, tails: new Map(followed.map((f) => [f.query.id, f.tail])) };
+    pushedNow.current = mine;
     let waiting: [string, LivePoints][] = [];
     let timer = 0;
     // The queries of a panel are pushed one after another: drawn together.
@@ -136,33 +145,36 @@ export function usePanelData(panel: Panel, view: View, seen: boolean, widthPx: n
       setOver((old) => {
         const under = base.current;
         if (!under) return old;
-        let data = old?.base === under ? old.data : under;
+        let data = old?.base === under ? old.data : layOver(under, mine);
         for (const [id, points] of pieces) data = mergeLive(data, id, points);
         return { base: under, data };
       });
     };
-    const ends = queries.map((query) =>
+    const ends = followed.map(({ query: { id, expression }, tail }) =>
       subscribeLive({
-        expression: query.expression,
+        expression,
         stepS: range.stepS,
-        afterS: base.current?.range.endS ?? range.endS,
+        afterS: () => tail.afterS,
         onPoints: (points) => {
           setRefused(undefined);
-          waiting.push([query.id, points]);
+          const whole = !tail.torn;
+          tail.take(points);
+          if (whole && tail.torn) loaded.reload();
+          waiting.push([id, points]);
           if (timer === 0) timer = setTimeout(flush, 60) as unknown as number;
         },
         onReload: loaded.reload,
-        onFailed: (message) =>
-          setRefused(queries.length > 1 ? `query ${query.id}: ${message}` : message),
+        onFailed: (message) => setRefused(queries.length > 1 ? `query ${id}: ${message}` : message),
       }),
     );
     return () => {
       clearTimeout(timer);
       for (const end of ends) end();
+      pushedNow.current = undefined;
     };
   }, [subscribes, queriesKey, range.stepS]);
 
-  return { ...loaded, data: over && over.base === loaded.data ? over.data : loaded.data };
+  return { ...loaded, data: over && over.base === loaded.data ? over.data : laid };
 }
 
 // Whether the element is near the part of the page that is seen.

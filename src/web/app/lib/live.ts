@@ -7,14 +7,15 @@ import type { MatrixItem } from "./api";
 import { EventReader } from "./event_stream";
 
 export interface LivePoints {
-  toS: number; // the last step that is in
+  fromS?: number; // the first step that is in; older servers do not say
+  toS: number; // the last one
   stepS: number;
   items: MatrixItem[]; // points of steps up to there, old ones too where they have changed
 }
 export interface LiveSubscription {
   expression: string;
   stepS: number;
-  afterS: number; // the last step that is known
+  afterS: () => number; // up to this step none is missing; asked whenever a stream begins
   onPoints: (points: LivePoints) => void;
   onReload: () => void; // too much is missing: read the range
   onFailed: (message: string) => void;
@@ -30,6 +31,7 @@ const retryMs = { first: 1000, max: 60_000 };
 
 interface Message {
   query?: number;
+  from?: number;
   to?: number;
   step?: number;
   result?: MatrixItem[];
@@ -75,7 +77,7 @@ class LiveConnection {
     for (const { expression, stepS, afterS } of all) {
       form.append("query", expression);
       form.append("step", String(stepS));
-      form.append("after", String(afterS));
+      form.append("after", String(afterS()));
     }
     let watch = 0;
     const heard = () => {
@@ -116,9 +118,12 @@ class LiveConnection {
     const subscription = all[message.query ?? -1];
     if (!subscription || !this.wanted.has(subscription)) return;
     if (kind === "points") {
-      const toS = message.to ?? 0;
-      subscription.afterS = Math.max(subscription.afterS, toS);
-      subscription.onPoints({ toS, stepS: message.step ?? 0, items: message.result ?? [] });
+      subscription.onPoints({
+        ...(message.from === undefined ? {} : { fromS: message.from }),
+        toS: message.to ?? 0,
+        stepS: message.step ?? 0,
+        items: message.result ?? [],
+      });
     } else if (kind === "reload") {
       subscription.onReload();
     } else if (kind === "failed") {
