@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Cell, Frame } from "../../src/web/app/dashboard/frames";
 import { heatOf } from "../../src/web/app/dashboard/heat";
+import { withValue } from "../../src/web/app/dashboard/model";
 import { transform } from "../../src/web/app/dashboard/transform";
 
 const frame = (columns: Record<string, Cell[]>): Frame => ({
@@ -28,6 +29,45 @@ test("merge puts frames of the same rows side by side", () => {
     size: [10, 20, null],
     used: [null, 5, 6],
   });
+});
+
+test("merge loses no row: what says less stands beside each that it fits", () => {
+  const fine = frame({ host: ["a", "a", "b"], disk: ["x", "y", "x"], used: [1, 2, 3] });
+  const coarse = frame({ host: ["a", "c"], up: [1, 0] });
+  const expected = {
+    host: ["a", "a", "b", "c"],
+    disk: ["x", "y", "x", null],
+    used: [1, 2, 3, null],
+    up: [1, 1, null, 0],
+  };
+  expect(run("merge", {}, fine, coarse)).toEqual(expected);
+  expect(run("merge", {}, coarse, fine)).toEqual(expected);
+});
+
+test("merge keeps rows apart that have only the time in common", () => {
+  const pods = frame({ Time: [1, 1], pod: ["a", "b"], used: [1, 2] });
+  const nodes = frame({ Time: [1, 1], node: ["x", "y"], free: [3, 4] });
+  expect(run("merge", {}, pods, nodes)).toEqual({
+    Time: [1, 1, 1, 1],
+    pod: ["a", "b", null, null],
+    used: [1, 2, null, null],
+    node: [null, null, "x", "y"],
+    free: [null, null, 3, 4],
+  });
+  const total = frame({ Time: [1], all: [9] });
+  expect(run("merge", {}, pods, total).all).toEqual([9, 9]);
+});
+
+test("merge makes a further row where a value would take the place of another", () => {
+  const before = frame({ host: ["a", "b"], used: [1, 2] });
+  const now = frame({ host: ["a", "b"], used: [1, 5] });
+  expect(run("merge", {}, before, now)).toEqual({ host: ["a", "b", "b"], used: [1, 2, 5] });
+  const twice = frame({ host: ["a", "a"], used: [1, 1] });
+  expect(run("merge", {}, twice, frame({ host: ["b"], up: [1] })).used).toEqual([1, 1, null]);
+});
+
+test("a cell's value is put into a link as it is", () => {
+  expect(withValue("d/?v=$" + "{__value.raw}", "a$&b$'c")).toBe("d/?v=a$&b$'c");
 });
 
 test("organize hides, renames and orders", () => {

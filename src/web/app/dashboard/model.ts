@@ -359,3 +359,8 @@ export function safeUrl(url: string): string | undefined {
     return undefined;
   }
 }
+
+// A link with a cell's value in it. The value is data: "$&" in it means nothing.
+export function withValue(url: string, value: unknown): string {
+  return url.replaceAll("$" + "{__value.raw}", () => String(value));
+}

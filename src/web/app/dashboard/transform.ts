@@ -12,33 +12,46 @@ const pick = (column: Column, rows: number[]): Column => ({
   cells: rows.map((row) => column.cells[row] ?? null),
 });
 
-// One frame with a row for each distinct tuple of what the frames share; values side by side.
+type Row = Map<string, Cell>; // by column
+
+// One frame of all: values stand side by side where a row says the same in all columns that are not
+// numbers. A row that says less (by instance, beside by instance and device) stands beside each that
+// it fits; one that fits none, or would take the place of another value, is a further row.
 function merge(frames: Frame[]): Frame[] {
   if (frames.length < 2) return frames;
-  const shared = (frames[0]?.columns ?? [])
-    .map((c) => c.name)
-    .filter((name) => frames.every((f) => f.columns.some((c) => c.name === name)));
-  const names: Column[] = [];
-  const rows = new Map<string, Map<string, Cell>>();
+  const columns = new Map<string, Column>();
   for (const frame of frames) {
-    for (const column of frame.columns) {
-      if (!names.some((c) => c.name === column.name)) names.push({ ...column, cells: [] });
+    for (const c of frame.columns) if (!columns.has(c.name)) columns.set(c.name, c);
+  }
+  const named = (frame: Frame) => frame.columns.filter((c) => c.kind !== "number");
+  const rows: Row[] = [];
+  // What says most comes first: the others find all rows that they fit.
+  for (const frame of [...frames].sort((a, b) => named(b).length - named(a).length)) {
+    const names = named(frame).map((c) => c.name);
+    const count = rowsOf(frame);
+    const idOf = (row: Row) => JSON.stringify(names.map((name) => row.get(name) ?? null));
+    const fitting = new Map<string, Row[]>();
+    // Rows of two frames that say nothing at all have nothing to do with each other.
+    for (const row of names.length > 0 || count === 1 ? rows : []) {
+      const id = idOf(row);
+      const found = fitting.get(id);
+      if (found) found.push(row);
+      else fitting.set(id, [row]);
     }
-    for (let row = 0; row < rowsOf(frame); ++row) {
-      const id = frame.columns
-        .filter((c) => shared.includes(c.name) && c.kind !== "number")
-        .map((c) => key(c.cells[row] ?? null))
-        .join("|");
-      const cells = rows.get(id) ?? new Map<string, Cell>();
-      for (const column of frame.columns) cells.set(column.name, column.cells[row] ?? null);
-      rows.set(id, cells);
+    for (let at = 0; at < count; ++at) {
+      const cells: Row = new Map(frame.columns.map((c) => [c.name, c.cells[at] ?? null]));
+      const free = (fitting.get(idOf(cells)) ?? []).filter((row) =>
+        [...cells].every(([name, cell]) => (row.get(name) ?? cell) === cell),
+      );
+      for (const row of free) for (const [name, cell] of cells) row.set(name, cell);
+      if (free.length === 0) rows.push(cells);
     }
   }
-  const columns = names.map((column) => ({
+  const merged = [...columns.values()].map((column) => ({
     ...column,
-    cells: [...rows.values()].map((cells) => cells.get(column.name) ?? null),
+    cells: rows.map((row) => row.get(column.name) ?? null),
   }));
-  return [{ query: "", name: "", columns }];
+  return [{ query: "", name: "", columns: merged }];
 }
 
 // A row per series: its name and calculations over its values.

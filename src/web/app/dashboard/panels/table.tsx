@@ -5,7 +5,7 @@ import { formatTime } from "../../lib/time";
 import { DataTable, type TableColumn } from "../../parts/data_table";
 import { colorOf, inkOn, type Shown, show, styleOf } from "../field";
 import { type Cell, type Frame, framesOf, reduce, rowsOf } from "../frames";
-import { type FieldStyle, type Panel, safeUrl } from "../model";
+import { type FieldStyle, type Panel, safeUrl, withValue } from "../model";
 import type { PanelData } from "../panel_data";
 import { transform } from "../transform";
 
@@ -87,7 +87,7 @@ export function TablePanel(props: { panel: Panel; data: PanelData }) {
           }
           const shown = show(value, style);
           const text = <TableCell value={value} style={style} shown={shown} isDark={isDark} />;
-          const url = link && safeUrl(link.url.replaceAll("$" + "{__value.raw}", String(value)));
+          const url = link && safeUrl(withValue(link.url, value));
           return url ? (
             <a href={url} target="_blank" rel="noreferrer">
               {text}
