@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Cardinality: which metrics, labels and pairs the series of a time consist of, what grew since
 // another time, and a way down from each to its parts.
-import { get } from "../lib/api";
+import { ApiError, get } from "../lib/api";
 import { labelName, narrowed, quote } from "../lib/labels";
 import { type Loaded, useLoad } from "../lib/load";
 import { go, href, place } from "../lib/router";
@@ -11,7 +11,7 @@ import { formatValue } from "../lib/units";
 import { CopyButton } from "../parts/copy";
 import { DataTable, type TableColumn } from "../parts/data_table";
 import { ErrorNotice, Notice } from "../parts/notice";
-import { comparedRange, countedRange } from "./cardinality_range";
+import { comparedRange, comparesNothing, countedRange } from "./cardinality_range";
 
 interface Entry {
   name: string;
@@ -47,7 +47,13 @@ interface Choice {
   sort: string;
   limit: number;
 }
-const standard: Choice = { selector: "", at: "24h", against: "none", sort: "count", limit: 20 };
+const standard: Choice = {
+  selector: "",
+  at: "24h",
+  against: comparesNothing,
+  sort: "count",
+  limit: 20,
+};
 
 function readChoice(): Choice {
   const p = place.value.parameters;
@@ -264,7 +270,7 @@ function Toolbar(props: { choice: Choice }) {
             const yesterday = formatTime(Date.now() - 86_400_000, zone.value).slice(0, 10);
             change({
               against: against === "date" ? yesterday : against,
-              sort: against === "none" ? "count" : "growth",
+              sort: against === comparesNothing ? "count" : "growth",
             });
           }}
         >
@@ -283,7 +289,7 @@ function Toolbar(props: { choice: Choice }) {
           onChange={(e) => e.currentTarget.value && change({ against: e.currentTarget.value })}
         />
       )}
-      {choice.against !== "none" && (
+      {choice.against !== comparesNothing && (
         <select
           aria-label="Order"
           value={choice.sort}
@@ -318,8 +324,19 @@ export function CardinalityPage() {
   const loaded = useLoad(
     async (signal) => {
       const counted = countedRange(choice.at, Date.now(), zone.value);
-      if (!counted) return undefined;
+      if (!counted) {
+        throw new ApiError(
+          "refused",
+          `No time to count: “${choice.at}”. It is 1h, 24h, 7d or a day such as 2026-11-21.`,
+        );
+      }
       const compared = comparedRange(choice.against, counted, zone.value);
+      if (!compared && choice.against !== comparesNothing) {
+        throw new ApiError(
+          "refused",
+          `No time to compare with: “${choice.against}”. It is none, before, day, week or a day such as 2026-11-21.`,
+        );
+      }
       return get<Counted>(
         "api/v1/status/cardinality",
         {

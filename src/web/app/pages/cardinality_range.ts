@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which times the cardinality page counts: "1h", "24h", "today" or a day (2026-11-21) of the chosen
+// Which times the cardinality page counts: "1h", "24h", "7d" or a day (2026-11-21) of the chosen
 // zone, against nothing, the stretch right before, the same one a day or a week ago, or another day.
 import { parsePoint } from "../lib/time";
 
@@ -32,7 +32,9 @@ export function countedRange(at: string, nowMs: number, zone: string): CountedRa
   return span === undefined ? undefined : { startMs: nowMs - span, endMs: nowMs };
 }
 
-// undefined: compared with nothing.
+export const comparesNothing = "none";
+
+// undefined: with "none", and where `against` is none of these.
 export function comparedRange(
   against: string,
   counted: CountedRange,
