@@ -4,6 +4,7 @@
 import "gridstack/dist/gridstack.css";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Menu } from "../parts/menu";
+import { Notice } from "../parts/notice";
 import { nudge, panelsOfRow, remove, removeWithPanels, resize, withPlaces } from "./arrange";
 import type { GridDrag } from "./grid_drag";
 import { type Placed, rowHeightPx } from "./layout";
@@ -149,20 +150,28 @@ export function PanelGrid(props: {
   const latest = useRef(arranging);
   latest.current = arranging;
   const isNarrow = useNarrow();
-  const dragging = arranging !== undefined && !isNarrow;
+  const isArranged = arranging !== undefined;
+  const [failed, setFailed] = useState(false);
+  const dragging = isArranged && !isNarrow && !failed;
   const places = placed.map(({ panel: { id, x, y, w, h } }) => ({ id, x, y, w, h }));
 
+  useEffect(() => setFailed(false), [isArranged]);
   useLayoutEffect(() => {
     const element = root.current;
     if (!dragging || !element) return;
     let ended = false;
-    void import("./grid_drag").then(({ startDrag }) => {
-      if (ended) return;
-      drag.current = startDrag(element, (moved) => {
-        const now = latest.current;
-        now?.change(withPlaces(now.panels, moved));
-      });
-    });
+    import("./grid_drag").then(
+      ({ startDrag }) => {
+        if (ended) return;
+        drag.current = startDrag(element, (moved) => {
+          const now = latest.current;
+          now?.change(withPlaces(now.panels, moved));
+        });
+      },
+      () => {
+        if (!ended) setFailed(true);
+      },
+    );
     return () => {
       ended = true;
       drag.current?.end();
@@ -172,57 +181,68 @@ export function PanelGrid(props: {
   useEffect(() => drag.current?.follow(places));
 
   return (
-    <div class={dragging ? "grid grid-stack arranging" : "grid"} ref={root}>
-      {placed.map(({ panel, key, states }) => {
-        const { x, y, w, h } = panel;
-        const at = dragging
-          ? {
-              "gs-id": panel.id,
-              "gs-x": x,
-              "gs-y": y,
-              "gs-w": w,
-              "gs-h": h,
-              "gs-min-w": 2,
-              "gs-min-h": panel.type === "row" ? 1 : 2,
-              ...(panel.type === "row" ? { "gs-no-resize": "true" } : {}),
-              style: {},
-            }
-          : {
-              style: {
-                gridColumn: `${x + 1} / span ${w}`,
-                gridRow: `${y + 1} / span ${h}`,
-                "--height": `${h * rowHeightPx - 8}px`, // where they stand below each other
-              },
-            };
-        const kind = panel.type === "row" ? "grid-row" : "grid-item";
-        return (
-          <div class={dragging ? `${kind} grid-stack-item` : kind} key={key} {...at}>
-            <div class={dragging ? "grid-body grid-stack-item-content" : "grid-body"}>
-              {panel.type === "row" ? (
-                <RowHead
-                  panel={panel}
-                  title={interpolate(
-                    panel.title,
-                    states,
-                    { ...view.range, stepS: 15, scrapeIntervalS: 15 },
-                    false,
-                  )}
-                  isFolded={folded.has(panel.id)}
-                  onFold={() => props.onFold(panel.id)}
-                  arranging={arranging}
-                />
-              ) : (
-                <PanelFrame
-                  panel={panel}
-                  view={{ ...view, states }}
-                  handle={arranging && <Handle panel={panel} arranging={arranging} />}
-                  actions={actions}
-                />
-              )}
+    <>
+      {failed && (
+        <Notice kind="error">
+          Panels cannot be dragged: that part of the page could not be fetched. The arrow keys on a
+          panel's handle move it all the same.{" "}
+          <button type="button" class="link" onClick={() => setFailed(false)}>
+            Try again
+          </button>
+        </Notice>
+      )}
+      <div class={dragging ? "grid grid-stack arranging" : "grid"} ref={root}>
+        {placed.map(({ panel, key, states }) => {
+          const { x, y, w, h } = panel;
+          const at = dragging
+            ? {
+                "gs-id": panel.id,
+                "gs-x": x,
+                "gs-y": y,
+                "gs-w": w,
+                "gs-h": h,
+                "gs-min-w": 2,
+                "gs-min-h": panel.type === "row" ? 1 : 2,
+                ...(panel.type === "row" ? { "gs-no-resize": "true" } : {}),
+                style: {},
+              }
+            : {
+                style: {
+                  gridColumn: `${x + 1} / span ${w}`,
+                  gridRow: `${y + 1} / span ${h}`,
+                  "--height": `${h * rowHeightPx - 8}px`, // where they stand below each other
+                },
+              };
+          const kind = panel.type === "row" ? "grid-row" : "grid-item";
+          return (
+            <div class={dragging ? `${kind} grid-stack-item` : kind} key={key} {...at}>
+              <div class={dragging ? "grid-body grid-stack-item-content" : "grid-body"}>
+                {panel.type === "row" ? (
+                  <RowHead
+                    panel={panel}
+                    title={interpolate(
+                      panel.title,
+                      states,
+                      { ...view.range, stepS: 15, scrapeIntervalS: 15 },
+                      false,
+                    )}
+                    isFolded={folded.has(panel.id)}
+                    onFold={() => props.onFold(panel.id)}
+                    arranging={arranging}
+                  />
+                ) : (
+                  <PanelFrame
+                    panel={panel}
+                    view={{ ...view, states }}
+                    handle={arranging && <Handle panel={panel} arranging={arranging} />}
+                    actions={actions}
+                  />
+                )}
+              </div>
             </div>
-          </div>
-        );
-      })}
-    </div>
+          );
+        })}
+      </div>
+    </>
   );
 }
