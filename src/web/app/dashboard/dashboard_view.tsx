@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // One dashboard: variables, panels, refresh. What is chosen lives in the URL: from, to, refresh,
 // var-<name>; panel=<id> shows that one alone; kiosk leaves the page's frame out (kiosk=tv keeps the
-// variables), which is also how a dashboard or a panel is put into another page.
+// variables), which is also how a dashboard or a panel is put into another page of the same origin:
+// the server lets no other frame it.
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { ApiError } from "../lib/api";
 import { useLoad } from "../lib/load";

@@ -109,8 +109,13 @@ function PanelMenu(props: { panel: Panel; view: View; actions: PanelActions }) {
             {item("Duplicate", actions.duplicate)}
             {panel.queries.length > 0 && <a href={exploreQueries(panel, view)}>Open in Explore</a>}
             {actions.embed && (
-              <a href={actions.embed(panel.id)} target="_blank" rel="noreferrer">
-                Link to embed
+              <a
+                href={actions.embed(panel.id)}
+                target="_blank"
+                rel="noreferrer"
+                title="The panel alone, for a frame in a page of the same origin: browsers show it in no other"
+              >
+                Link to embed (same origin only)
               </a>
             )}
             {panel.links.map((link) => {
