@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Bundles the dashboard: app/ becomes a folder of files named by their content's hash, each also
 // compressed, and an index.html that names them. CMake embeds that folder into the binary.
-// Usage: node build.mjs OUT_DIR [--watch-free]. Needs node_modules (npm ci).
+// Usage: node build.mjs [OUT_DIR] [--check]. Needs node_modules (npm ci). With --check a first page
+// that is too large is an error: for a test, as a large dashboard is still better than none.
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
@@ -10,7 +11,11 @@ import { brotliCompressSync, gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const out = resolve(process.argv[2] ?? join(here, "../../build/web"));
+const given = process.argv.slice(2);
+const checks = given.includes("--check");
+const out = resolve(given.find((a) => !a.startsWith("--")) ?? join(here, "../../build/web"));
+// What a first visit may fetch, compressed.
+const firstPageMaxBytes = 300_000;
 rmSync(out, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
 
@@ -82,3 +87,7 @@ for (const { name } of [...outputs, { name: iconName }]) {
   }
 }
 console.log(`web: ${outputs.length} files, first page ${(first / 1000).toFixed(1)} kB compressed`);
+if (checks && first > firstPageMaxBytes) {
+  console.error(`web: the first page is ${first} bytes, more than ${firstPageMaxBytes}`);
+  process.exitCode = 1;
+}
