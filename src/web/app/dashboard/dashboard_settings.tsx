@@ -2,8 +2,10 @@
 // What belongs to a dashboard as a whole: title, range, variables, annotations, links, notes.
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
+import { useLeaveGuard } from "../lib/leave_guard";
 import { zone } from "../lib/settings";
 import { formatTime } from "../lib/time";
+import { Check } from "../parts/check";
 import type { AnnotationSource, Dashboard, Link, Variable, VariableKind } from "./model";
 
 const kinds: VariableKind[] = ["query", "custom", "interval", "text", "constant", "adhoc"];
@@ -89,19 +91,6 @@ function Field(props: {
         placeholder={props.placeholder}
         onChange={(e) => props.onChange(e.currentTarget.value)}
       />
-    </label>
-  );
-}
-
-function Check(props: { title: string; value: boolean; onChange: (value: boolean) => void }) {
-  return (
-    <label class="check">
-      <input
-        type="checkbox"
-        checked={props.value}
-        onChange={(e) => props.onChange(e.currentTarget.checked)}
-      />
-      {props.title}
     </label>
   );
 }
@@ -221,7 +210,9 @@ export function SettingsEditor(props: {
   dashboard: Dashboard;
   onDone: (dashboard?: Dashboard) => void;
 }) {
-  const [made, setMade] = useState(props.dashboard);
+  const [begun] = useState(props.dashboard);
+  const [made, setMade] = useState(begun);
+  useLeaveGuard(made !== begun);
   const set = (changes: Partial<Dashboard>) => setMade((old) => ({ ...old, ...changes }));
   return (
     <section class="panel settings" aria-label="Settings of the dashboard">

@@ -2,6 +2,8 @@
 // Dashboards as JSON: files in and out, the text to edit, what differs between two.
 import { useState } from "preact/hooks";
 import { ApiError } from "../lib/api";
+import { useLeaveGuard } from "../lib/leave_guard";
+import { saveAs } from "../lib/save_as";
 import { ErrorNotice } from "../parts/notice";
 import { importGrafana, isGrafana } from "./grafana";
 import { type Dashboard, readDashboard } from "./model";
@@ -12,14 +14,8 @@ export const asError = (cause: unknown) =>
     : new ApiError("refused", cause instanceof Error ? cause.message : String(cause));
 
 export function download(dashboard: Dashboard): void {
-  const url = URL.createObjectURL(
-    new Blob([JSON.stringify(dashboard, null, 2)], { type: "application/json" }),
-  );
-  const link = document.createElement("a");
-  link.href = url;
-  link.download = `${dashboard.title.replace(/[^\w-]+/g, "-")}.json`;
-  link.click();
-  URL.revokeObjectURL(url);
+  const name = `${dashboard.title.replace(/[^\w-]+/g, "-")}.json`;
+  saveAs(name, "application/json", JSON.stringify(dashboard, null, 2));
 }
 
 // Reads our own JSON and Grafana's.
@@ -38,7 +34,9 @@ export function JsonEditor(props: {
   dashboard: Dashboard;
   onDone: (dashboard?: Dashboard) => void;
 }) {
-  const [text, setText] = useState(() => JSON.stringify(props.dashboard, null, 2));
+  const [begun] = useState(() => JSON.stringify(props.dashboard, null, 2));
+  const [text, setText] = useState(begun);
+  useLeaveGuard(text !== begun);
   const [error, setError] = useState<ApiError>();
   const apply = () => {
     try {

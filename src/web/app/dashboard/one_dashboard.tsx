@@ -4,6 +4,7 @@
 import { useEffect, useState } from "preact/hooks";
 import type { ApiError } from "../lib/api";
 import { pageKeys } from "../lib/keys";
+import { useLeaveGuard } from "../lib/leave_guard";
 import { useLoad } from "../lib/load";
 import { go, href, place } from "../lib/router";
 import { Menu } from "../parts/menu";
@@ -11,6 +12,7 @@ import { ErrorNotice, Notice } from "../parts/notice";
 import { addPanel, addRow, duplicate, freshId, remove } from "./arrange";
 import { SettingsEditor } from "./dashboard_settings";
 import { DashboardView } from "./dashboard_view";
+import { afterSave, changed, type Draft, newest } from "./draft";
 import { asError, changes, download, JsonEditor } from "./exchange";
 import type { Dashboard, HandAnnotation, Panel } from "./model";
 import { NoteDialog } from "./note_dialog";
@@ -34,29 +36,13 @@ function kioskParameters(): URLSearchParams {
 
 export function OneDashboard(props: { id: string }) {
   const loaded = useLoad((signal) => loadDashboard(props.id, signal), [props.id]);
-  const [draft, setDraft] = useState<Dashboard>();
+  const [unsaved, setUnsaved] = useState<Draft>();
+  const [saved, setSaved] = useState<Dashboard>(); // as this page saved it, or was told that it is, last
   const [arranging, setArranging] = useState(false);
   const [editing, setEditing] = useState<Editing>();
   const [note, setNote] = useState<HandAnnotation>();
   const [error, setError] = useState<ApiError>();
-  useEffect(() => setDraft(undefined), [loaded.data]);
-  useEffect(() => {
-    if (!draft) return;
-    const ask = (event: BeforeUnloadEvent) => event.preventDefault();
-    const askInside = (event: MouseEvent) => {
-      const link = (event.target as Element).closest("a");
-      if (!link || link.target || new URL(link.href).pathname === location.pathname) return;
-      if (confirm("Leave without saving what was changed here?")) return;
-      event.preventDefault();
-      event.stopPropagation();
-    };
-    addEventListener("beforeunload", ask);
-    addEventListener("click", askInside, true);
-    return () => {
-      removeEventListener("beforeunload", ask);
-      removeEventListener("click", askInside, true);
-    };
-  }, [draft]);
+  useLeaveGuard(unsaved !== undefined);
   useEffect(() => {
     pageKeys.set("e", () => {
       if (!place.value.parameters.has("kiosk")) setArranging((on) => !on);
@@ -67,8 +53,9 @@ export function OneDashboard(props: { id: string }) {
       pageKeys.delete("k");
     };
   }, []);
-  const shown = draft ?? loaded.data;
-  const kept = loaded.data;
+  const draft = unsaved?.dashboard;
+  const kept = unsaved?.base ?? newest(saved, loaded.data);
+  const shown = draft ?? kept;
   if (loaded.error && !shown) {
     return (
       <main>
@@ -81,12 +68,15 @@ export function OneDashboard(props: { id: string }) {
   if (!shown || !kept) return <main class="wide" />;
   const kiosk = place.value.parameters.has("kiosk");
 
-  const save = async (dashboard: Dashboard) => {
+  const setDraft = (next: Dashboard) => setUnsaved((old) => changed(old, next, kept));
+  // `sent` is the draft, or the same on top of another version.
+  const save = async (sent: Dashboard, made: Dashboard) => {
     try {
-      await saveDashboard(dashboard);
+      const now = await saveDashboard(sent);
+      setUnsaved((old) => afterSave(old, made, now));
+      setSaved(now);
       setError(undefined);
       setArranging(false);
-      loaded.reload();
     } catch (cause) {
       setError(asError(cause));
     }
@@ -97,9 +87,8 @@ export function OneDashboard(props: { id: string }) {
     const withNote = (d: Dashboard) => ({ ...d, notes: [...d.notes, made] });
     if (draft) return setDraft(withNote(draft));
     try {
-      await saveDashboard(withNote(await loadDashboard(kept.id)));
+      setSaved(await saveDashboard(withNote(await loadDashboard(kept.id))));
       setError(undefined);
-      loaded.reload();
     } catch (cause) {
       setError(asError(cause));
     }
@@ -108,14 +97,14 @@ export function OneDashboard(props: { id: string }) {
     if (!confirm(`Delete “${shown.title}”? Its versions stay on the server's disk.`)) return;
     try {
       await deleteDashboard(shown.id);
-      go("dashboards");
+      go("dashboards", undefined, true);
     } catch (cause) {
       setError(asError(cause));
     }
   };
   const copy = () =>
     createDashboard({ ...shown, id: "", version: 0, title: `${shown.title} (copy)` }).then(
-      (made) => go(`dashboards/${made.id}`),
+      (made) => go(`dashboards/${made.id}`, undefined, true),
       (cause: unknown) => setError(asError(cause)),
     );
   const setPanels = (panels: Panel[]) => setDraft({ ...shown, panels });
@@ -167,13 +156,13 @@ export function OneDashboard(props: { id: string }) {
           )}
           {draft && (
             <>
-              <button type="button" class="primary" onClick={() => void save(draft)}>
+              <button type="button" class="primary" onClick={() => void save(draft, draft)}>
                 Save
               </button>
               <button
                 type="button"
                 onClick={() => {
-                  setDraft(undefined);
+                  setUnsaved(undefined);
                   setArranging(false);
                   setError(undefined);
                 }}
@@ -241,7 +230,8 @@ export function OneDashboard(props: { id: string }) {
             type="button"
             class="link"
             onClick={() => {
-              if (draft && error.current) void save({ ...draft, version: error.current.version });
+              if (!draft || !error.current) return;
+              void save({ ...draft, version: error.current.version }, draft);
             }}
           >
             Save mine over it
@@ -252,7 +242,8 @@ export function OneDashboard(props: { id: string }) {
             class="link"
             onClick={() => {
               setError(undefined);
-              loaded.reload();
+              setUnsaved(undefined);
+              setSaved(error.current);
             }}
           >
             take theirs

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Changes one panel: as it looks now, what it asks below, how it is shown beside.
 import { useEffect, useState } from "preact/hooks";
+import { useLeaveGuard } from "../lib/leave_guard";
 import { LazyEditor } from "../parts/lazy_editor";
 import { DashboardView } from "./dashboard_view";
 import type { Dashboard, Panel, PanelQuery } from "./model";
@@ -86,6 +87,7 @@ export function PanelEditor(props: {
   onDone: (panel?: Panel) => void;
 }) {
   const [panel, setPanel] = useState(props.panel);
+  useLeaveGuard(panel !== props.panel);
   const set = (changes: Partial<Panel>) => setPanel((old) => ({ ...old, ...changes }));
   const { repeat: _, ...shown } = useSettled(panel);
   return (

@@ -2,6 +2,7 @@
 // Where the user is: the path below <base> and its parameters. The state of a page lives in the URL,
 // so that a link shows the same.
 import { signal } from "@preact/signals";
+import { mayLeave } from "./leave_guard";
 
 export interface Place {
   path: string; // without leading slash: "", "targets", "dashboards/node"
@@ -16,8 +17,32 @@ function read(): Place {
 }
 
 export const place = signal<Place>(read());
-addEventListener("popstate", () => {
+
+// Entries of the history are numbered, so that a step that was taken without asking can be undone.
+const numberOf = (state: unknown) => (state as { at?: number } | null)?.at ?? 0;
+let at = numberOf(history.state);
+history.replaceState({ at }, "");
+let undoing = false;
+
+function push(url: string): void {
+  history.pushState({ at: ++at }, "", url);
   place.value = read();
+}
+
+addEventListener("popstate", (event) => {
+  if (undoing) {
+    undoing = false;
+    return;
+  }
+  const to = numberOf(event.state);
+  const next = read();
+  if (next.path !== place.value.path && !mayLeave()) {
+    undoing = to !== at;
+    if (undoing) history.go(at - to);
+    return;
+  }
+  at = to;
+  place.value = next;
 });
 
 export function href(path: string, parameters?: URLSearchParams): string {
@@ -25,18 +50,19 @@ export function href(path: string, parameters?: URLSearchParams): string {
   return base + path + (search ? `?${search}` : "");
 }
 
-export function go(path: string, parameters?: URLSearchParams): void {
-  history.pushState(null, "", href(path, parameters));
-  place.value = read();
+// To another page; the user is asked first where that loses something, unless `asked`.
+export function go(path: string, parameters?: URLSearchParams, asked = false): void {
+  if (!asked && path !== place.value.path && !mayLeave()) return;
+  push(href(path, parameters));
   scrollTo(0, 0);
 }
 
-// Changes the URL of this page; a step in the history only if `push` says so.
-export function setParameters(parameters: URLSearchParams, push: boolean): void {
+// Changes the URL of this page; a step in the history only if `step` says so.
+export function setParameters(parameters: URLSearchParams, step: boolean): void {
   const next = href(place.value.path, parameters);
   if (next === location.pathname + location.search) return;
-  if (push) history.pushState(null, "", next);
-  else history.replaceState(null, "", next);
+  if (step) return push(next);
+  history.replaceState({ at }, "", next);
   place.value = read();
 }
 
