@@ -3,6 +3,9 @@
 // Prometheus's status/tsdb counts the head as it is now; this one counts any range, head and blocks.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <limits>
+
 #include "api/call.h"
 #include "api/cardinality_count.h"
 #include "api/json.h"
@@ -10,6 +13,7 @@
 #include "base/clock.h"
 #include "base/try.h"
 #include "promql/engine.h"
+#include "promql/query_memory.h"
 #include "storage/db.h"
 
 namespace varve::api {
@@ -28,8 +32,10 @@ Result<CardinalityQuery> read_query(const Call& call) {
   const Timestamp now_ms = call.services.clock->now_ms();
   VARVE_TRY_ASSIGN(const Moment end, call.time_parameter("end", Moment::of(now_ms)));
   query.range.max_ms = end.ms();
-  VARVE_TRY_ASSIGN(const Moment start,
-                   call.time_parameter("start", Moment::of(query.range.max_ms - kDayMs)));
+  // The earliest time there is has no day before it.
+  constexpr Timestamp kEarliest = std::numeric_limits<Timestamp>::min();
+  const Timestamp day_before_ms = std::max(query.range.max_ms, kEarliest + kDayMs) - kDayMs;
+  VARVE_TRY_ASSIGN(const Moment start, call.time_parameter("start", Moment::of(day_before_ms)));
   query.range.min_ms = start.ms();
   if (query.range.empty()) return invalid("end", "it is before start");
   if (call.has_parameter("compare_start") != call.has_parameter("compare_end")) {
@@ -104,7 +110,13 @@ void cardinality(const CallPtr& call) {
                  "counting took longer than a query may: narrow it by match[] or a shorter range");
   };
   const auto watch = call->watch_matching();
-  const auto counted = count_cardinality(*call->storage, *query);
+  // What the counting held is given back before anybody sees the answer.
+  const auto counted = [&] {
+    promql::QueryMemory memory(call->services.query_memory,
+                               call->services.engine->options().memory_max_bytes);
+    query->memory = &memory;
+    return count_cardinality(*call->storage, *query);
+  }();
   if (watch->stopped()) {
     return call->fail(ErrorType::kTimeout,
                       "the search for series took longer than a query may (--query.timeout)");

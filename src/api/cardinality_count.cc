@@ -19,6 +19,19 @@ constexpr std::string_view kMetricName = "__name__";
 // Series whose samples are looked for at once, between two looks at whether to go on.
 constexpr std::size_t kBatch = 8192;
 
+// What a series costs while it is counted, with its place in the selection; and a label's value.
+constexpr std::int64_t kSeriesBytes = 100;
+constexpr std::int64_t kValueBytes = 120;
+
+Status charge(const CardinalityQuery& query, std::size_t things, std::int64_t bytes_each) {
+  if (query.memory == nullptr) return {};
+  return query.memory->grow(static_cast<std::int64_t>(things) * bytes_each);
+}
+
+void release(const CardinalityQuery& query, std::size_t things, std::int64_t bytes_each) {
+  if (query.memory != nullptr) query.memory->shrink(static_cast<std::int64_t>(things) * bytes_each);
+}
+
 // The series of one range.
 struct Side {
   std::unique_ptr<storage::Querier> querier;
@@ -35,6 +48,7 @@ Result<Side> load(const storage::Queryable& storage, const CardinalityQuery& que
   storage::SelectHints hints;
   hints.series_max = kCardinalitySeriesMax;
   VARVE_TRY_ASSIGN(side.selection, side.querier->select(query.matchers, range, hints));
+  VARVE_TRY(charge(query, side.selection->size(), kSeriesBytes));
   VARVE_TRY_ASSIGN(storage::Querier::Names names, side.querier->label_names(query.matchers, range));
   side.names = std::move(names.names);
   // What was selected may have samples: a block of a week is selected for each of its days.
@@ -148,16 +162,20 @@ Result<Cardinality> count_cardinality(const storage::Queryable& storage,
     VARVE_TRY(query.interrupt());
     const std::uint64_t name_hash = XXH3_64bits(name.data(), name.size());
     CountsByValue values;  // its keys live as long as the selections
-    const auto add = [&](Side& side, std::uint64_t Counts::*member) {
+    std::size_t charged = 0;
+    const auto add = [&](Side& side, std::uint64_t Counts::*member) -> Status {
       storage::LabelColumn column = side.selection->label_column(name);
+      VARVE_TRY(charge(query, column.values.size(), kValueBytes));
+      charged += column.values.size();
       const std::vector<std::uint64_t> counts = count_values(side, column, name_hash);
       for (std::size_t id = 1; id < counts.size(); ++id) {
         if (counts[id] > 0) values[column.values[id]].*member += counts[id];
       }
       if (name == kMetricName) side.metrics = std::move(column);
+      return {};
     };
-    add(now, &Counts::now);
-    if (before) add(*before, &Counts::before);
+    VARVE_TRY(add(now, &Counts::now));
+    if (before) VARVE_TRY(add(*before, &Counts::before));
     CardinalityEntry label{name, "", 0, 0, 0};
     for (const auto& [value, counts] : values) {
       if (counts.now > 0) ++label.count;
@@ -167,7 +185,11 @@ Result<Cardinality> count_cardinality(const storage::Queryable& storage,
       }
     }
     if (label.count > 0 || label.before > 0) labels.add(std::move(label));
-    if (name == kMetricName) metrics = std::move(values);
+    if (name == kMetricName) {
+      metrics = std::move(values);
+    } else {
+      release(query, charged, kValueBytes);
+    }
   }
 
   Cardinality result;

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "promql/query_memory.h"
 #include "storage/querier.h"
 #include "varve/result.h"
 
@@ -23,6 +24,7 @@ struct CardinalityQuery {
   std::size_t limit = 20;             // entries of each list
   bool by_growth = false;             // the largest differences first, else the largest counts
   std::function<Status()> interrupt;  // asked now and then; an error ends the counting with it
+  promql::QueryMemory* memory = nullptr;  // charged while counting; null: nobody counts it
 };
 
 // A thing and its count in the range, and in the one compared with.

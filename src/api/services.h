@@ -19,6 +19,7 @@
 namespace varve::base {
 class Clock;
 class Logger;
+class MemoryAccount;
 class MetricsRegistry;
 class ThreadPool;
 }  // namespace varve::base
@@ -59,6 +60,7 @@ struct Limits {
   std::size_t form_body_max_bytes = std::size_t{10} << 20;           // POST forms, as Go's net/http
   std::size_t queries_queued_max = 1000;  // more waiting queries answer 503 (--query.max-queued)
   std::size_t live_viewers_max = 200;  // streams of /api/v1/live; each holds a connection
+  std::size_t live_queries_max = 2000;  // different ones, of all these streams
 };
 
 struct Options {
@@ -77,6 +79,7 @@ struct Options {
 struct Services {
   promql::Engine* engine = nullptr;
   promql::RangeCache* range_cache = nullptr;  // of the storage; null: none
+  base::MemoryAccount* query_memory = nullptr;  // what the engine charges; null: nobody counts
   base::ThreadPool* queries = nullptr;
   base::ThreadPool* admin = nullptr;  // for /api/v1/admin; null: on `queries`
   const base::Clock* clock = nullptr;

@@ -427,6 +427,7 @@ class Daemon {
   api::Services services(const config::Config& config) {
     api::Services services;
     services.engine = engine_.get();
+    services.query_memory = &query_memory_;
     services.range_cache = range_cache_.get();
     services.queries = query_pool_.get();
     services.admin = admin_pool_.get();

@@ -75,6 +75,7 @@ TEST_CASE("status: blocks are listed as Prometheus lists them", "[api]") {
   CHECK(blocks[0]["varve"]["sizeBytes"] > 0);
   CHECK(blocks[0]["varve"]["windowStart"] == begin);
   CHECK(blocks[0]["varve"]["outOfOrder"] == false);
+  CHECK(blocks[0]["varve"]["resolution"] == 0);
   CHECK(blocks[0]["compaction"]["sources"][0] == blocks[0]["ulid"]);
 }
 

@@ -29,8 +29,9 @@ namespace varve::test {
 inline constexpr Timestamp kNow = 1'700'000'000'000;
 
 struct Harness {
-  explicit Harness(api::Options api_options = {}, api::Dashboard dashboard = {})
-      : options(std::move(api_options)) {
+  explicit Harness(api::Options api_options = {}, api::Dashboard dashboard = {},
+                   const promql::EngineOptions& engine_options = {})
+      : engine(engine_options, clock, &pool, &memory), options(std::move(api_options)) {
     storage::Options storage_options;
     storage_options.path = "data";
     storage_options.retention = std::chrono::milliseconds(0);
@@ -44,6 +45,7 @@ struct Harness {
     manager = scrape::Manager::create({}, {*client, *db, pool, files, clock, log, metrics});
     api::Services services;
     services.engine = &engine;
+    services.query_memory = &memory;
     services.queries = &pool;
     services.clock = &clock;
     services.log = &log;
@@ -92,7 +94,7 @@ struct Harness {
   base::MemoryAccount memory{"query"};
   fs::FaultFs files;
   base::ThreadPool pool{"query", 2, 100};
-  promql::Engine engine{{}, clock, &pool, &memory};
+  promql::Engine engine;
   promql::RangeCache range_cache{1 << 20, metrics};
   api::Options options;
   Labels external_labels;

@@ -100,6 +100,31 @@ TEST_CASE("cardinality: bad parameters are named", "[api]") {
   CHECK_THAT(answer["error"].get<std::string>(), Catch::Contains(text));
 }
 
+TEST_CASE("cardinality: counts at the earliest time there is", "[api]") {
+  Grown grown;
+  const json none = grown.get(kPath, "end=-9223372036854775.808")["data"];
+  CHECK(none["series"]["value"] == 0);
+}
+
+TEST_CASE("cardinality: what it holds counts as a query's", "[api]") {
+  promql::EngineOptions tight;
+  tight.memory_max_bytes = 1000;
+  Harness harness({}, {}, tight);
+  harness.api->ready(*harness.db, *harness.manager);
+  std::string request;
+  for (int pod = 0; pod < 20; ++pod) {
+    request += time_series({{"__name__", "requests"}, {"pod", std::to_string(pod)}}, {{kNow, 1}});
+  }
+  REQUIRE(harness.write(request).status == 204);
+  const json refused = harness.get(kPath, "", 422);
+  CHECK_THAT(refused["error"].get<std::string>(), Catch::Contains("--query.memory-max=1000B"));
+  CHECK(harness.get(kPath, "match[]=requests%7Bpod=%227%22%7D")["data"]["series"]["value"] == 1);
+  CHECK(harness.memory.bytes() == 0);
+  harness.memory.charge(900);  // by others
+  CHECK(harness.get(kPath, "match[]=requests%7Bpod=%227%22%7D", 503)["errorType"] == "unavailable");
+  CHECK(harness.memory.bytes() == 900);
+}
+
 TEST_CASE("cardinality: an interruption ends the counting with its error", "[api]") {
   Grown grown;
   api::CardinalityQuery query;

@@ -10,6 +10,7 @@
 #include "base/memory_account.h"
 #include "base/thread_pool.h"
 #include "base/try.h"
+#include "promql/query_memory.h"
 
 namespace varve::promql {
 namespace {
@@ -32,22 +33,7 @@ Status QueryState::charge_bytes(std::uint64_t bytes) {
 }
 
 Status QueryState::charge_account(std::int64_t bytes) {
-  const std::int64_t bytes_max = settings_.memory_max_bytes;
-  if (memory_ != nullptr && bytes_max > 0) {
-    if (!memory_->try_charge(bytes, bytes_max)) {
-      const std::string limit = "(--query.memory-max=" + std::to_string(bytes_max) + "B)";
-      if (held_bytes() + bytes > bytes_max) {
-        return Error(ErrorCode::kLimitExceeded,
-                     "the query needs more memory than all queries together may have " + limit);
-      }
-      return Error(ErrorCode::kUnavailable,
-                   "all queries together would need more memory than they may have " + limit +
-                       "; try again later");
-    }
-  } else if (memory_ != nullptr) {
-    memory_->charge(bytes);
-  }
-  return {};
+  return charge_query_memory(memory_, bytes, held_bytes(), settings_.memory_max_bytes);
 }
 
 Status QueryState::charge(std::uint64_t samples) {
