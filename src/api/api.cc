@@ -39,6 +39,7 @@ class CountedExchange final : public http::Exchange {
 
   const http::Request& request() const override { return inner_->request(); }
   bool client_gone() const override { return inner_->client_gone(); }
+  void drop_body() override { inner_->drop_body(); }
   void send(http::Response response) override {
     metrics_
         .counter("prometheus_http_requests_total", "Counter of HTTP requests.",

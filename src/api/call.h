@@ -119,10 +119,10 @@ using CallPtr = std::shared_ptr<Call>;
 // A duration as seconds or "5m", in milliseconds; errors name the parameter.
 Result<std::int64_t> parse_duration_parameter(std::string_view name, std::string_view text);
 
-// `limit` cut a list: the warning Prometheus gives then.
 // ,"warnings":[…],"infos":[…] where there are any.
 void append_annotations(std::string& out, const Annotations& annotations);
 
+// `limit` cut a list: the warning Prometheus gives then.
 inline constexpr std::string_view kTruncatedWarning = "results truncated due to limit";
 
 }  // namespace varve::api

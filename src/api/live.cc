@@ -22,6 +22,7 @@ void resume_from(std::string_view last_event_id, std::vector<LiveQuery>& queries
 void live(const CallPtr& call) {
   auto queries = parse_live_request(call->all_parameters());
   if (!queries.ok()) return call->fail(queries.error());
+  call->exchange->drop_body();
   resume_from(call->request().header("Last-Event-ID"), *queries);
   auto response = call->live.subscribe(*call->storage, std::move(*queries));
   if (!response.ok()) return call->fail(response.error());

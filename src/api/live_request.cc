@@ -13,8 +13,8 @@ namespace varve::api {
 namespace {
 
 // Nobody sees points that are closer, and nobody waits for ones that are further apart.
-constexpr std::int64_t kStepMin_ms = 100;
-constexpr std::int64_t kStepMax_ms = std::int64_t{31} * 86'400'000;
+constexpr std::int64_t kStepMinMs = 100;
+constexpr std::int64_t kStepMaxMs = std::int64_t{31} * 86'400'000;
 
 Error invalid(std::string_view name, std::string_view why) {
   return Error(ErrorCode::kInvalidArgument, fmt::format("invalid parameter \"{}\": {}", name, why));
@@ -55,6 +55,13 @@ Timestamp LiveQuery::step_at(Timestamp time_ms) const {
 }
 
 Result<std::vector<LiveQuery>> parse_live_request(const http::FormValues& values) {
+  std::size_t bytes = 0;
+  for (const auto& [key, value] : values) bytes += key.size() + value.size();
+  if (bytes > kLiveRequestMaxBytes) {
+    return Error(ErrorCode::kInvalidArgument,
+                 fmt::format("the parameters are {} bytes long, more than the {} of a live request",
+                             bytes, kLiveRequestMaxBytes));
+  }
   const Column expressions(values, "query");
   const Column steps(values, "step");
   const Column afters(values, "after");
@@ -73,7 +80,7 @@ Result<std::vector<LiveQuery>> parse_live_request(const http::FormValues& values
     LiveQuery query;
     query.expression = expressions.at(i);
     VARVE_TRY_ASSIGN(query.step_ms, parse_duration_parameter(steps.name(), steps.at(i)));
-    if (query.step_ms < kStepMin_ms || query.step_ms > kStepMax_ms) {
+    if (query.step_ms < kStepMinMs || query.step_ms > kStepMaxMs) {
       return invalid(steps.name(), "live steps are from 100 milliseconds to 31 days");
     }
     if (!lookbacks.at(i).empty()) {

@@ -15,6 +15,8 @@
 namespace varve::api {
 
 inline constexpr std::size_t kLiveQueriesMax = 100;  // of one request
+// Of all names and values of one request: the expressions are kept as long as its stream.
+inline constexpr std::size_t kLiveRequestMaxBytes = std::size_t{256} << 10;
 
 // The steps of a query are at phase + n * step for all n, phase in [0, step).
 struct LiveQuery {

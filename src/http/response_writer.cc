@@ -59,7 +59,8 @@ ResponseWriter::ResponseWriter(Response response, const ResponseForm& form)
   const int status = response_.status;
   const bool bodiless = (status >= 100 && status < 200) || status == 204 || status == 304;
   const bool stream = response_.next_piece != nullptr && !bodiless;
-  const bool may_compress = response_.compressible && !response_.wait && !bodiless && !has_header(response_, "content-encoding") &&
+  const bool may_compress = response_.compressible && !response_.wait && !bodiless &&
+                            !has_header(response_, "content-encoding") &&
                             (stream || response_.body.size() >= kCompressMinBytes);
   const ContentCoding coding = may_compress ? form.coding : ContentCoding::kIdentity;
   if (stream) {

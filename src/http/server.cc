@@ -268,6 +268,10 @@ class ConnectionExchange final : public Exchange,
 
   const Request& request() const override { return read_.request; }
   bool client_gone() const override { return connection_->client_gone(); }
+  void drop_body() override {
+    std::string().swap(read_.request.body);
+    BodyLease gives_back = std::move(read_.lease);
+  }
   void send(Response response) override {
     if (sent_.exchange(true)) return;
     answer(std::move(response), shared_from_this());

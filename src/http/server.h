@@ -62,6 +62,10 @@ class Exchange {
   virtual void send(Response response) = 0;
   // True once the client has hung up: work for it is in vain.
   virtual bool client_gone() const = 0;
+  // The request's body is needed no more: its memory, and its share of the server's bound, are free
+  // at once and not only when the response has been sent, which for a stream may be never. By
+  // whoever answers, before send(); nobody else may be reading the body.
+  virtual void drop_body() = 0;
 };
 using ExchangePtr = std::shared_ptr<Exchange>;
 

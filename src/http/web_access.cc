@@ -30,7 +30,8 @@ using Clock = std::chrono::steady_clock;
 constexpr std::chrono::seconds kRefreshEvery{1};
 // Passwords that wait to be compared; whoever comes after is told to come again.
 constexpr std::size_t kComparisonsMax = 100;
-// Remembered comparisons of each kind, good and bad: bcrypt takes a tenth of a second, a page many requests.
+// Remembered comparisons of each kind, good and bad: bcrypt takes a tenth of a second, a page many
+// requests.
 constexpr std::size_t kVerdictsMax = 1000;
 // What an unknown user's password is compared with, so that the time does not tell users apart.
 constexpr const char* kNobody = "$2y$10$QOauhQNbBCuQDKes6eFzPeMqBSjb7Mr5DUmpZ/VcEd00UAV/LDeSi";
@@ -98,6 +99,7 @@ class DressedExchange final : public Exchange {
       : inner_(std::move(inner)), options_(std::move(options)) {}
   const Request& request() const override { return inner_->request(); }
   bool client_gone() const override { return inner_->client_gone(); }
+  void drop_body() override { inner_->drop_body(); }
   void send(Response response) override {
     for (const auto& header : options_->headers) response.headers.push_back(header);
     inner_->send(std::move(response));

@@ -25,6 +25,7 @@ class FakeExchange final : public http::Exchange {
 
   const http::Request& request() const override { return request_; }
   bool client_gone() const override { return gone_; }
+  void drop_body() override { request_.body.clear(); }
   void hang_up() { gone_ = true; }
   void send(http::Response response) override {
     while (response.next_piece && response.next_piece(response.body)) {

@@ -33,6 +33,13 @@ class LiveClient final : public http::Exchange {
 
   const http::Request& request() const override { return request_; }
   bool client_gone() const override { return !response_; }
+  void drop_body() override { request_.body.clear(); }
+  // As a form that is posted.
+  void post(std::string form) {
+    request_.method = "POST";
+    request_.headers.emplace_back("Content-Type", "application/x-www-form-urlencoded");
+    request_.body = std::move(form);
+  }
   void send(http::Response response) override { response_ = std::move(response); }
 
   const http::Response& response() const { return *response_; }

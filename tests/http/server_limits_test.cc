@@ -113,6 +113,28 @@ TEST_CASE("http server limits: bodies over all connections are bounded, 503 says
   CHECK(status_of(again.read_response()) == "HTTP/1.1 200 OK");
 }
 
+TEST_CASE("http server limits: a body that is dropped gives its room back before the answer", "[http]") {
+  ServerOptions options;
+  options.bodies_total_max_bytes = 1500;
+  ServerFixture fixture(
+      [](const ExchangePtr& exchange) {
+        Response never_ends;
+        never_ends.status = exchange->request().body.size() == 1000 ? 200 : 500;
+        exchange->drop_body();
+        never_ends.next_piece = [](std::string&) { return true; };
+        never_ends.wait = [](const std::function<void()>&) {};
+        exchange->send(std::move(never_ends));
+      },
+      options);
+  std::vector<std::unique_ptr<SocketClient>> clients;
+  for (int i = 0; i < 5; ++i) {
+    clients.push_back(std::make_unique<SocketClient>(fixture.port));
+    clients.back()->send("POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 1000\r\n\r\n" +
+                         std::string(1000, 'x'));
+    CHECK(clients.back()->read_until("\r\n\r\n").starts_with("HTTP/1.1 200 OK"));
+  }
+}
+
 TEST_CASE("http server limits: too many connections get 503", "[http]") {
   ServerOptions options;
   options.connections_max = 2;
