@@ -78,7 +78,7 @@ struct Api::State {
         services(std::move(api_services)),
         cors_origin(options.cors_origin, RE2::Quiet),
         queue(*services.queries, *services.clock, options.limits.queries_queued_max),
-        live(queue, services, options.limits.live_viewers_max) {
+        live(queue, services, options.limits) {
     services.metrics
         ->gauge("prometheus_engine_queries_concurrent_max", "The max number of concurrent queries.")
         .set(static_cast<double>(services.queries->size()));

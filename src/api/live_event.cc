@@ -66,6 +66,8 @@ std::optional<std::string> live_points(const QueryResult& now, const Matrix* bef
                                        std::int64_t step_ms, std::size_t bytes_max) {
   std::string out = ",\"step\":";
   append_json_time(out, step_ms);
+  out += ",\"from\":";
+  append_json_time(out, known_to_ms + step_ms);
   out += ",\"to\":";
   append_json_time(out, to_ms);
   out += ",\"result\":[";

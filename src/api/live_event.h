@@ -19,11 +19,11 @@ namespace varve::api {
 // What follows `{"query":N` of an event's data, without the line's end.
 using LiveText = std::shared_ptr<const std::string>;
 
-// ,"step":15,"to":T,"result":[…]} with the series of `now`, each with its points after `known_to_ms`,
-// and of the points at `known_to_ms` those that `before` does not have: what late samples have
-// changed. Series without any are left out. Both matrices are in order of labels; `before` may be
-// null (there all points at known_to_ms are left out). nullopt if the text were longer than
-// bytes_max.
+// ,"step":15,"from":F,"to":T,"result":[…]} with the series of `now`, each with its points after
+// `known_to_ms`, whose first step F is, and of the points at `known_to_ms` those that `before` does
+// not have: what late samples have changed. Series without any are left out. Both matrices are in
+// order of labels; `before` may be null (there all points at known_to_ms are left out). nullopt if
+// the text were longer than bytes_max.
 std::optional<std::string> live_points(const QueryResult& now, const Matrix* before,
                                        Timestamp known_to_ms, Timestamp to_ms,
                                        std::int64_t step_ms, std::size_t bytes_max);

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <unordered_set>
 #include <utility>
 
 #include "api/live_event.h"
@@ -19,15 +20,19 @@
 namespace varve::api {
 namespace {
 
-constexpr std::size_t kFeedsMax = 2000;
 // Past this many steps a client had better read the range again than have them pushed.
 constexpr std::int64_t kCatchUpStepsMax = 500;
+// Past this many steps without an answer a query that fails is asked for its newest step alone: what
+// is too much for it must not grow, nor may one bad step stand in its way for long.
+constexpr std::int64_t kFailedStepsMax = 10;
+// What falls due may fill so much of the queue of queries; the rest is for others.
+constexpr std::size_t kQueueShare = 4;
 // A larger event would be most of a viewer's memory; the range is to be polled then.
 constexpr std::size_t kEventMaxBytes = LiveViewer::kPendingMaxBytes / 2;
 // How long after its time a step is evaluated: the scrapes of its time are in by then.
-constexpr std::int64_t kSettleMax_ms = 500;
+constexpr std::int64_t kSettleMaxMs = 500;
 // How often a query with short steps is evaluated, several steps at once.
-constexpr std::int64_t kEvaluationsApart_ms = 1000;
+constexpr std::chrono::seconds kEvaluationsApart{1};
 constexpr std::chrono::seconds kHeartbeatEvery{15};
 // The hub's thread looks at the clock so often while anybody watches.
 constexpr std::chrono::milliseconds kTickEvery{100};
@@ -47,19 +52,24 @@ struct LiveHub::Feed {
   // Guarded by the hub's mutex.
   std::vector<Member> members;
   Timestamp evaluated_to_ms = 0;
-  Timestamp begun_ms = 0;  // wall time of the last evaluation
+  Timestamp tried_to_ms = 0;  // the same, or later if the last evaluation failed
+  // On the clock's monotonic axis: when the last evaluation began, and when the next one may.
+  std::chrono::nanoseconds begun{0}, rests_until{0};
+  bool failing = false;  // the last evaluation did
   bool busy = false;
   // Touched by the one evaluation at a time: the points at evaluated_to_ms.
   std::shared_ptr<const QueryResult> before;
 
-  std::int64_t settle_ms() const { return std::min(query.step_ms / 4, kSettleMax_ms); }
+  std::int64_t settle_ms() const { return std::min(query.step_ms / 4, kSettleMaxMs); }
   Timestamp due_step(Timestamp now_ms) const { return query.step_at(now_ms - settle_ms()); }
 };
 
-LiveHub::LiveHub(QueryQueue& queue, const Services& services, std::size_t viewers_max)
+LiveHub::LiveHub(QueryQueue& queue, const Services& services, const Limits& limits)
     : queue_(queue),
       services_(services),
-      viewers_max_(viewers_max),
+      viewers_max_(limits.live_viewers_max),
+      queries_max_(limits.live_queries_max),
+      under_way_max_(std::max<std::size_t>(limits.queries_queued_max / kQueueShare, 1)),
       viewers_(services.metrics->gauge("varve_live_viewers", "Open streams of live queries.")),
       queries_(services.metrics->gauge("varve_live_queries",
                                        "Different live queries that somebody looks at.")),
@@ -126,6 +136,11 @@ Result<http::Response> LiveHub::subscribe(storage::Db& storage, std::vector<Live
     Timestamp after_ms;
     Timestamp to_ms;
   };
+  std::vector<std::string> keys;
+  for (const LiveQuery& query : queries) {
+    keys.push_back(fmt::format("{} {} {} {}", query.step_ms, query.phase_ms,
+                               query.lookback.count(), query.expression));
+  }
   std::vector<Behind> behind;
   ViewerPtr viewer;
   {
@@ -136,30 +151,34 @@ Result<http::Response> LiveHub::subscribe(storage::Db& storage, std::vector<Live
       return Error(ErrorCode::kUnavailable,
                    fmt::format("{} live streams are open, no more are possible", viewers_max_));
     }
-    if (feeds_.size() + queries.size() > kFeedsMax) {
+    std::unordered_set<std::string_view> fresh;
+    for (const std::string& key : keys) {
+      if (!feeds_.contains(key)) fresh.insert(key);
+    }
+    if (feeds_.size() + fresh.size() > queries_max_) {
       return Error(ErrorCode::kUnavailable,
-                   fmt::format("{} live queries are open, no more are possible", feeds_.size()));
+                   fmt::format("{} live queries are open, no more than {} are possible",
+                               feeds_.size(), queries_max_));
     }
     const Timestamp now_ms = services_.clock->now_ms();
     std::vector<FeedPtr> feeds;
     std::vector<Timestamp> sent_to_ms;
-    for (LiveQuery& query : queries) {
-      const std::string key = fmt::format("{} {} {} {}", query.step_ms, query.phase_ms,
-                                          query.lookback.count(), query.expression);
+    for (std::size_t i = 0; i < queries.size(); ++i) {
+      LiveQuery& query = queries[i];
       const std::optional<Timestamp> after_ms = query.after_ms;
       query.after_ms.reset();
-      FeedPtr& feed = feeds_[key];
+      FeedPtr& feed = feeds_[keys[i]];
       if (!feed) {
         feed = std::make_shared<Feed>(storage, std::move(query));
-        feed->evaluated_to_ms = feed->due_step(now_ms);
+        feed->evaluated_to_ms = feed->tried_to_ms = feed->due_step(now_ms);
       }
       feeds.push_back(feed);
       sent_to_ms.push_back(after_ms.value_or(feed->evaluated_to_ms));
       if (sent_to_ms.back() < feed->evaluated_to_ms) {
-        behind.push_back({feed, feeds.size() - 1, sent_to_ms.back(), feed->evaluated_to_ms});
+        behind.push_back({feed, i, sent_to_ms.back(), feed->evaluated_to_ms});
       }
     }
-    viewer = std::make_shared<LiveViewer>(load_, std::move(sent_to_ms));
+    viewer = std::make_shared<LiveViewer>(load_, sent_to_ms);
     for (std::size_t i = 0; i < feeds.size(); ++i) feeds[i]->members.push_back({viewer, i});
     all_viewers_.push_back(viewer);
     viewers_.set(static_cast<double>(load_->viewers.load()));
@@ -187,6 +206,36 @@ void LiveHub::purge() {
   queries_.set(static_cast<double>(feeds_.size()));
 }
 
+// What is to be evaluated now, no more than may be under way, and longest due first: the rest stays
+// due. Precondition: mutex_ is held.
+std::vector<std::pair<LiveHub::FeedPtr, Timestamp>> LiveHub::take_due() {
+  const Timestamp now_ms = services_.clock->now_ms();
+  const std::chrono::nanoseconds now = services_.clock->monotonic();
+  std::vector<std::pair<FeedPtr, Timestamp>> due;
+  for (const auto& [key, feed] : feeds_) {
+    const Timestamp to_ms = feed->due_step(now_ms);
+    // Also where the clock was set back: steps that were tried already are not tried again.
+    if (feed->busy || to_ms <= feed->tried_to_ms || now < feed->rests_until) continue;
+    due.emplace_back(feed, to_ms);
+  }
+  const std::size_t room = under_way_max_ - std::min(under_way_max_, under_way_);
+  if (due.size() > room) {
+    const auto since_ms = [](const Feed& feed) { return feed.tried_to_ms + feed.query.step_ms; };
+    const auto end = due.begin() + static_cast<std::ptrdiff_t>(room);
+    std::nth_element(due.begin(), end, due.end(), [&](const auto& a, const auto& b) {
+      return since_ms(*a.first) < since_ms(*b.first);
+    });
+    due.erase(end, due.end());
+  }
+  for (const auto& [feed, to_ms] : due) {
+    feed->busy = true;
+    feed->tried_to_ms = to_ms;
+    feed->begun = now;
+    feed->rests_until = now + kEvaluationsApart;
+  }
+  return due;
+}
+
 void LiveHub::tick() {
   std::vector<std::pair<FeedPtr, Timestamp>> due;
   std::vector<ViewerPtr> idle;
@@ -194,16 +243,7 @@ void LiveHub::tick() {
     const std::lock_guard lock(mutex_);
     if (stopped_) return;
     purge();
-    const Timestamp now_ms = services_.clock->now_ms();
-    for (const auto& [key, feed] : feeds_) {
-      const Timestamp to_ms = feed->due_step(now_ms);
-      // A clock that was set back: steps that were there already are not evaluated again.
-      const bool apart = now_ms - feed->begun_ms >= kEvaluationsApart_ms || now_ms < feed->begun_ms;
-      if (feed->busy || to_ms <= feed->evaluated_to_ms || !apart) continue;
-      feed->busy = true;
-      feed->begun_ms = now_ms;
-      due.emplace_back(feed, to_ms);
-    }
+    due = take_due();
     const std::chrono::nanoseconds now = services_.clock->monotonic();
     if (now - heartbeat_ >= kHeartbeatEvery) {
       heartbeat_ = now;
@@ -248,9 +288,13 @@ void LiveHub::submit(storage::Db& storage, const LiveQuery& query, Timestamp fro
 }
 
 void LiveHub::begin(const FeedPtr& feed, Timestamp to_ms) {
-  // busy keeps evaluated_to_ms as it is.
-  const Timestamp from_ms = feed->evaluated_to_ms;
-  if ((to_ms - from_ms) / feed->query.step_ms > kCatchUpStepsMax) return skip(feed, to_ms);
+  // busy keeps the feed as it is.
+  const std::int64_t step_ms = feed->query.step_ms;
+  const std::int64_t steps = (to_ms - feed->evaluated_to_ms) / step_ms;
+  const bool gives_up = feed->failing && steps > kFailedStepsMax;
+  if (!gives_up && steps > kCatchUpStepsMax) return skip(feed, to_ms);
+  // Else with the last step that is known, whose points late samples may have changed.
+  const Timestamp from_ms = gives_up ? to_ms : feed->evaluated_to_ms;
   const auto abandoned = [this, feed] {
     const std::lock_guard lock(mutex_);
     return stopped_ || std::all_of(feed->members.begin(), feed->members.end(), [](const auto& member) {
@@ -258,30 +302,40 @@ void LiveHub::begin(const FeedPtr& feed, Timestamp to_ms) {
            });
   };
   submit(feed->storage, feed->query, from_ms, to_ms, false, abandoned,
-         [this, feed, to_ms](Result<QueryResult> result) {
-           finish(feed, to_ms, std::move(result));
+         [this, feed, from_ms, to_ms](Result<QueryResult> result) {
+           finish(feed, from_ms, to_ms, std::move(result));
          });
 }
 
 // The clock has jumped, or the machine slept.
 void LiveHub::skip(const FeedPtr& feed, Timestamp to_ms) {
   feed->before = nullptr;
-  for (const auto& [viewer, number] : release(feed, to_ms)) {
+  for (const auto& [viewer, number] : release(feed, to_ms, false)) {
     reloads_.add();
     viewer->push_reload(number, to_ms);
   }
 }
 
-void LiveHub::finish(const FeedPtr& feed, Timestamp to_ms, Result<QueryResult> result) {
+void LiveHub::finish(const FeedPtr& feed, Timestamp from_ms, Timestamp to_ms,
+                     Result<QueryResult> result) {
+  if (result.ok() && from_ms != feed->evaluated_to_ms) {
+    // It answers again; the steps between have been given up.
+    feed->before = std::make_shared<const QueryResult>(std::move(result).value());
+    for (const auto& [viewer, number] : release(feed, to_ms, false)) {
+      reloads_.add();
+      viewer->push_reload(number, to_ms);
+    }
+    return;
+  }
   if (result.ok()) {
     auto points = live_points(*result, feed->before ? &std::get<Matrix>(feed->before->value) : nullptr,
-                              feed->evaluated_to_ms, to_ms, feed->query.step_ms, kEventMaxBytes);
+                              from_ms, to_ms, feed->query.step_ms, kEventMaxBytes);
     if (points) {
       event_bytes_.add(static_cast<double>(points->size()));
       feed->before = std::make_shared<const QueryResult>(std::move(result).value());
       const auto text = std::make_shared<const std::string>(std::move(*points));
-      for (const auto& [viewer, number] : release(feed, to_ms)) {
-        viewer->push_points(number, to_ms, text);
+      for (const auto& [viewer, number] : release(feed, to_ms, false)) {
+        viewer->push_points(number, from_ms, to_ms, text);
       }
       return;
     }
@@ -289,27 +343,33 @@ void LiveHub::finish(const FeedPtr& feed, Timestamp to_ms, Result<QueryResult> r
                    fmt::format("the new points are more than {} bytes: too many to be pushed",
                                kEventMaxBytes));
   }
-  // The next evaluation takes the steps of this one with it.
+  // The next evaluation, at its next step, takes the steps of this one with it.
   const auto text = std::make_shared<const std::string>(live_failure(result.error()));
-  for (const auto& [viewer, number] : release(feed, feed->evaluated_to_ms)) {
+  for (const auto& [viewer, number] : release(feed, feed->evaluated_to_ms, true)) {
     viewer->push_failure(number, text);
   }
 }
 
 // The end of an evaluation: who is to be told.
 std::vector<std::pair<LiveHub::ViewerPtr, std::size_t>> LiveHub::release(const FeedPtr& feed,
-                                                                         Timestamp evaluated_to_ms) {
+                                                                         Timestamp evaluated_to_ms,
+                                                                         bool failed) {
   std::vector<std::pair<ViewerPtr, std::size_t>> viewers;
   const std::lock_guard lock(mutex_);
   for (const auto& member : feed->members) {
     if (ViewerPtr viewer = member.viewer.lock()) viewers.emplace_back(std::move(viewer), member.number);
   }
   feed->evaluated_to_ms = evaluated_to_ms;
+  feed->failing = failed;
+  // What failed rests as long as it took: one that runs into its timeout has half the time at most.
+  const std::chrono::nanoseconds now = services_.clock->monotonic();
+  if (failed) feed->rests_until = std::max(feed->rests_until, now + (now - feed->begun));
   feed->busy = false;
   return viewers;
 }
 
-// The steps that a viewer misses when it comes, for it alone. They may arrive after newer ones.
+// The steps that a viewer misses when it comes, for it alone. They may arrive after newer ones, which
+// both can tell by `from`.
 void LiveHub::catch_up(const FeedPtr& feed, const ViewerPtr& viewer, std::size_t query,
                        Timestamp after_ms, Timestamp to_ms) {
   const std::int64_t step_ms = feed->query.step_ms;
@@ -329,7 +389,8 @@ void LiveHub::catch_up(const FeedPtr& feed, const ViewerPtr& viewer, std::size_t
            }
            auto points = live_points(*result, nullptr, after_ms, to_ms, step_ms, kEventMaxBytes);
            if (!points) return waiting->push_reload(query, to_ms);
-           waiting->push_points(query, to_ms, std::make_shared<const std::string>(std::move(*points)));
+           waiting->push_points(query, after_ms, to_ms,
+                                std::make_shared<const std::string>(std::move(*points)));
          });
 }
 

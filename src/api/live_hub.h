@@ -32,16 +32,18 @@ class Db;
 
 namespace varve::api {
 
+struct Limits;
 struct Services;
 
-// Thread-safe. Lock order: mutex_, then a viewer's own.
+// Thread-safe. Lock order: the QueryQueue's mutex, under which it asks whether an evaluation is
+// abandoned, then mutex_, then a viewer's own. So nothing is submitted under mutex_.
 // 1. A query is evaluated by one at a time; what falls due meanwhile is evaluated together next.
 // 2. A query that nobody looks at any more is evaluated no more.
 // 3. Nothing waits for a viewer, see LiveViewer.
 class LiveHub {
  public:
   // All must outlive the hub; the destructor waits for evaluations under way.
-  LiveHub(QueryQueue& queue, const Services& services, std::size_t viewers_max);
+  LiveHub(QueryQueue& queue, const Services& services, const Limits& limits);
   ~LiveHub();
   LiveHub(const LiveHub&) = delete;
   LiveHub& operator=(const LiveHub&) = delete;
@@ -64,11 +66,12 @@ class LiveHub {
   void run(const std::stop_token& stop);
   Status check(const LiveQuery& query) const;
   void purge();
+  std::vector<std::pair<FeedPtr, Timestamp>> take_due();
   void begin(const FeedPtr& feed, Timestamp to_ms);
   void skip(const FeedPtr& feed, Timestamp to_ms);
-  void finish(const FeedPtr& feed, Timestamp to_ms, Result<QueryResult> result);
+  void finish(const FeedPtr& feed, Timestamp from_ms, Timestamp to_ms, Result<QueryResult> result);
   std::vector<std::pair<ViewerPtr, std::size_t>> release(const FeedPtr& feed,
-                                                         Timestamp evaluated_to_ms);
+                                                         Timestamp evaluated_to_ms, bool failed);
   void catch_up(const FeedPtr& feed, const ViewerPtr& viewer, std::size_t query, Timestamp after_ms,
                 Timestamp to_ms);
   void submit(storage::Db& storage, const LiveQuery& query, Timestamp from_ms, Timestamp to_ms,
@@ -78,6 +81,8 @@ class LiveHub {
   QueryQueue& queue_;
   const Services& services_;
   const std::size_t viewers_max_;
+  const std::size_t queries_max_;
+  const std::size_t under_way_max_;  // of what falls due; catching up is as any query
   const std::shared_ptr<LiveLoad> load_ = std::make_shared<LiveLoad>();
   base::Gauge& viewers_;
   base::Gauge& queries_;

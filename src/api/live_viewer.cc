@@ -2,6 +2,7 @@
 #include "api/live_viewer.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace varve::api {
@@ -12,8 +13,23 @@ constexpr std::size_t kPieceBytes = 64 << 10;
 
 }  // namespace
 
-LiveViewer::LiveViewer(std::shared_ptr<LiveLoad> load, std::vector<Timestamp> sent_to_ms)
-    : load_(std::move(load)), sent_to_ms_(std::move(sent_to_ms)) {
+// Points of the evaluations of a query follow each other without a gap; only those that the client
+// missed before it came may be late.
+void LiveViewer::Sent::add(Steps steps) {
+  if (steps.after_ms > to_ms) {
+    ahead = {ahead ? ahead->after_ms : steps.after_ms, steps.to_ms};
+    return;
+  }
+  to_ms = std::max(to_ms, steps.to_ms);
+  if (ahead && ahead->after_ms <= to_ms) {
+    to_ms = std::max(to_ms, ahead->to_ms);
+    ahead.reset();
+  }
+}
+
+LiveViewer::LiveViewer(std::shared_ptr<LiveLoad> load, const std::vector<Timestamp>& sent_to_ms)
+    : load_(std::move(load)) {
+  for (const Timestamp to_ms : sent_to_ms) sent_.push_back({to_ms, std::nullopt});
   load_->viewers.fetch_add(1);
   // At once, so that the client sees the stream begin; and how long to wait before it comes back.
   pending_.push_back({"retry: 3000\n: live\n\n", nullptr});
@@ -24,8 +40,9 @@ LiveViewer::~LiveViewer() {
   load_->pending_bytes.fetch_sub(pending_bytes_);
 }
 
-void LiveViewer::push_points(std::size_t query, Timestamp to_ms, const LiveText& text) {
-  push(query, "points", to_ms, text);
+void LiveViewer::push_points(std::size_t query, Timestamp after_ms, Timestamp to_ms,
+                             const LiveText& text) {
+  push(query, "points", Steps{after_ms, to_ms}, text);
 }
 
 void LiveViewer::push_failure(std::size_t query, const LiveText& text) {
@@ -34,26 +51,28 @@ void LiveViewer::push_failure(std::size_t query, const LiveText& text) {
 
 void LiveViewer::push_reload(std::size_t query, Timestamp to_ms) {
   static const LiveText kEnd = std::make_shared<const std::string>("}");
-  push(query, "reload", to_ms, kEnd);
+  push(query, "reload", Steps{std::numeric_limits<Timestamp>::min(), to_ms}, kEnd);
 }
 
-void LiveViewer::push(std::size_t query, std::string_view event, std::optional<Timestamp> to_ms,
+void LiveViewer::push(std::size_t query, std::string_view event, std::optional<Steps> steps,
                       const LiveText& text) {
   std::function<void()> wake;
   {
     const std::lock_guard lock(mutex_);
     if (ended_) return;
     std::optional<Timestamp> id;
-    if (to_ms) {
-      sent_to_ms_[query] = std::max(sent_to_ms_[query], *to_ms);
-      id = *std::min_element(sent_to_ms_.begin(), sent_to_ms_.end());
+    if (steps) {
+      sent_[query].add(*steps);
+      id = std::min_element(sent_.begin(), sent_.end(), [](const Sent& a, const Sent& b) {
+             return a.to_ms < b.to_ms;
+           })->to_ms;
     }
     Pending next{live_head(event, query, id), text};
     const std::size_t bytes = next.bytes();
     if (pending_bytes_ + bytes > kPendingMaxBytes ||
         load_->pending_bytes.load() + bytes > kPendingTotalMaxBytes) {
       drop_all();
-      for (std::size_t i = 0; i < sent_to_ms_.size(); ++i) {
+      for (std::size_t i = 0; i < sent_.size(); ++i) {
         pending_.push_back({live_head("reload", i, std::nullopt) + "}\n\n", nullptr});
       }
     } else {

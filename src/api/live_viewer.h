@@ -9,7 +9,9 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "api/live_event.h"
@@ -31,13 +33,13 @@ class LiveViewer {
   static constexpr std::size_t kPendingTotalMaxBytes = std::size_t{64} << 20;
 
   // `sent_to_ms`: up to which step the client has the points of each query.
-  LiveViewer(std::shared_ptr<LiveLoad> load, std::vector<Timestamp> sent_to_ms);
+  LiveViewer(std::shared_ptr<LiveLoad> load, const std::vector<Timestamp>& sent_to_ms);
   ~LiveViewer();
   LiveViewer(const LiveViewer&) = delete;
   LiveViewer& operator=(const LiveViewer&) = delete;
 
-  // Points of query number `query` up to and including `to_ms`.
-  void push_points(std::size_t query, Timestamp to_ms, const LiveText& text);
+  // All points of query number `query` after `after_ms`, up to and including `to_ms`.
+  void push_points(std::size_t query, Timestamp after_ms, Timestamp to_ms, const LiveText& text);
   void push_failure(std::size_t query, const LiveText& text);
   // The client has to read the range of this query itself: it is too far behind.
   void push_reload(std::size_t query, Timestamp to_ms);
@@ -57,13 +59,24 @@ class LiveViewer {
 
     std::size_t bytes() const { return head.size() + (text ? text->size() : 0); }
   };
-  void push(std::size_t query, std::string_view event, std::optional<Timestamp> to_ms,
+  // The steps of a query after one and up to another.
+  struct Steps {
+    Timestamp after_ms, to_ms;
+  };
+  // What the client has been sent of a query.
+  struct Sent {
+    Timestamp to_ms = 0;         // all steps up to here
+    std::optional<Steps> ahead;  // and these, which came before those between
+
+    void add(Steps steps);
+  };
+  void push(std::size_t query, std::string_view event, std::optional<Steps> steps,
             const LiveText& text);
   void drop_all();
 
   const std::shared_ptr<LiveLoad> load_;
   std::mutex mutex_;  // guards what follows
-  std::vector<Timestamp> sent_to_ms_;
+  std::vector<Sent> sent_;  // by query
   std::deque<Pending> pending_;
   std::size_t pending_bytes_ = 0;
   bool ended_ = false;
