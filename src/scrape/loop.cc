@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/release_memory.h"
 #include "base/try.h"
+#include "model/start_zero.h"
 #include "scrape/failure_log.h"
 #include "scrape/metrics.h"
 #include "scrape/request.h"
@@ -225,13 +226,7 @@ void Loop::append_start_zeros() {
     if (of.histograms_count > 0) {
       const storage::HistogramSample& sample = batch_.histograms[of.histograms_begin];
       if (start_ms >= sample.timestamp_ms) continue;
-      storage::HistogramSample& zero = zeros.histograms.emplace_back();
-      zero.timestamp_ms = start_ms;
-      zero.histogram.schema = sample.histogram.schema;
-      zero.histogram.integer = sample.histogram.integer;
-      zero.histogram.zero_threshold = sample.histogram.zero_threshold;
-      zero.histogram.custom_bounds = sample.histogram.custom_bounds;
-      zero.histogram.counter_reset_hint = CounterResetHint::kReset;
+      zeros.histograms.push_back({start_ms, model::start_zero(sample.histogram)});
       entry.histograms_begin = static_cast<std::uint32_t>(zeros.histograms.size() - 1);
       entry.histograms_count = 1;
     } else {

@@ -14,6 +14,7 @@
 #include "base/check.h"
 #include "base/release_memory.h"
 #include "base/try.h"
+#include "model/start_zero.h"
 #include "wire/label_checks.h"
 #include "wire/native_histogram.h"
 #include "wire/protobuf_cursor.h"
@@ -398,13 +399,7 @@ class Walk2 {
       VARVE_TRY(charge(sizeof(SeriesEntry) + sizeof(storage::HistogramSample) +
                        sample.histogram.custom_bounds.size() * sizeof(double)));
       begin()->histograms_count = 1;
-      storage::HistogramSample& zero = zeros_->histograms.emplace_back();
-      zero.timestamp_ms = start_ms;
-      zero.histogram.schema = sample.histogram.schema;
-      zero.histogram.integer = sample.histogram.integer;
-      zero.histogram.zero_threshold = sample.histogram.zero_threshold;
-      zero.histogram.custom_bounds = sample.histogram.custom_bounds;
-      zero.histogram.counter_reset_hint = CounterResetHint::kReset;
+      zeros_->histograms.push_back({start_ms, model::start_zero(sample.histogram)});
     }
     histogram_starts_.clear();
     return {};
