@@ -316,7 +316,7 @@ void Loop::append_stale(const LoopSettings& settings, Timestamp time_ms) {
   for (const SeriesId id : stale_) add_entry(id, nullptr, time_ms, stale_marker());
   stale_.clear();
   // What storage refuses here is expected: the series has newer samples from elsewhere.
-  const auto appended = context_.storage.append(batch_);
+  const auto appended = context_.storage.append(batch_, {.in_order_only = true});
   if (!appended.ok()) {
     context_.log.warn("Stale append failed", {{"scrape_pool", settings.pool->job_name},
                                               {"target", settings.target.url},

@@ -104,6 +104,9 @@ struct WriteOutcome {
 
 struct AppendOptions {
   bool want_ids = false;  // fill WriteOutcome::ids
+  // Refuse what is older than its series' newest sample, however wide the window for late samples:
+  // for results and markers, which are about now or about nothing.
+  bool in_order_only = false;
 };
 
 // Where samples go. Thread-safe.

@@ -222,7 +222,7 @@ Result<WriteOutcome> WritePath::append(const WriteBatch& batch, const AppendOpti
   // So that a cut, which waits until the head is this far ahead, does not race with who appends.
   run.in_order_from_ms = saturating_add(newest, -head::kChunkRangeMs / 2);
   const std::int64_t window_ms = limits_.out_of_order_window_ms.load(std::memory_order_relaxed);
-  if (window_ms > 0) {
+  if (window_ms > 0 && !options.in_order_only) {
     run.rule.open = true;
     run.rule.oldest_ms = saturating_add(newest, -window_ms);
   }

@@ -54,6 +54,21 @@ TEST_CASE("recording: a series that vanishes gets one stale marker", "[rules]") 
   CHECK(world.written({{"__name__", "out"}, {"job", "b"}, {"zone", "z"}}) == "10:1 20:stale");
 }
 
+TEST_CASE("recording: late results and markers are discarded, even if late samples are taken",
+          "[rules]") {
+  World world;
+  world.sink.window = true;
+  world.set(kA, 10'000, 1);
+  world.set(kA, 20'000, 2);
+  world.set(kB, 10'000, 1);
+  const auto newer = world.group({record("out", "in + 0")});
+  newer->evaluate(20'000, world.shared);
+  const auto older = world.group({record("out", "in + 100")});
+  older->evaluate(10'000, world.shared);
+  older->end(15'000, world.shared);
+  CHECK(world.written({{"__name__", "out"}, {"job", "a"}, {"zone", "z"}}) == "20:2");
+}
+
 TEST_CASE("recording: the query offset moves what is looked at and what is written", "[rules]") {
   World world;
   world.set(kA, 10'000, 1);

@@ -2,6 +2,7 @@
 // Doubles for rules: a clock that stands still, and a database in memory that they read and write.
 #pragma once
 
+#include <algorithm>
 #include <cstdio>
 #include <map>
 #include <mutex>
@@ -18,25 +19,26 @@
 
 namespace varve::rules {
 
-// Appends to a MemoryStorage, refusing what is older than what is there, as a database does.
+// Appends to a MemoryStorage, refusing what is older than what is there, as a database does that has
+// no window for late samples, or is asked for order only.
 class MemorySink final : public storage::Appendable {
  public:
   explicit MemorySink(promql::test_language::MemoryStorage& storage) : storage_(storage) {}
 
   Result<storage::WriteOutcome> append(const storage::WriteBatch& batch,
-                                       const storage::AppendOptions&) override {
+                                       const storage::AppendOptions& options) override {
     const std::lock_guard lock(mutex_);
     if (!refuse.empty()) return Error(ErrorCode::kUnavailable, refuse);
     storage::WriteOutcome outcome;
     for (const storage::SeriesEntry& entry : batch.series) {
       const auto [newest, is_new] = newest_.try_emplace(*entry.labels, kNever);
       const auto fresh = [&](Timestamp time_ms) {
-        if (time_ms <= newest->second) {
+        if (time_ms <= newest->second && (!window || options.in_order_only)) {
           ++outcome.out_of_order;
           outcome.first_error = "out of order sample";
           return false;
         }
-        newest->second = time_ms;
+        newest->second = std::max(newest->second, time_ms);
         return true;
       };
       for (std::uint32_t i = 0; i < entry.samples_count; ++i) {
@@ -57,7 +59,8 @@ class MemorySink final : public storage::Appendable {
   }
   void when_durable(storage::Ticket, std::function<void(Status)> done) override { done({}); }
 
-  std::string refuse;  // not empty: every append fails with it
+  bool window = false;  // late samples are taken, however late
+  std::string refuse;   // not empty: every append fails with it
 
  private:
   std::mutex mutex_;

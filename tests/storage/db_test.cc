@@ -130,6 +130,23 @@ TEST_CASE("db: late samples are taken inside the window and read in order", "[st
   CHECK(read_all(*db, {equal("job", "a")}) == expected);
 }
 
+TEST_CASE("db: who wants order only is refused what is late, window or not", "[storage]") {
+  World world;
+  Options options = world.options();
+  options.out_of_order_window = std::chrono::minutes(10);
+  auto db = world.open(options);
+  const Timestamp t = kStart + 3'600'000;
+  append(*db, BatchBuilder().add(kUp, {{t, 10}}).batch);
+  const auto outcome = db->append(
+      BatchBuilder().add(kUp, {{t - 60'000, stale_marker()}, {t + 1000, 11}}).batch,
+      {.in_order_only = true});
+  REQUIRE(outcome.ok());
+  CHECK(outcome->out_of_order == 1);
+  CHECK(outcome->samples_appended == 1);
+  const Contents expected{{kUp.to_string(), {{t, bits(10)}, {t + 1000, bits(11)}}}};
+  CHECK(read_all(*db, {equal("job", "a")}) == expected);
+}
+
 TEST_CASE("db: histograms, their stale markers and floats of one series all come back", "[storage]") {
   World world;
   auto db = world.open();
