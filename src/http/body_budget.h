@@ -54,8 +54,13 @@ class BodyLease {
   }
   // Takes what is missing to `bytes` in all.
   [[nodiscard]] bool grow_to(std::size_t bytes) { return bytes <= bytes_ || grow(bytes - bytes_); }
+  // Gives back what is above `bytes`.
+  void shrink_to(std::size_t bytes) {
+    if (bytes >= bytes_) return;
+    budget_->give_back(bytes_ - bytes);
+    bytes_ = bytes;
+  }
   std::size_t bytes() const { return bytes_; }
-  std::size_t left_bytes() const { return budget_->left_bytes(); }
 
  private:
   BodyBudget* budget_ = nullptr;

@@ -416,21 +416,29 @@ Status decode_body(ClientResponse& response, std::size_t max_bytes) {
   const auto coding = content_coding(response.content_encoding);
   if (!coding.ok() || *coding == ContentCoding::kIdentity || response.body.empty()) return {};
   std::string plain;
-  const std::size_t wanted = max_bytes > 0 ? max_bytes : plain.max_size() / 2;
-  const std::size_t left = response.lease != nullptr ? response.lease->left_bytes() : wanted;
-  const Status done = decompress(*coding, response.body, std::min(wanted, left), plain);
-  if (!done.ok()) {
-    if (done.error().code() != ErrorCode::kLimitExceeded) {
-      return Error(ErrorCode::kUnavailable, done.error().message());
-    }
-    if (left < wanted) return Error(ErrorCode::kUnavailable, std::string(kOverBudget));
-    return too_large("body size limit exceeded");
+  BodyLease* const lease = response.lease.get();
+  const std::size_t packed = lease != nullptr ? lease->bytes() : 0;
+  bool over_budget = false;
+  MayHold may_hold;
+  if (lease != nullptr) {
+    may_hold = [&](std::size_t bytes) {
+      over_budget = !lease->grow_to(packed + bytes);
+      return !over_budget;
+    };
   }
-  if (response.lease != nullptr && !response.lease->grow_to(plain.capacity())) {
-    return Error(ErrorCode::kUnavailable, std::string(kOverBudget));
+  const Status done = decompress(*coding, response.body,
+                                 max_bytes > 0 ? max_bytes : plain.max_size() / 2, plain, may_hold);
+  if (!done.ok()) {
+    if (lease != nullptr) lease->shrink_to(packed);
+    if (over_budget) return Error(ErrorCode::kUnavailable, std::string(kOverBudget));
+    if (done.error().code() == ErrorCode::kLimitExceeded) {
+      return too_large("body size limit exceeded");
+    }
+    return Error(ErrorCode::kUnavailable, done.error().message());
   }
   response.body = std::move(plain);
   response.content_encoding.clear();
+  if (lease != nullptr) lease->shrink_to(response.body.capacity());
   return {};
 }
 

@@ -39,6 +39,20 @@ Error corrupt(std::string_view coding, std::string_view why) {
   return Error(ErrorCode::kInvalidArgument, fmt::format("{}: corrupt input: {}", coding, why));
 }
 
+// Makes `out` so large, if whoever counts its memory lets it.
+Status hold(std::string& out, std::size_t bytes, const MayHold& may_hold) {
+  if (bytes > out.capacity()) {
+    const std::size_t capacity = std::max(bytes, 2 * out.capacity());  // what a string would take
+    if (may_hold && !may_hold(capacity)) {
+      out = {};
+      return Error(ErrorCode::kUnavailable, "no memory for the decompressed body");
+    }
+    out.reserve(capacity);
+  }
+  out.resize(bytes);
+  return {};
+}
+
 // The length that the last gzip member claims, the best guess at the whole. Modulo 2^32 and from
 // outside: only ever a first size to try.
 std::size_t gzip_length_hint(std::string_view compressed) {
@@ -120,7 +134,8 @@ std::string_view to_string(ContentCoding coding) {
   return "";
 }
 
-Status gzip_decompress(std::string_view compressed, std::size_t max_bytes, std::string& out) {
+Status gzip_decompress(std::string_view compressed, std::size_t max_bytes, std::string& out,
+                       const MayHold& may_hold) {
   static thread_local Inflater inflater(libdeflate_alloc_decompressor(), &libdeflate_free_decompressor);
   VARVE_CHECK(inflater != nullptr);
   out.clear();
@@ -130,7 +145,7 @@ Status gzip_decompress(std::string_view compressed, std::size_t max_bytes, std::
   room = std::max(room, std::min(max_bytes, std::size_t{1}));
   std::size_t used = 0;
   while (!compressed.empty()) {
-    out.resize(used + room);
+    VARVE_TRY(hold(out, used + room, may_hold));
     std::size_t read = 0;
     std::size_t written = 0;
     const libdeflate_result result =
@@ -156,7 +171,8 @@ Status gzip_decompress(std::string_view compressed, std::size_t max_bytes, std::
   return {};
 }
 
-Status zstd_decompress(std::string_view compressed, std::size_t max_bytes, std::string& out) {
+Status zstd_decompress(std::string_view compressed, std::size_t max_bytes, std::string& out,
+                       const MayHold& may_hold) {
   static thread_local ZstdReader context(ZSTD_createDCtx(), &ZSTD_freeDCtx);
   VARVE_CHECK(context != nullptr);
   out.clear();
@@ -174,7 +190,7 @@ Status zstd_decompress(std::string_view compressed, std::size_t max_bytes, std::
   room = std::min(room, max_bytes);
   std::size_t used = 0;
   for (;;) {
-    out.resize(used + room);
+    VARVE_TRY(hold(out, used + room, may_hold));
     ZSTD_outBuffer to{out.data() + used, room, 0};
     const std::size_t rest = ZSTD_decompressStream(context.get(), &to, &in);
     if (ZSTD_isError(rest)) {
@@ -200,13 +216,14 @@ Status zstd_decompress(std::string_view compressed, std::size_t max_bytes, std::
 }
 
 Status decompress(ContentCoding coding, std::string_view compressed, std::size_t max_bytes,
-                  std::string& out) {
+                  std::string& out, const MayHold& may_hold) {
   switch (coding) {
-    case ContentCoding::kGzip: return gzip_decompress(compressed, max_bytes, out);
-    case ContentCoding::kZstd: return zstd_decompress(compressed, max_bytes, out);
+    case ContentCoding::kGzip: return gzip_decompress(compressed, max_bytes, out, may_hold);
+    case ContentCoding::kZstd: return zstd_decompress(compressed, max_bytes, out, may_hold);
     case ContentCoding::kIdentity: break;
   }
   if (compressed.size() > max_bytes) return too_large("identity", max_bytes);
+  VARVE_TRY(hold(out, compressed.size(), may_hold));
   out.assign(compressed);
   return {};
 }

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -31,13 +32,19 @@ ContentCoding choose_coding(std::string_view accept_encoding);
 // "gzip", "zstd"; "" for identity.
 std::string_view to_string(ContentCoding coding);
 
+// Whether `out` may come to hold so many bytes; asked before it does.
+using MayHold = std::function<bool(std::size_t)>;
+
 // Decompress a whole body into `out`, replacing it. kLimitExceeded as soon as the output passes
-// max_bytes; kInvalidArgument for anything that is not one or more whole members or frames.
-Status gzip_decompress(std::string_view compressed, std::size_t max_bytes, std::string& out);
-Status zstd_decompress(std::string_view compressed, std::size_t max_bytes, std::string& out);
+// max_bytes; kUnavailable if `may_hold` says no (without one, nobody counts); kInvalidArgument for
+// anything that is not one or more whole members or frames.
+Status gzip_decompress(std::string_view compressed, std::size_t max_bytes, std::string& out,
+                       const MayHold& may_hold = {});
+Status zstd_decompress(std::string_view compressed, std::size_t max_bytes, std::string& out,
+                       const MayHold& may_hold = {});
 // By coding; copies for identity.
 Status decompress(ContentCoding coding, std::string_view compressed, std::size_t max_bytes,
-                  std::string& out);
+                  std::string& out, const MayHold& may_hold = {});
 
 // Compress a whole body into `out`, replacing it, at the speed end of each coding.
 void gzip_compress(std::string_view plain, std::string& out);

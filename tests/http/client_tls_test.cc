@@ -8,6 +8,7 @@
 
 #include "fs/real_fs.h"
 #include "http/client.h"
+#include "http/content_coding.h"
 #include "http/server_tls.h"
 #include "server_fixture.h"
 #include "tls_identity.h"
@@ -189,6 +190,31 @@ TEST_CASE("http client: bodies take from a budget while they come, and give it b
     REQUIRE(small.ok());
     CHECK(budget->used_bytes() >= 1000);
   }
+  CHECK(budget->used_bytes() == 0);
+}
+
+TEST_CASE("http client: a packed body takes what it unfolds to, and gives it back", "[http]") {
+  const std::string plain(600'000, 'x');
+  ClientResponse response;
+  gzip_compress(plain, response.body);
+  response.content_encoding = "gzip";
+  const auto budget = std::make_shared<BodyBudget>(1 << 20);
+  response.lease = lease_of(budget);
+  REQUIRE(response.lease->grow_to(response.body.size()));
+  ClientResponse other = response;
+  other.lease = lease_of(budget);
+  REQUIRE(other.lease->grow_to(other.body.size()));
+  REQUIRE(decode_body(response, 0).ok());
+  CHECK(response.body == plain);
+  CHECK(response.lease->bytes() == response.body.capacity());
+  // Nothing is left for the second, whatever it may hold by itself.
+  const std::size_t used = budget->used_bytes();
+  const Status refused = decode_body(other, plain.size());
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().code() == ErrorCode::kUnavailable);
+  CHECK(budget->used_bytes() == used);
+  other.lease.reset();
+  response.lease.reset();
   CHECK(budget->used_bytes() == 0);
 }
 

@@ -66,6 +66,28 @@ TEST_CASE("content coding: bombs stop at the bound", "[http]") {
   CHECK(out.capacity() <= 4u << 20);
 }
 
+TEST_CASE("content coding: memory is asked for before it is held", "[http]") {
+  const auto coding = GENERATE(ContentCoding::kGzip, ContentCoding::kZstd);
+  const std::string packed = compress(coding, std::string(4 << 20, '\0'), GENERATE(0u, 1u << 20));
+  std::string out;
+  std::size_t most = 0;
+  const MayHold count = [&](std::size_t bytes) {
+    CHECK(out.capacity() < bytes);
+    CHECK(out.capacity() <= std::max(most, std::string().capacity()));
+    most = bytes;
+    return true;
+  };
+  REQUIRE(decompress(coding, packed, 64 << 20, out, count).ok());
+  CHECK(out.size() == 4 << 20);
+  CHECK(out.capacity() <= most);
+
+  std::string none;
+  const Status refused = decompress(coding, packed, 64 << 20, none,
+                                    [](std::size_t bytes) { return bytes < 1 << 20; });
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().code() == ErrorCode::kUnavailable);
+}
+
 TEST_CASE("content coding: truncated and broken input is refused", "[http]") {
   const auto coding = GENERATE(ContentCoding::kGzip, ContentCoding::kZstd);
   const std::string whole = compress(coding, sample_text(5000), 0);
