@@ -33,6 +33,8 @@ constexpr milliseconds kThreadWaitMax{60'000};
 // How long what waits for an Alertmanager outlives its place in the configuration: a reload may take
 // it away and discovery, asking anew, bring it back.
 constexpr milliseconds kReturnMax{60'000};
+// How long its metrics then still tell what was dropped: time for a scrape or two.
+constexpr milliseconds kDroppedToldMax{120'000};
 
 // Whether the same request may succeed later.
 bool worth_retrying(int status) { return status / 100 == 5 || status == 429 || status == 408; }
@@ -163,7 +165,9 @@ class NotifierImpl final : public Notifier {
   void run(const std::stop_token& stop);
   // With the mutex held. Outboxes whose URL stays are moved out of `before`.
   void sync(Set& set, std::multimap<std::string, OutboxPtr>& before);
-  void leave(const std::multimap<std::string, OutboxPtr>& gone);
+  enum class TakenBy { kConfiguration, kDiscovery };
+  void leave(const std::multimap<std::string, OutboxPtr>& gone, TakenBy taken_by);
+  void drop(Outbox& outbox, std::string_view why);
   // Lets go of those that have not come back; answers when the next is due.
   nanoseconds forget_departed(nanoseconds now);
   bool all_idle() const;
@@ -186,6 +190,7 @@ class NotifierImpl final : public Notifier {
   struct Departed {
     OutboxPtr outbox;
     nanoseconds until{};
+    TakenBy taken_by{};
   };
   std::multimap<std::string, Departed> departed_;  // by URL; with alerts, but nobody to send them
   std::jthread thread_;
@@ -214,41 +219,53 @@ void NotifierImpl::sync(Set& set, std::multimap<std::string, OutboxPtr>& before)
       outbox = std::move(back->second.outbox);
       departed_.erase(back);
       outbox->options = set.options;
+      outbox->gone = false;
     } else {
       outbox = std::make_shared<Outbox>(url, set.options, options_.queue_capacity, deps_.metrics);
     }
   }
 }
 
-void NotifierImpl::leave(const std::multimap<std::string, OutboxPtr>& gone) {
+void NotifierImpl::leave(const std::multimap<std::string, OutboxPtr>& gone, TakenBy taken_by) {
   const nanoseconds until = deps_.clock.monotonic() + kReturnMax;
   for (const auto& [url, outbox] : gone) {
     if (outbox->idle()) continue;
-    departed_.emplace(url, Departed{outbox, until});
+    departed_.emplace(url, Departed{outbox, until, taken_by});
   }
   std::size_t count = 0;
   for (const Set& set : sets_) count += set.outboxes.size();
   discovered_.set(static_cast<double>(count));
 }
 
+void NotifierImpl::drop(Outbox& outbox, std::string_view why) {
+  if (outbox.queue.empty()) return;
+  deps_.log.warn(why, {{"component", "notifier"},
+                       {"alertmanager", outbox.url},
+                       {"count", outbox.queue.size()}});
+  outbox.metrics.dropped.add(static_cast<double>(outbox.queue.size()));
+  outbox.queue.clear();
+  outbox.metrics.queue_length.set(0);
+}
+
 nanoseconds NotifierImpl::forget_departed(nanoseconds now) {
   nanoseconds next = nanoseconds::max();
   for (auto at = departed_.begin(); at != departed_.end();) {
     Departed& departed = at->second;
-    if (departed.until > now && !state_->draining) {
+    if (departed.until > now) {
       next = std::min(next, departed.until);
       ++at;
       continue;
     }
     Outbox& outbox = *departed.outbox;
-    outbox.gone = true;
-    if (!outbox.queue.empty()) {
-      deps_.log.warn("Alertmanager is no longer configured, dropping alerts",
-                     {{"component", "notifier"},
-                      {"alertmanager", outbox.url},
-                      {"count", outbox.queue.size()}});
+    if (outbox.gone) {
+      at = departed_.erase(at);
+      continue;
     }
-    at = departed_.erase(at);
+    outbox.gone = true;
+    drop(outbox, "Alertmanager is no longer configured, dropping alerts");
+    departed.until = now + kDroppedToldMax;
+    next = std::min(next, departed.until);
+    ++at;
   }
   return next;
 }
@@ -259,22 +276,43 @@ void NotifierImpl::apply(AlertingOptions options, Labels external_labels) {
   external_labels_ = std::move(external_labels);
   std::vector<Set> old = std::move(sets_);
   sets_.clear();
-  std::multimap<std::string, OutboxPtr> before;
-  for (const Set& set : old) before.insert(set.outboxes.begin(), set.outboxes.end());
+  // An entry that is unchanged keeps what discovery found for it and its queues, wherever it now
+  // stands.
+  std::vector<bool> claimed(old.size(), false);
+  std::vector<std::size_t> changed;
   for (std::size_t i = 0; i < options.alertmanagers.size(); ++i) {
     Set& set = sets_.emplace_back();
     set.options =
         std::make_shared<const AlertmanagerOptions>(std::move(options.alertmanagers[i]));
-    // An entry that is unchanged keeps what discovery found for it, and one that has changed what
-    // was found for its place, until discovery says otherwise: nothing is sent to nobody meanwhile.
-    const Set* from = i < old.size() ? &old[i] : nullptr;
-    for (const Set& candidate : old) {
-      if (*candidate.options == *set.options) from = &candidate;
+    const auto same = [&](std::size_t j) {
+      return j < old.size() && !claimed[j] && *old[j].options == *set.options;
+    };
+    std::size_t from = i;
+    if (!same(from)) {
+      for (from = 0; from < old.size() && !same(from);) ++from;
     }
-    if (from != nullptr) set.discovered = from->discovered;
-    sync(set, before);
+    if (from == old.size()) {
+      changed.push_back(i);
+      continue;
+    }
+    claimed[from] = true;
+    set.discovered = std::move(old[from].discovered);
+    std::multimap<std::string, OutboxPtr> own(old[from].outboxes.begin(),
+                                              old[from].outboxes.end());
+    sync(set, own);
   }
-  leave(before);
+  std::multimap<std::string, OutboxPtr> before;
+  for (std::size_t j = 0; j < old.size(); ++j) {
+    if (!claimed[j]) before.insert(old[j].outboxes.begin(), old[j].outboxes.end());
+  }
+  // One that has changed keeps what was found for its place, until discovery says otherwise: nothing
+  // is sent to nobody meanwhile. What another has kept is not its own, least of all to show its
+  // credentials to.
+  for (const std::size_t i : changed) {
+    if (i < old.size() && !claimed[i]) sets_[i].discovered = std::move(old[i].discovered);
+    sync(sets_[i], before);
+  }
+  leave(before, TakenBy::kConfiguration);
   state_->wake = true;
   state_->changed.notify_all();
 }
@@ -294,7 +332,7 @@ Status NotifierImpl::update_targets(std::size_t index, std::span<const model::Ta
   }
   std::multimap<std::string, OutboxPtr> before(set.outboxes.begin(), set.outboxes.end());
   sync(set, before);
-  leave(before);
+  leave(before, TakenBy::kDiscovery);
   return {};
 }
 
@@ -438,14 +476,20 @@ void NotifierImpl::stop() {
     std::unique_lock lock(state_->mutex);
     if (state_->stopped) return;
     state_->draining = true;
+    // What discovery has taken away, as it does for a moment after a reload, may well be there
+    // still, and this is its last chance; what the configuration has taken away gets no more.
+    for (const auto& [url, departed] : departed_) {
+      if (departed.taken_by == TakenBy::kDiscovery && !departed.outbox->gone) {
+        sets_.emplace_back().outboxes.emplace(url, departed.outbox);
+      } else {
+        drop(*departed.outbox, "Alertmanager is no longer configured, dropping alerts");
+      }
+    }
+    departed_.clear();
     for (const Set& set : sets_) {
+      if (options_.drain_on_shutdown) break;
       for (const auto& [url, outbox] : set.outboxes) {
-        if (options_.drain_on_shutdown || outbox->queue.empty()) continue;
-        deps_.log.warn(
-            "Alert notification queue not drained on shutdown, dropping alerts",
-            {{"component", "notifier"}, {"alertmanager", url}, {"count", outbox->queue.size()}});
-        outbox->metrics.dropped.add(static_cast<double>(outbox->queue.size()));
-        outbox->queue.clear();
+        drop(*outbox, "Alert notification queue not drained on shutdown, dropping alerts");
       }
     }
     state_->wake = true;

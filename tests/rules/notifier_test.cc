@@ -230,10 +230,16 @@ TEST_CASE("notifier: a reload keeps the queue of an Alertmanager that stays", "[
   REQUIRE(rig.client.requests.size() == 1);
   CHECK(rig.client.requests[0].url == "http://stays:1/api/v2/alerts");
   CHECK(rig.client.requests[0].timeout == std::chrono::seconds(3));
-  // What waits for the other is kept for a while, should that come back.
+  // What waits for the other is kept for a while, should that come back, then counted as dropped.
+  CHECK(rig.shows("prometheus_notifications_queue_length{alertmanager=\"http://goes:1/api/v2/"
+                  "alerts\"} 1\n"));
+  rig.world.clock.advance(std::chrono::minutes(1));
+  rig.notifier->run_due();
+  CHECK(rig.shows("prometheus_notifications_dropped_total{alertmanager=\"http://goes:1/api/v2/"
+                  "alerts\"} 1\n"));
   rig.world.clock.advance(std::chrono::minutes(2));
   rig.notifier->run_due();
-  CHECK_FALSE(rig.shows("prometheus_notifications_queue_length{alertmanager=\"http://goes:1"));
+  CHECK_FALSE(rig.shows("prometheus_notifications_dropped_total{alertmanager=\"http://goes:1"));
 }
 
 TEST_CASE("notifier: discovered Alertmanagers join and leave", "[rules]") {
@@ -274,6 +280,46 @@ TEST_CASE("notifier: alerts outlive a reload that changes an entry with discover
   REQUIRE(rig.client.requests.size() == 2);
   CHECK(rig.client.requests[1].body.find("\"A\"") != std::string::npos);
   CHECK(rig.client.requests[1].timeout == std::chrono::seconds(3));
+}
+
+TEST_CASE("notifier: an entry put before another takes nothing of it", "[rules]") {
+  Rig rig;
+  const std::vector<model::TargetGroup> found{{"0", {Labels{{"__address__", "a:1"}}}, {}}};
+  rig.apply({AlertmanagerOptions()});
+  REQUIRE(rig.notifier->update_targets(0, found).ok());
+  rig.client.status = 503;
+  rig.notifier->send({notification("A")});
+  rig.notifier->run_due();
+  REQUIRE(rig.client.requests.size() == 1);
+
+  AlertmanagerOptions inserted = GENERATE(AlertmanagerOptions(), at("a:1"));
+  inserted.timeout = std::chrono::seconds(3);
+  rig.apply({inserted, AlertmanagerOptions()});
+  CHECK(rig.notifier->active().size() == 1 + inserted.static_configs.size());
+  // Discovery forgets by place and finds anew by place.
+  REQUIRE(rig.notifier->update_targets(0, std::vector<model::TargetGroup>{{"0", {}, {}}}).ok());
+  REQUIRE(rig.notifier->update_targets(1, found).ok());
+  rig.world.clock.advance(std::chrono::minutes(2));
+  rig.client.status = 200;
+  rig.notifier->run_due();
+  REQUIRE(rig.client.requests.size() == 2);
+  CHECK(rig.client.requests[1].body.find("\"A\"") != std::string::npos);
+  CHECK(rig.client.requests[1].timeout == AlertmanagerOptions().timeout);
+}
+
+TEST_CASE("notifier: stopping sends what waits for one that discovery has just lost", "[rules]") {
+  Rig rig;
+  rig.apply({AlertmanagerOptions(), at("b:1")});
+  REQUIRE(rig.notifier
+              ->update_targets(0, std::vector<model::TargetGroup>{
+                                      {"0", {Labels{{"__address__", "a:1"}}}, {}}})
+              .ok());
+  rig.notifier->send({notification("A")});
+  REQUIRE(rig.notifier->update_targets(0, std::vector<model::TargetGroup>{{"0", {}, {}}}).ok());
+  rig.apply({AlertmanagerOptions()});  // b:1 goes for good
+  rig.notifier->stop();
+  REQUIRE(rig.client.requests.size() == 1);
+  CHECK(rig.client.requests[0].url == "http://a:1/api/v2/alerts");
 }
 
 TEST_CASE("notifier: alerts for one that does not come back are dropped", "[rules]") {
