@@ -33,6 +33,14 @@ constexpr std::size_t kEntryBytes = sizeof(storage::SeriesEntry) + sizeof(Sample
 constexpr std::size_t kNewSeriesBytes = 192;
 constexpr std::size_t kMemoryStep = std::size_t{1} << 20;
 
+// What a histogram takes beside its entry.
+std::size_t memory_bytes(const Histogram& histogram) {
+  const std::size_t spans = histogram.positive_spans.size() + histogram.negative_spans.size();
+  const std::size_t numbers = histogram.positive_counts.size() + histogram.negative_counts.size() +
+                              histogram.custom_bounds.size();
+  return sizeof(storage::HistogramSample) + spans * sizeof(HistogramSpan) + numbers * sizeof(double);
+}
+
 std::optional<wire::ExpositionFormat> fallback_format(const PoolOptions& pool) {
   if (!pool.fallback_protocol) return std::nullopt;
   switch (*pool.fallback_protocol) {
@@ -338,6 +346,7 @@ Status Loop::add_sample(const wire::ExpositionSample& sample, Reading& reading) 
   if (!own_time || pool.track_timestamps_staleness) cache_.mark_tracked(slot);
   const Timestamp sample_time = own_time ? *sample.timestamp_ms : reading.time_ms;
   if (sample.histogram != nullptr) {
+    VARVE_TRY(reading.take_memory(memory_bytes(*sample.histogram)));
     add_histogram_entry(id, labels, sample_time, *sample.histogram);
     if (!fit(pool.limits, batch_.histograms.back().histogram)) outcome.over_bucket_limit = true;
   } else {

@@ -86,10 +86,15 @@ void record(const CorePtr& core, const LoopPtr& loop, ScrapeInput input) {
   core->leave();
 }
 
-// Of a decompressed body.
+// Of a decompressed body. While a body comes it is held twice at worst, packed and growing.
+constexpr std::size_t kDefaultBodyShare = 16;
+
 std::size_t body_max_bytes(const Core& core, const LoopSettings& settings) {
   const std::uint64_t limit = settings.pool->limits.body_size_bytes;
-  return limit > 0 ? limit : core.options.body_default_max_bytes;
+  return limit > 0 ? limit
+                   : std::min(core.options.body_default_max_bytes,
+                              std::max<std::size_t>(1, core.options.bodies_total_max_bytes /
+                                                           kDefaultBodyShare));
 }
 
 // On the client's thread: hands a response to the workers.

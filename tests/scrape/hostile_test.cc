@@ -104,7 +104,38 @@ TEST_CASE("hostile target: without a limit a body still ends somewhere", "[scrap
   Bench b;
   b.manager->apply({pool({"a:1"})});
   b.step();
-  CHECK(b.client.requests.at(0).body_max_bytes == ManagerOptions{}.body_default_max_bytes);
+  CHECK(b.client.requests.at(0).body_max_bytes == ManagerOptions{}.bodies_total_max_bytes / 16);
+}
+
+TEST_CASE("hostile target: the buckets of histograms are counted until they are stored",
+          "[scrape]") {
+  // A bucket like the one before it takes one byte here, and eight until it is stored.
+  std::string body;
+  const auto number = [](std::size_t n) {
+    std::string out;
+    for (; n >= 128; n >>= 7) out += static_cast<char>(n | 128);
+    return out + static_cast<char>(n);
+  };
+  const auto message = [&](char tag, const std::string& content) {
+    return std::string(1, tag) + number(content.size()) + content;
+  };
+  constexpr std::size_t kBuckets = 20'000;
+  const std::string histogram = '\x08' + number(kBuckets) + "\x28\x06" +
+                                message('\x62', '\x10' + number(kBuckets)) +
+                                message('\x6a', '\x02' + std::string(kBuckets - 1, '\0'));
+  for (int i = 0; i < 30; ++i) {
+    const std::string family = message('\x0a', "h" + std::to_string(i)) + "\x18\x04" +
+                               message('\x22', message('\x3a', histogram));
+    body += number(family.size()) + family;
+  }
+  Bench b(ManagerOptions{.bodies_total_max_bytes = body.size() + (std::size_t{3} << 20)});
+  PoolOptions options = pool({"a:1"});
+  options.scrape_native_histograms = true;
+  b.client.answer(kUrl, body, "application/vnd.google.protobuf");
+  b.manager->apply({options});
+  b.step();
+  CHECK_THAT(b.target().last_error,
+             Catch::EndsWith("samples read, and no memory left for scrapes"));
 }
 
 TEST_CASE("hostile target: bodies that wait past the bound fail their scrapes", "[scrape]") {
