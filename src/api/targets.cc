@@ -159,7 +159,14 @@ Result<Labels> read_labels(std::string_view text) {
   const auto wrong = [](std::string_view why) {
     return Error(ErrorCode::kInvalidArgument, fmt::format("error parsing labels: {}", why));
   };
-  const nlohmann::json parsed = nlohmann::json::parse(text, nullptr, false);
+  // What nests deeper than label values may is not unfolded.
+  bool too_deep = false;
+  const auto watch = [&](int depth, nlohmann::json::parse_event_t, nlohmann::json&) {
+    too_deep = too_deep || depth > 1;
+    return !too_deep;
+  };
+  const nlohmann::json parsed = nlohmann::json::parse(text, watch, false);
+  if (too_deep) return wrong("it nests");
   if (parsed.is_discarded()) return wrong("not JSON");
   if (!parsed.is_object()) return wrong("not an object");
   LabelsBuilder builder;

@@ -72,6 +72,8 @@ TEST_CASE("api relabel steps: what each rule makes of a target", "[api]") {
         "error retrieving scrape config: scrape pool \"k\" not found");
   CHECK(harness.get(path, "scrapePool=j&labels=%5B%5D", 400)["error"] ==
         "error parsing labels: not an object");
+  CHECK(harness.get(path, "scrapePool=j&labels=%7B%22a%22%3A%5B%5B%5D%5D%7D", 400)["error"] ==
+        "error parsing labels: it nests");
 }
 
 }  // namespace varve::test
