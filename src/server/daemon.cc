@@ -309,8 +309,9 @@ class Daemon {
       log_.info("Listening on", {{"address", address}, {"component", "web"}});
     }
 
-    VARVE_TRY_ASSIGN(db_, storage::Db::open(storage_options(flags_, config.storage), files_, clock_,
-                                            log_, metrics_));
+    const storage::Options storage = storage_options(flags_, config.storage);
+    VARVE_TRY_ASSIGN(db_, storage::Db::open(storage, files_, clock_, log_, metrics_));
+    ladder_ = storage.ladder;
     VARVE_TRY_ASSIGN(dashboards_,
                      dashboards::Store::open(
                          files_, fs::join(flags_.storage_path, "varve/dashboards"), clock_, log_));
@@ -326,8 +327,6 @@ class Daemon {
     scrape_options.bodies_total_max_bytes = std::clamp<std::size_t>(
         machine_memory_bytes(files_) / kScrapeMemoryShare, kScrapeMemoryMin,
         scrape_options.bodies_total_max_bytes);
-    scrape_options.body_default_max_bytes = std::min(
-        scrape_options.body_default_max_bytes, scrape_options.bodies_total_max_bytes / 2);
     {
       // The server runs: a reload may come at any time.
       const std::lock_guard lock(reload_mutex_);
@@ -457,17 +456,23 @@ class Daemon {
     return services;
   }
 
-  // Rules first: they alone may refuse, and then nothing has changed.
+  // First what may refuse, and then nothing has changed.
   Status apply(Loaded loaded) {
     config::Config& config = loaded.config;
-    VARVE_TRY(rules_->apply(std::move(loaded.rules), {config.global.external_labels,
-                                                      config.global.rule_query_offset}));
+    VARVE_TRY_ASSIGN(auto query_log, open_log_of_queries(config.global.query_log_file));
     const storage::Options storage = storage_options(flags_, config.storage);
-    // Its reader has checked it. Before a shorter retention, which must not take what levels are to be
-    // made of.
+    // Before a shorter retention, which must not take what levels are to be made of.
     VARVE_TRY(db_->set_ladder(storage.ladder));
+    if (Status ruled = rules_->apply(std::move(loaded.rules), {config.global.external_labels,
+                                                               config.global.rule_query_offset});
+        !ruled.ok()) {
+      VARVE_TRY(db_->set_ladder(ladder_));  // it held until now
+      return ruled;
+    }
+    ladder_ = storage.ladder;
     for (const std::string& warning : config.warnings) log_.warn(warning);
-    open_log_of_queries(config.global.query_log_file);
+    query_log_enabled_.set(query_log == nullptr ? 0 : 1);
+    engine_->set_query_log(std::move(query_log));
     notifier_->apply(config.alerting_options, config.global.external_labels);
     scrape_->apply(config.scrape_configs);
     apply_discovery(config);
@@ -480,20 +485,12 @@ class Daemon {
     return {};
   }
 
-  // Anew with every load, so that a file that was moved away is let go.
-  void open_log_of_queries(const std::string& path) {
-    std::shared_ptr<const promql::QueryLog> log;
-    if (!path.empty()) {
-      auto opened = open_query_log(files_, path, clock_, query_log_failures_);
-      if (opened.ok()) {
-        log = *std::move(opened);
-      } else {
-        log_.error("Unable to open the query log",
-                   {{"file", path}, {"err", opened.error().message()}});
-      }
-    }
-    query_log_enabled_.set(log == nullptr ? 0 : 1);
-    engine_->set_query_log(std::move(log));
+  // Anew with every load, so that a file that was moved away is let go. Null if none is wanted.
+  Result<std::shared_ptr<const promql::QueryLog>> open_log_of_queries(const std::string& path) {
+    if (path.empty()) return std::shared_ptr<const promql::QueryLog>();
+    auto opened = open_query_log(files_, path, clock_, query_log_failures_);
+    if (opened.ok()) return opened;
+    return std::move(opened).error().with("unable to open the query log");
   }
 
   // All or nothing: a configuration that does not load leaves the old one running.
@@ -609,6 +606,7 @@ class Daemon {
   std::unique_ptr<http::WebAccess> web_access_;
   std::unique_ptr<http::Server> server_;
   std::unique_ptr<storage::Db> db_;
+  storage::Ladder ladder_;  // what the last load that was taken has set
   std::unique_ptr<dashboards::Store> dashboards_;
   std::atomic<dashboards::Store*> shown_dashboards_{nullptr};
   std::unique_ptr<http::Client> client_;

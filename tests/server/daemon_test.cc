@@ -276,6 +276,22 @@ TEST_CASE("daemon: queries are logged where the configuration says, until it say
   CHECK(site.kill(SIGTERM) == 0);
 }
 
+TEST_CASE("daemon: a query log that cannot be opened is a bad configuration", "[server]") {
+  Site site;
+  site.configure("global: {query_log_file: missing/queries.log}\n");
+  CHECK(site.run() != 0);
+  CHECK_THAT(site.log(), Catch::Contains("unable to open the query log"));
+  site.configure("");
+  site.start({"--web.enable-lifecycle"});
+  const std::string before = site.get("/api/v1/status/config").body;
+  site.configure("global: {query_log_file: missing/queries.log, scrape_interval: 7s}\n");
+  const auto answer = site.post("/-/reload");
+  CHECK(answer.status == 500);
+  CHECK_THAT(answer.body, Catch::Contains("missing/queries.log"));
+  CHECK(site.get("/api/v1/status/config").body == before);
+  CHECK(site.kill(SIGTERM) == 0);
+}
+
 TEST_CASE("daemon: a second process on the same directory is kept out, by name", "[server]") {
   Site site;
   site.start();
