@@ -9,6 +9,7 @@
 #include "api/result_json.h"
 #include "api/routes.h"
 #include "api/single_flight.h"
+#include "base/ascii_case.h"
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "base/try.h"
@@ -80,7 +81,7 @@ Result<promql::QueryParams> query_params(const Call& call, const Turn& turn) {
 
 // Whether a Cache-Control header has a directive; their names know no case (RFC 9111, 5.2).
 bool has_directive(std::string_view header, std::string_view name) {
-  const auto same = [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a | 0x20 : a) == b; };
+  const auto same = [](char a, char b) { return base::ascii_lower(a) == b; };
   return std::search(header.begin(), header.end(), name.begin(), name.end(), same) != header.end();
 }
 

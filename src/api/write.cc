@@ -10,6 +10,7 @@
 
 #include "api/call.h"
 #include "api/routes.h"
+#include "base/ascii_case.h"
 #include "base/log.h"
 #include "base/release_memory.h"
 #include "base/try.h"
@@ -124,12 +125,6 @@ std::string refusal2(const wire::DecodeReport& report, const storage::WriteOutco
   return message;
 }
 
-bool same_coding(std::string_view name, std::string_view lower) {
-  return std::equal(name.begin(), name.end(), lower.begin(), lower.end(), [](char a, char b) {
-    return (a >= 'A' && a <= 'Z' ? static_cast<char>(a + 32) : a) == b;
-  });
-}
-
 // vmagent keeps blocks on disk in the coding it used when it made them, and old ones send them with
 // the header of the coding they use now: where the bytes say otherwise, they are believed.
 Status unpack(const http::Request& request, bool zstd, std::size_t max_bytes, std::string& out) {
@@ -165,8 +160,8 @@ void write(const CallPtr& call) {
   const auto version = wire::remote_write_version(request.header("Content-Type"));
   if (!version.ok()) return refuse(*call, 415, version.error().message());
   const std::string_view encoding = request.header("Content-Encoding");
-  const bool zstd = same_coding(encoding, "zstd");
-  if (!encoding.empty() && !zstd && !same_coding(encoding, "snappy")) {
+  const bool zstd = base::equals_in_any_case(encoding, "zstd");
+  if (!encoding.empty() && !zstd && !base::equals_in_any_case(encoding, "snappy")) {
     return refuse(*call, 415, fmt::format("{} encoding (compression) is not accepted by this "
                                           "server; only snappy and zstd are acceptable", encoding));
   }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/ascii_case.h"
 #include "config/read_client.h"
 
 namespace varve::config {
@@ -92,18 +93,12 @@ ReadValue azuread() {
   };
 }
 
-bool same_header(std::string_view name, std::string_view lower) {
-  return std::equal(name.begin(), name.end(), lower.begin(), lower.end(), [](char a, char b) {
-    return (a >= 'A' && a <= 'Z' ? static_cast<char>(a + 32) : a) == b;
-  });
-}
-
 // Headers of one's own; those that the sender itself sets are refused.
 ReadValue remote_write_headers(std::map<std::string, std::string>& out) {
   return [&out](const Source& source, const Node& node) -> Status {
     VARVE_TRY(text_map(out)(source, node));
     for (const auto& [name, value] : out) {
-      if (same_header(name, "authorization")) {
+      if (base::equals_in_any_case(name, "authorization")) {
         return source.error(node.place,
                             "authorization header must be changed via the basic_auth, "
                             "authorization, oauth2, sigv4, azuread or google_iam parameter");
@@ -112,7 +107,7 @@ ReadValue remote_write_headers(std::map<std::string, std::string>& out) {
            {"host", "content-encoding", "content-length", "content-type",
             "x-prometheus-remote-write-version", "user-agent", "connection", "keep-alive",
             "proxy-authenticate", "proxy-authorization", "www-authenticate", "accept-encoding"}) {
-        if (same_header(name, reserved)) {
+        if (base::equals_in_any_case(name, reserved)) {
           return source.error(
               node.place,
               fmt::format("{} is a reserved header. It must not be changed", name));

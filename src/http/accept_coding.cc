@@ -6,6 +6,7 @@
 #include <array>
 #include <charconv>
 
+#include "base/ascii_case.h"
 #include "http/content_coding.h"
 
 namespace varve::http {
@@ -15,11 +16,6 @@ std::string_view trim(std::string_view text) {
   const auto first = text.find_first_not_of(" \t");
   if (first == std::string_view::npos) return {};
   return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
-
-bool equals_in_any_case(std::string_view a, std::string_view lower) {
-  return std::equal(a.begin(), a.end(), lower.begin(), lower.end(),
-                    [](char x, char y) { return (x >= 'A' && x <= 'Z' ? x | 0x20 : x) == y; });
 }
 
 // The q of `;q=0.5`, 1 if there is none, 0 if it is broken.
@@ -41,9 +37,11 @@ double weight(std::string_view parameters) {
 
 Result<ContentCoding> content_coding(std::string_view name) {
   name = trim(name);
-  if (name.empty() || equals_in_any_case(name, "identity")) return ContentCoding::kIdentity;
-  if (equals_in_any_case(name, "gzip") || equals_in_any_case(name, "x-gzip")) return ContentCoding::kGzip;
-  if (equals_in_any_case(name, "zstd")) return ContentCoding::kZstd;
+  if (name.empty() || base::equals_in_any_case(name, "identity")) return ContentCoding::kIdentity;
+  if (base::equals_in_any_case(name, "gzip") || base::equals_in_any_case(name, "x-gzip")) {
+    return ContentCoding::kGzip;
+  }
+  if (base::equals_in_any_case(name, "zstd")) return ContentCoding::kZstd;
   return Error(ErrorCode::kInvalidArgument,
                fmt::format("unsupported content encoding \"{}\", known are gzip and zstd",
                            name.substr(0, 40)));
@@ -56,7 +54,7 @@ std::optional<double> coding_weight(std::string_view accept_encoding, std::strin
     const std::string_view item = accept_encoding.substr(0, comma);
     accept_encoding = comma == std::string_view::npos ? "" : accept_encoding.substr(comma + 1);
     const auto semicolon = item.find(';');
-    if (!equals_in_any_case(trim(item.substr(0, semicolon)), coding)) continue;
+    if (!base::equals_in_any_case(trim(item.substr(0, semicolon)), coding)) continue;
     last = weight(semicolon == std::string_view::npos ? "" : item.substr(semicolon + 1));
   }
   return last;

@@ -7,6 +7,7 @@
 #include <boost/beast/http/basic_parser.hpp>
 #include <cstring>
 
+#include "base/ascii_case.h"
 #include "base/check.h"
 #include "http/percent.h"
 
@@ -16,11 +17,6 @@ namespace {
 namespace beast = boost::beast;
 
 constexpr std::size_t kBufferStart = 4 << 10;
-
-bool equal_ignoring_case(std::string_view a, std::string_view lower) {
-  return std::equal(a.begin(), a.end(), lower.begin(), lower.end(),
-                    [](char x, char y) { return (x >= 'A' && x <= 'Z' ? x | 0x20 : x) == y; });
-}
 
 }  // namespace
 
@@ -180,15 +176,15 @@ RequestReader::State RequestReader::begin_body() {
 
   if (!current_.http_1_0 && request.header("Host").empty() &&
       std::none_of(request.headers.begin(), request.headers.end(),
-                   [](const auto& field) { return equal_ignoring_case(field.first, "host"); })) {
+                   [](const auto& field) { return base::equals_in_any_case(field.first, "host"); })) {
     return refuse(400, "missing required Host header");
   }
   const std::string_view expect = request.header("Expect");
-  if (!expect.empty() && !equal_ignoring_case(expect, "100-continue")) {
+  if (!expect.empty() && !base::equals_in_any_case(expect, "100-continue")) {
     return refuse(417, "unknown expectation");
   }
   const std::string_view transfer = request.header("Transfer-Encoding");
-  if (!transfer.empty() && !equal_ignoring_case(transfer, "chunked")) {
+  if (!transfer.empty() && !base::equals_in_any_case(transfer, "chunked")) {
     return refuse(501, "unsupported transfer encoding");
   }
   state_ = State::kBody;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "http/response_writer.h"
+#include "base/ascii_case.h"
 
 #include <fmt/format.h>
 
@@ -16,8 +17,7 @@ constexpr std::size_t kCompressMinBytes = 1400;
 
 bool has_header(const Response& response, std::string_view lower) {
   return std::any_of(response.headers.begin(), response.headers.end(), [&](const auto& field) {
-    return std::equal(field.first.begin(), field.first.end(), lower.begin(), lower.end(),
-                      [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a | 0x20 : a) == b; });
+    return base::equals_in_any_case(field.first, lower);
   });
 }
 

@@ -9,6 +9,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "base/ascii_case.h"
 #include "base/try.h"
 #include "wire/exposition_number.h"
 #include "wire/label_checks.h"
@@ -67,25 +68,16 @@ std::string_view metric_type(std::string_view text, ExpositionFormat format) {
 
 std::string_view ascii_trim(std::string_view text) { return without_end_blanks(skip_blanks(text)); }
 
-bool equals_in_any_case(std::string_view a, std::string_view lower) {
-  if (a.size() != lower.size()) return false;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    const char c = a[i] >= 'A' && a[i] <= 'Z' ? static_cast<char>(a[i] | 0x20) : a[i];
-    if (c != lower[i]) return false;
-  }
-  return true;
-}
-
 }  // namespace
 
 Result<ExpositionFormat> format_from_content_type(std::string_view content_type,
                                                   std::optional<ExpositionFormat> fallback) {
   const std::string_view media_type = ascii_trim(content_type.substr(0, content_type.find(';')));
-  if (equals_in_any_case(media_type, "application/openmetrics-text")) {
+  if (base::equals_in_any_case(media_type, "application/openmetrics-text")) {
     return ExpositionFormat::kOpenMetrics;
   }
-  if (equals_in_any_case(media_type, "text/plain")) return ExpositionFormat::kText;
-  if (equals_in_any_case(media_type, "application/vnd.google.protobuf")) {
+  if (base::equals_in_any_case(media_type, "text/plain")) return ExpositionFormat::kText;
+  if (base::equals_in_any_case(media_type, "application/vnd.google.protobuf")) {
     return ExpositionFormat::kProtobuf;
   }
   if (fallback) return *fallback;

@@ -6,24 +6,20 @@
 #include <limits>
 #include <system_error>
 
+#include "base/ascii_case.h"
 #include "varve/sample.h"
 
 namespace varve::wire {
 namespace {
 
-bool equals_in_any_case(std::string_view text, std::string_view lower) {
-  return std::equal(text.begin(), text.end(), lower.begin(), lower.end(),
-                    [](char a, char b) { return (a >= 'A' && a <= 'Z' ? a | 0x20 : a) == b; });
-}
-
 std::optional<double> parse_special(std::string_view text) {
-  if (equals_in_any_case(text, "nan")) return normal_nan();
+  if (base::equals_in_any_case(text, "nan")) return normal_nan();
   double sign = 1;
   if (!text.empty() && (text[0] == '+' || text[0] == '-')) {
     if (text[0] == '-') sign = -1;
     text.remove_prefix(1);
   }
-  if (equals_in_any_case(text, "inf") || equals_in_any_case(text, "infinity")) {
+  if (base::equals_in_any_case(text, "inf") || base::equals_in_any_case(text, "infinity")) {
     return sign * std::numeric_limits<double>::infinity();
   }
   return std::nullopt;
