@@ -129,6 +129,35 @@ TEST_CASE("engine: every step of a range query equals the instant query at it",
   REQUIRE(range_points == points);
 }
 
+TEST_CASE("engine: a sum of few series has the same bits in a long range as at an instant",
+          "[promql][engine]") {
+  const auto storage = counters(40, 3000);
+  const std::string query = GENERATE("sum(rate(x_total[5m]))", "stddev(rate(x_total[5m]))",
+                                     "avg by (mode) (avg_over_time(x_total[10m]))");
+  CAPTURE(query);
+  const Fixture fixture;
+  const Timestamp end = 3000 * 15'000;
+  const Matrix range = matrix_of(fixture.engine().range(storage, query, 0, end, 15'000));
+  for (Timestamp at = 20 * kMinute; at <= end; at += 37 * kMinute) {
+    const Result<QueryResult> instant = fixture.engine().instant(storage, query, at);
+    REQUIRE(instant.ok());
+    const auto& vector = std::get<Vector>(instant->value);
+    REQUIRE(vector.size() == range.size());
+    for (const VectorSample& sample : vector) {
+      const auto series = std::find_if(range.begin(), range.end(), [&](const Series& candidate) {
+        return candidate.labels == sample.labels;
+      });
+      REQUIRE(series != range.end());
+      const auto point = std::lower_bound(
+          series->floats.begin(), series->floats.end(), at,
+          [](const Sample& candidate, Timestamp time) { return candidate.timestamp_ms < time; });
+      REQUIRE(point != series->floats.end());
+      CHECK(std::bit_cast<std::uint64_t>(point->value) ==
+            std::bit_cast<std::uint64_t>(sample.value));
+    }
+  }
+}
+
 TEST_CASE("engine: names go at each step by default and at the end with the feature",
           "[promql][engine]") {
   test_language::MemoryStorage storage;

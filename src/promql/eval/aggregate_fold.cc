@@ -15,11 +15,22 @@ namespace varve::promql {
 Result<StepMatrix> aggregate_fold(const Aggregate& expr, const SeriesSource& source,
                                   QueryState& state) {
   const std::size_t steps = source.steps();
+  const std::size_t tasks = QueryState::task_count(source.size());
+  if (QueryState::task_count(source.size(), source.work_per_series()) > tasks) {
+    // A few long series are read by several tasks, but added up by as many as ever and in their
+    // order: a sum must not depend on how many steps were asked for.
+    VARVE_TRY_ASSIGN(StepMatrix read, materialize(source, state));
+    std::uint64_t points = 0;
+    for (const StepSeries& series : read.series) points += count_points(series);
+    Result<StepMatrix> folded =
+        aggregate_fold(expr, *source_of_matrix(std::move(read), steps), state);
+    state.release(points);
+    return folded;
+  }
   const Grouping grouping = group_series(expr, source, state.features().delayed_name_removal);
   const Position where = without_parens(*expr.operand).position;
 
-  std::vector<std::unordered_map<std::uint32_t, Accumulator>> parts(
-      QueryState::task_count(source.size(), source.work_per_series()));
+  std::vector<std::unordered_map<std::uint32_t, Accumulator>> parts(tasks);
   const auto fold_part = [&](std::size_t task, std::size_t begin, std::size_t end,
                              AnnotationSink& sink) -> Status {
     const FoldRemarks remarks{sink, where, expr.op};
