@@ -136,9 +136,11 @@ class RecalledTimes {
     recalled_ = 0;
   }
   void reserve(std::size_t count) { held_.reserve(count); }
-  // Equal keys mean equal times.
+  // Equal keys mean equal times; they are hashes, so the ends are compared besides.
   void append(std::span<const Timestamp> more, std::uint64_t key) {
-    if (recalled_ < parts_.size() && parts_[recalled_] == Part{key, size_, more.size()}) {
+    if (recalled_ < parts_.size() && parts_[recalled_] == Part{key, size_, more.size()} &&
+        (more.empty() || (held_[size_] == more.front() &&
+                          held_[size_ + more.size() - 1] == more.back()))) {
       size_ += more.size();
       ++recalled_;
       return;
