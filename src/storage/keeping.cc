@@ -267,45 +267,55 @@ Timestamp Keeping::raw_expired_ms(std::size_t series_class, const LadderState& s
   const Timestamp from_ms = horizon(newest_ms, raw_retention_ms(series_class, raw_ms));
   if (from_ms == kMin) return kMin;
   Timestamp expired = from_ms - 1;
-  // The finest level of the ladder is made of samples. A level that is not there yet has none.
-  bool any = false;
-  for (const LevelOptions& level : ladder_.levels) {
-    const LevelState* made = state.find(level.resolution.count());
+  const Timestamp passed_on = passed_on_ms(series_class, state, 0);
+  if (passed_on == kMin || passed_on == kMax) return passed_on == kMin ? kMin : expired;
+  return std::min(floor_to(expired, ladder_.levels.front().resolution.count()), passed_on);
+}
+
+bool Keeping::makes_level(std::size_t series_class, std::int64_t resolution_ms) const {
+  return std::any_of(ladder_.levels.begin(), ladder_.levels.end(), [&](const LevelOptions& level) {
     const LevelState named{level.resolution.count(), kMin, kMin, 0, {}};
-    if (!level_retention_ms(series_class, made != nullptr ? *made : named)) continue;
-    any = true;
+    return named.resolution_ms >= resolution_ms && level_retention_ms(series_class, named);
+  });
+}
+
+Timestamp Keeping::passed_on_ms(std::size_t series_class, const LadderState& state,
+                                std::size_t first) const {
+  if (first >= ladder_.levels.size()) return kMax;
+  if (!makes_level(series_class, ladder_.levels[first].resolution.count())) return kMax;
+  Timestamp passed_on = kMax;
+  for (std::size_t i = first; i < ladder_.levels.size(); ++i) {
+    const LevelState* made = state.find(ladder_.levels[i].resolution.count());
+    // A level that is not there yet has none.
+    if (made == nullptr) return kMin;
+    passed_on = std::min(passed_on, made->covered_ms);
+    if (!made->dirty.empty()) {
+      passed_on = std::min(passed_on, made->dirty.front().min_ms - made->resolution_ms);
+    }
+    passed_on = floor_to(passed_on, made->resolution_ms);
+    if (level_retention_ms(series_class, *made)) break;
   }
-  if (!any) return expired;
-  const std::int64_t finest_ms = ladder_.levels.front().resolution.count();
-  const LevelState* finest = state.find(finest_ms);
-  if (finest == nullptr) return kMin;
-  expired = std::min(floor_to(expired, finest_ms), finest->covered_ms);
-  if (!finest->dirty.empty()) {
-    expired = std::min(expired, finest->dirty.front().min_ms - finest_ms);
-  }
-  return expired;
+  return passed_on;
 }
 
 Timestamp Keeping::level_expired_ms(std::size_t series_class, const LadderState& state,
                                     const LevelState& level, Timestamp newest_ms) const {
-  const std::optional<std::int64_t> retention_ms = level_retention_ms(series_class, level);
+  std::optional<std::int64_t> retention_ms = level_retention_ms(series_class, level);
+  const LevelOptions* own = this->level(level.resolution_ms);
+  const std::size_t next =
+      own == nullptr ? ladder_.levels.size()
+                     : static_cast<std::size_t>(own - ladder_.levels.data()) + 1;
+  const Timestamp passed_on = passed_on_ms(series_class, state, next);
+  // What is there for a coarser level only stays as long as samples, so that this can be made anew.
+  if (!retention_ms && passed_on != kMax) retention_ms = raw_retention_ms(series_class, 0);
   Timestamp expired = kMax;
   if (retention_ms) {
     expired = horizon(newest_ms, *retention_ms);
     if (expired == kMin) return kMin;
     --expired;
   }
-  const LevelOptions* own = this->level(level.resolution_ms);
-  if (own == nullptr || own == &ladder_.levels.back()) return expired;
-  // The next one is made of this one.
-  const LevelOptions& next = *(own + 1);
-  const LevelState* made = state.find(next.resolution.count());
-  if (made == nullptr) return kMin;
-  expired = std::min(expired, made->covered_ms);
-  if (!made->dirty.empty()) {
-    expired = std::min(expired, made->dirty.front().min_ms - made->resolution_ms);
-  }
-  return expired == kMax ? kMax : floor_to(expired, next.resolution.count());
+  if (passed_on == kMax) return expired;
+  return floor_to(std::min(expired, passed_on), ladder_.levels[next].resolution.count());
 }
 
 TimeRange Keeping::held(const Hold& hold) const {

@@ -66,6 +66,10 @@ class Keeping {
   std::optional<std::int64_t> level_retention_ms(std::size_t series_class,
                                                  const LevelState& level) const;
 
+  // Whether buckets of the ladder's level are made for a class: it keeps them, or coarser ones, which
+  // are made of these.
+  bool makes_level(std::size_t series_class, std::int64_t resolution_ms) const;
+
   // `newest_ms`: from when ages are counted; the minimum Timestamp: nothing has an age.
   PlanInput plan_input(std::size_t series_class, const LadderState& state, Timestamp newest_ms,
                        std::int64_t raw_ms, std::int64_t max_source_resolution_ms) const;
@@ -82,6 +86,11 @@ class Keeping {
   Timestamp oldest_ms(const LadderState& state, Timestamp newest_ms, std::int64_t raw_ms) const;
 
  private:
+  // Up to which time the levels from `first` on have what a class keeps: those up to the first that it
+  // keeps, as what it does not keep is not shown. All of time if it keeps none of them.
+  Timestamp passed_on_ms(std::size_t series_class, const LadderState& state,
+                         std::size_t first) const;
+
   const Ladder ladder_;
   const std::vector<Hold> holds_;
 };

@@ -212,8 +212,7 @@ Result<bool> Rollup::extend(const Keeping& keeping, std::size_t level) {
 
   LevelRequest request = this->request(keeping, level, {from_ms + resolution_ms, own.covered_ms});
   request.complete_after = [&keeping, resolution_ms](const Labels& labels) -> std::optional<Timestamp> {
-    const LevelState named{resolution_ms, kMin, kMin, 0, {}};
-    if (!keeping.level_retention_ms(keeping.class_of(labels), named)) return std::nullopt;
+    if (!keeping.makes_level(keeping.class_of(labels), resolution_ms)) return std::nullopt;
     return kMin;
   };
   if (keeping.class_count() == 1) request.complete_after = nullptr;
@@ -302,8 +301,7 @@ Result<bool> Rollup::repair(const Keeping& keeping, std::size_t level) {
   std::vector<std::optional<Timestamp>> complete;
   for (std::size_t c = 0; c < keeping.class_count(); ++c) {
     complete.emplace_back();
-    const LevelState named{resolution_ms, kMin, kMin, 0, {}};
-    if (!keeping.level_retention_ms(c, named)) continue;
+    if (!keeping.makes_level(c, resolution_ms)) continue;
     const Timestamp expired = level == 0 ? keeping.raw_expired_ms(c, before, newest, raw_ms)
                               : finer == nullptr
                                   ? own.covered_ms

@@ -298,6 +298,30 @@ TEST_CASE("levels: series with a retention of their own leave their blocks, name
   CHECK(names->names == std::vector<std::string>{"0", "2"});
 }
 
+TEST_CASE("levels: series that are kept in a coarse level only are in it", "[storage][levels]") {
+  Ladder ladder;
+  ladder.levels = {level(minutes(5)), level(hours(1))};
+  RetentionPolicy coarse;
+  coarse.matchers = {equal("s", "1")};
+  coarse.raw = hours(4);
+  coarse.levels = {{hours(1), hours(0)}};
+  ladder.policies = {coarse};
+  History history(ladder, hours(10));
+  Maker maker(53, 3);
+  maker.until(history, kBegin + 40 * kHourMs);
+  CHECK(history.check() > 500);
+  auto querier = history.db->querier(TimeRange::all());
+  SelectHints hints;
+  hints.max_source_resolution_ms = kSourceAuto;
+  auto selection = (*querier)->select(std::vector{equal("s", "1")}, TimeRange::all(), hints);
+  REQUIRE((*selection)->size() == 1);
+  REQUIRE((*selection)->levels(0).size() == 1);
+  CHECK((*selection)->levels(0)[0].resolution_ms == kHourMs);
+  SeriesBuckets buckets;
+  REQUIRE((*selection)->read_buckets(0, 0, TimeRange::all(), BucketColumns::kAll, buckets).ok());
+  CHECK(buckets.ends_ms.size() > 20);
+}
+
 TEST_CASE("levels: held samples stay and answer, whatever is past its retention around them",
           "[storage][levels]") {
   Ladder ladder;
