@@ -413,6 +413,32 @@ TEST_CASE("levels: native histograms answer as over samples", "[promql][levels]"
   REQUIRE(mentions(changes.annotations.warnings, "changes() cannot be told"));
 }
 
+TEST_CASE("levels: exponential and custom buckets in one bucket have no sum",
+          "[promql][levels]") {
+  MemoryStorage raw;
+  const Labels labels{{kMetricName, "h"}};
+  bool custom = false;
+  for (Timestamp t = kBase; t < kBase + 8 * kHour; t += 60'000, custom = !custom) {
+    Histogram histogram;
+    histogram.schema = custom ? kCustomBucketsSchema : 2;
+    if (custom) histogram.custom_bounds = {1, 2, 3};
+    histogram.positive_spans = {{0, 3}};
+    histogram.positive_counts.assign(3, 2);
+    histogram.count = 6;
+    histogram.sum = 9;
+    raw.add(labels, t + 1'000, std::make_shared<const Histogram>(histogram));
+  }
+  const MemoryStorage levels = with_levels(raw, ladder(8, 8));
+  const Fixture fixture;
+  for (const std::string query : {"rate(h[1h])", "increase(h[3h])", "delta(h[1h])",
+                                  "sum_over_time(h[2h])", "avg_over_time(h[2h])"}) {
+    CAPTURE(query);
+    const QueryResult found = fixture.range(levels, query, kBase, kBase + 8 * kHour, kHour);
+    REQUIRE(points_of(matrix_of(found)) == 0);
+    REQUIRE(mentions(found.annotations.warnings, "mix"));
+  }
+}
+
 TEST_CASE("levels: a query names what answered it", "[promql][levels]") {
   const MemoryStorage raw = random_series(5, 2, 24);
   const MemoryStorage levels = with_levels(raw, ladder(6, 6));

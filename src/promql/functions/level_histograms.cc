@@ -75,9 +75,9 @@ std::optional<Histogram> difference_of(const Ends& ends, bool counter,
   std::int32_t schema = std::min(first.schema, last.schema);
   bool any_gauge = false;
   for (std::size_t i = ends.histogram_lo; i < ends.histogram_hi; ++i) {
-    // The sum of a bucket has the lowest schema in it.
+    // The sum of a bucket has the lowest schema in it. It has none if kinds of schemas are mixed.
     for (const HistogramPtr& histogram : {buckets.firsts[i], buckets.lasts[i], buckets.sums[i]}) {
-      if (histogram->custom_buckets() != first.custom_buckets()) {
+      if (histogram == nullptr || histogram->custom_buckets() != first.custom_buckets()) {
         remarks.mixed_bucket_schemas();
         return std::nullopt;
       }
@@ -150,6 +150,13 @@ std::optional<model::HistogramSum> sum_of(const LevelWindows& windows, const End
   const RangeRemarks remarks(window, args, context);
   if (ends.any_float()) {
     remarks.mixed_floats_and_histograms();
+    return std::nullopt;
+  }
+  const auto first = ends.histograms.sums.begin();
+  const auto at = [&](std::size_t i) { return first + static_cast<std::ptrdiff_t>(i); };
+  // A bucket with exponential and custom buckets has no sum.
+  if (std::find(at(ends.histogram_lo), at(ends.histogram_hi), nullptr) != at(ends.histogram_hi)) {
+    remarks.mixed_bucket_schemas();
     return std::nullopt;
   }
   model::HistogramSum sum(*ends.histograms.sums[ends.histogram_lo]);

@@ -105,11 +105,12 @@ void fold_floats(const std::vector<Sample>& samples, Timestamp end, bool sketche
 void fold_histograms(const std::vector<std::pair<Timestamp, HistogramPtr>>& samples, Timestamp end,
                      storage::HistogramBuckets& out) {
   model::HistogramSum sum(*samples.front().second);
+  bool compatible = true;
   std::optional<Histogram> reset_sum;
   double resets = 0;
   for (std::size_t i = 1; i < samples.size(); ++i) {
     const Histogram& previous = *samples[i - 1].second;
-    sum.add(*samples[i].second);
+    compatible = sum.add(*samples[i].second).compatible && compatible;
     if (!model::detect_reset(*samples[i].second, previous)) continue;
     resets += 1;
     if (reset_sum) {
@@ -120,7 +121,7 @@ void fold_histograms(const std::vector<std::pair<Timestamp, HistogramPtr>>& samp
   }
   out.ends_ms.push_back(end);
   out.counts.push_back(static_cast<double>(samples.size()));
-  out.sums.push_back(std::make_shared<const Histogram>(sum.result()));
+  out.sums.push_back(compatible ? std::make_shared<const Histogram>(sum.result()) : nullptr);
   out.first_times.push_back(samples.front().first);
   out.last_times.push_back(samples.back().first);
   out.firsts.push_back(samples.front().second);
