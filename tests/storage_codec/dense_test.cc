@@ -127,7 +127,9 @@ TEST_CASE("value block: decoding in registers and over memory agree on any bytes
     std::unique_ptr<std::uint8_t[]> bytes(new std::uint8_t[size]);
     for (std::size_t i = 0; i < size; ++i) bytes[i] = static_cast<std::uint8_t>(random());
     // Small numbers in front, so that counts of jumps and entries are often possible ones.
-    for (std::size_t i = 0; i < std::min<std::size_t>(size, 4); ++i) bytes[i] &= random() % 2 == 0 ? 0x0f : 0xff;
+    for (std::size_t i = 0; i < std::min<std::size_t>(size, 4); ++i) {
+      if (random() % 2 == 0) bytes[i] = static_cast<std::uint8_t>(bytes[i] & 0x0f);
+    }
     const auto codec = static_cast<BlockCodec>(1 + random() % 8);
     const auto second = static_cast<std::uint8_t>(random() % 64 + (random() % 2) * kHasDivisor);
     const std::size_t count = 1 + random() % kIntsMax;
