@@ -22,6 +22,8 @@ class BlockCursor {
   Status start() { return load(); }
   bool done() const { return ordinal_ == block_->series_count(); }
   Status advance();
+  // Nothing more is wanted of the block.
+  void stop() { ordinal_ = static_cast<std::uint32_t>(block_->series_count()); }
 
   // Of the series at hand. Precondition: !done(). Labels are read once.
   std::uint32_t ordinal() const { return ordinal_; }

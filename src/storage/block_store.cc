@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <utility>
 
@@ -126,12 +127,13 @@ Status BlockStore::adopt(const std::vector<std::string>& names, bool damaged) {
     covered.insert(meta.sources.begin(), meta.sources.end());
     log_.warn("storage: repair takes a block in", {{"block", fs::join(dense_, meta.ulid)}});
     edit.added.push_back(meta);
-    if (meta.resolution_ms == 0) {
-      if (!edit.ladder) edit.ladder = manifest_.state().ladder;
-      edit.ladder->mark_dirty(meta.range);
-    }
   }
-  if (!edit.added.empty()) VARVE_TRY(manifest_.commit(edit));
+  LadderState ladder = restored_ladder(names, edit.added);
+  for (const block::BlockMeta& meta : edit.added) {
+    if (meta.resolution_ms == 0) ladder.mark_dirty(meta.range);
+  }
+  if (ladder != manifest_.state().ladder) edit.ladder = std::move(ladder);
+  if (!edit.added.empty() || edit.ladder) VARVE_TRY(manifest_.commit(edit));
   bool changed = false;
   for (const std::string& name : names) {
     if (!block::is_ulid(name) || manifest_.state().blocks.count(name) > 0 || leaves(name)) continue;
@@ -144,6 +146,35 @@ Status BlockStore::adopt(const std::vector<std::string>& names, bool damaged) {
     changed = true;
   }
   return changed ? files_.sync_directory(dense_) : Status();
+}
+
+// The line that is lost may have said how far levels have come: at least as far as their blocks, those
+// that were listed and those of `added`.
+LadderState BlockStore::restored_ladder(const std::vector<std::string>& names,
+                                        const std::vector<block::BlockMeta>& added) const {
+  std::vector<block::BlockMeta> there = added;
+  for (const auto& [ulid, meta] : manifest_.state().blocks) {
+    if (contains(names, ulid) || contains(names, plus(ulid, kCreation))) there.push_back(meta);
+  }
+  LadderState ladder = manifest_.state().ladder;
+  std::map<std::int64_t, std::vector<TimeRange>> windows;
+  Timestamp samples_from_ms = TimeRange::all().max_ms;
+  for (const block::BlockMeta& meta : there) {
+    if (meta.resolution_ms == 0) {
+      samples_from_ms = std::min(samples_from_ms, meta.range.min_ms);
+    } else if (meta.window_begin_ms < meta.window_end_ms) {
+      windows[meta.resolution_ms].push_back({meta.window_begin_ms, meta.window_end_ms});
+    }
+  }
+  for (auto& [resolution_ms, of_level] : windows) {
+    const bool lost = ladder.find(resolution_ms) == nullptr;
+    restore_level(ladder, resolution_ms, std::move(of_level));
+    // With the level it was lost what samples are gone: perhaps all from before those there are.
+    if (lost && samples_from_ms != TimeRange::all().max_ms) {
+      ladder.raw_gone_ms = std::max(ladder.raw_gone_ms, samples_from_ms - 1);
+    }
+  }
+  return ladder;
 }
 
 Result<std::shared_ptr<block::Block>> BlockStore::open_block(const std::string& ulid) {

@@ -82,6 +82,8 @@ class BlockStore {
   Status check_unlisted(const std::vector<std::string>& names) const;
   Status mark_dirty(const block::Block& block, ManifestEdit& edit) const;
   Status adopt(const std::vector<std::string>& names, bool damaged);
+  LadderState restored_ladder(const std::vector<std::string>& names,
+                              const std::vector<block::BlockMeta>& added) const;
   Result<std::shared_ptr<block::Block>> open_block(const std::string& ulid);
   Status clean_up(const std::vector<std::string>& names, bool repair);
   void remove_folder(const std::string& directory);

@@ -15,9 +15,6 @@
 
 namespace varve::storage {
 
-namespace {
-
-// Those of the blocks that are damaged. Reads all of them.
 std::vector<std::string> damaged_of(const std::vector<std::shared_ptr<block::Block>>& blocks) {
   std::vector<std::string> damaged;
   for (const auto& block : blocks) {
@@ -25,8 +22,6 @@ std::vector<std::string> damaged_of(const std::vector<std::shared_ptr<block::Blo
   }
   return damaged;
 }
-
-}  // namespace
 
 Compaction::Compaction(const Engine& engine)
     : engine_(engine),

@@ -19,6 +19,9 @@ namespace varve::storage {
 // comes late behind a cut is in a block only after the next one.
 Timestamp settled_ms(const Engine& engine);
 
+// ULIDs of those of the blocks that are damaged. Reads all of them.
+std::vector<std::string> damaged_of(const std::vector<std::shared_ptr<block::Block>>& blocks);
+
 // By one thread at a time (maintenance).
 class Compaction {
  public:

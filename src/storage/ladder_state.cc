@@ -67,6 +67,31 @@ void remove_dirty(LevelState& level, TimeRange ends) {
   level.dirty = std::move(left);
 }
 
+void restore_level(LadderState& ladder, std::int64_t resolution_ms, std::vector<TimeRange> windows) {
+  if (resolution_ms <= 0 || windows.empty()) return;
+  std::sort(windows.begin(), windows.end(),
+            [](const TimeRange& a, const TimeRange& b) { return a.min_ms < b.min_ms; });
+  if (ladder.find(resolution_ms) == nullptr) {
+    LevelState lost;
+    lost.resolution_ms = resolution_ms;
+    lost.covered_ms = bucket_floor(windows.front().min_ms, resolution_ms);
+    lost.gone_ms = lost.covered_ms;
+    ladder.levels.push_back(std::move(lost));
+    std::sort(ladder.levels.begin(), ladder.levels.end(), [](const auto& a, const auto& b) {
+      return a.resolution_ms < b.resolution_ms;
+    });
+  }
+  LevelState& level = *ladder.find(resolution_ms);
+  for (const TimeRange& window : windows) {
+    const Timestamp until = bucket_floor(window.max_ms, resolution_ms);
+    if (until <= level.covered_ms) continue;
+    const Timestamp after = bucket_floor(window.min_ms, resolution_ms);
+    if (level.covered_ms == TimeRange::all().min_ms) level.covered_ms = after;
+    if (after > level.covered_ms) add_dirty(level, {level.covered_ms + resolution_ms, after});
+    level.covered_ms = until;
+  }
+}
+
 bool is_dirty(const LevelState& level, TimeRange samples) {
   return std::any_of(level.dirty.begin(), level.dirty.end(), [&](const TimeRange& ends) {
     return TimeRange{ends.min_ms - level.resolution_ms + 1, ends.max_ms}.overlaps(samples);

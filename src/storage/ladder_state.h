@@ -41,6 +41,10 @@ struct LadderState {
 // Buckets that end in `ends` are (not) up to date; `ends` are multiples of the resolution.
 void add_dirty(LevelState& level, TimeRange ends);
 void remove_dirty(LevelState& level, TimeRange ends);
+// A lost state, or one from before the newest blocks, becomes that of blocks which are there:
+// `windows` (begin, end] of all blocks of one level. What is between them has to be made anew, what is
+// before them may be gone.
+void restore_level(LadderState& ladder, std::int64_t resolution_ms, std::vector<TimeRange> windows);
 // Whether a bucket that covers some of this time is out of date.
 bool is_dirty(const LevelState& level, TimeRange samples);
 

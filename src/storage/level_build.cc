@@ -29,10 +29,14 @@ class Build {
       if (request_.stop != nullptr && request_.stop->load(std::memory_order_relaxed)) {
         return Error(ErrorCode::kCanceled, "writing a level was stopped");
       }
-      VARVE_TRY_ASSIGN(BlockCursor* const next, smallest_series(cursors_));
-      if (next == nullptr) break;
-      VARVE_TRY_ASSIGN(const Labels* const labels, next->labels());
-      VARVE_TRY(series(Labels(*labels), next->hash()));
+      const Result<BlockCursor*> next = smallest_series(cursors_);
+      if (next.ok() && *next == nullptr) break;
+      const Result<const Labels*> labels = next.ok() ? (*next)->labels() : next.error();
+      if (!labels.ok()) {
+        VARVE_TRY(pass_damage(labels.error()));
+        continue;
+      }
+      VARVE_TRY(series(Labels(**labels), (*next)->hash()));
     }
     if (writer_->empty()) {
       writer_.reset();
@@ -56,12 +60,40 @@ class Build {
     for (const auto* blocks : {&request_.old, &request_.sources}) {
       for (const auto& block : *blocks) {
         Status started = cursors_.emplace_back(block).start();
-        if (!started.ok()) return std::move(started).error().with(block->directory());
-        if (blocks == &request_.old) continue;
+        if (blocks == &request_.old) {
+          if (!started.ok()) return std::move(started).error().with(block->directory());
+          continue;
+        }
         readers_.push_back(std::make_unique<BlockReader>(block, context_));
+        if (!started.ok()) give_up(cursors_.back(), *readers_.back(), started.error());
       }
     }
     return {};
+  }
+
+  static void give_up(BlockCursor& cursor, const BlockReader& reader, const Error& error) {
+    reader.damaged(error);
+    cursor.stop();
+  }
+  static void advance(BlockCursor& cursor, const BlockReader& reader) {
+    const Status advanced = cursor.advance();
+    if (!advanced.ok()) give_up(cursor, reader, advanced.error());
+  }
+
+  // Of each source whose series at hand has no labels that can be read, that series is left out.
+  // `error`, if no source is to blame for it.
+  Status pass_damage(const Error& error) {
+    bool found = false;
+    for (std::size_t c = request_.old.size(); c < cursors_.size(); ++c) {
+      if (cursors_[c].done()) continue;
+      const Result<const Labels*> labels = cursors_[c].labels();
+      if (labels.ok()) continue;
+      const BlockReader& reader = *readers_[c - request_.old.size()];
+      reader.damaged(labels.error());
+      advance(cursors_[c], reader);
+      found = true;
+    }
+    return found ? Status() : error;
   }
 
   // Which buckets of a series are made anew.
@@ -99,7 +131,7 @@ class Build {
     }
     VARVE_TRY(writer_->finish_series(labels, hash));
     for (BlockCursor* cursor : old) VARVE_TRY(cursor->advance());
-    for (const auto& [cursor, reader] : sources) VARVE_TRY(cursor->advance());
+    for (const auto& [cursor, reader] : sources) advance(*cursor, *reader);
     return {};
   }
 

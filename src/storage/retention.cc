@@ -54,6 +54,22 @@ bool is_held(const Keeping& keeping, const block::Block& block) {
   return false;
 }
 
+Timestamp spared_ms(const Keeping& keeping, const BlockSet& set, std::int64_t resolution_ms,
+                    Timestamp expired_ms) {
+  const std::vector<LevelOptions>& levels = keeping.ladder().levels;
+  const auto next = std::find_if(levels.begin(), levels.end(), [&](const LevelOptions& level) {
+    return level.resolution.count() > resolution_ms;
+  });
+  const LevelState* own = set.ladder.find(resolution_ms);
+  const Timestamp gone_ms = own != nullptr ? own->gone_ms : set.ladder.raw_gone_ms;
+  for (const block::BlockMeta& meta : set.unreadable) {
+    if (next == levels.end() || meta.resolution_ms != next->resolution.count()) continue;
+    // Of what is gone already nothing can be made.
+    if (meta.window_end_ms > gone_ms) expired_ms = std::min(expired_ms, meta.window_begin_ms);
+  }
+  return expired_ms;
+}
+
 Retention::Retention(const Engine& engine)
     : engine_(engine),
       time_retentions_(engine.metrics.counter(
@@ -111,8 +127,9 @@ Status Retention::run() {
     }
     return expired;
   };
-  const Timestamp raw_expired_ms = for_all(
-      [&](std::size_t c) { return keeping->raw_expired_ms(c, set->ladder, newest, raw_ms); });
+  const Timestamp raw_expired_ms = spared_ms(*keeping, *set, 0, for_all([&](std::size_t c) {
+    return keeping->raw_expired_ms(c, set->ladder, newest, raw_ms);
+  }));
   // Held samples of the head are in blocks before they are that old, but for those that came late.
   const bool any_raw = raw_expired_ms != TimeRange::all().min_ms;
   if (any_raw && keeping->holds().empty()) engine_.head.expire(raw_expired_ms + 1);
@@ -132,13 +149,17 @@ Status Retention::run() {
   for (const auto& block : set->levels) {
     const block::BlockMeta& meta = block->meta();
     LevelState* level = ladder.find(meta.resolution_ms);
-    const Timestamp expired =
-        level == nullptr ? TimeRange::all().max_ms : for_all([&](std::size_t c) {
-          return keeping->level_expired_ms(c, set->ladder, *level, newest);
-        });
+    // What nothing is known of is not old.
+    Timestamp expired = TimeRange::all().min_ms;
+    if (level != nullptr) {
+      expired = for_all([&](std::size_t c) {
+        return keeping->level_expired_ms(c, set->ladder, *level, newest);
+      });
+      expired = spared_ms(*keeping, *set, meta.resolution_ms, expired);
+    }
     if (expired != TimeRange::all().min_ms && meta.range.max_ms <= expired) {
       change.removed.push_back(meta.ulid);
-      if (level != nullptr) level->gone_ms = std::max(level->gone_ms, meta.range.max_ms);
+      level->gone_ms = std::max(level->gone_ms, meta.range.max_ms);
     } else {
       levels.push_back({meta, engine_.blocks.bytes_of(*block)});
     }
@@ -147,6 +168,7 @@ Status Retention::run() {
     // Its folder stays, for people; the database stops asking for it.
     if (any_raw && meta.resolution_ms == 0 && meta.range.max_ms <= raw_expired_ms) {
       change.removed.push_back(meta.ulid);
+      ladder.raw_gone_ms = std::max(ladder.raw_gone_ms, meta.range.max_ms);
     }
   }
   if (!change.removed.empty()) time_retentions_.add();

@@ -32,6 +32,11 @@ Timestamp newest_ms(const base::Clock& clock, const head::Head& head, const Bloc
 // Whether a block of samples has some that are held.
 bool is_held(const Keeping& keeping, const block::Block& block);
 
+// Up to which time what a level is made of (samples: 0, or buckets of this resolution) may go of what is
+// expired: not what a block of it was made of that is set aside, for it may be made again.
+Timestamp spared_ms(const Keeping& keeping, const BlockSet& set, std::int64_t resolution_ms,
+                    Timestamp expired_ms);
+
 // By one thread at a time (maintenance).
 class Retention {
  public:

@@ -176,6 +176,20 @@ Status Rollup::replace(LevelRequest request, LadderState ladder) {
   return engine_.blocks.commit(std::move(change));
 }
 
+bool Rollup::leave_damaged(const Status& status,
+                           const std::vector<std::shared_ptr<block::Block>>& blocks) {
+  if (status.ok() || status.error().code() != ErrorCode::kCorruption || blocks.empty()) return false;
+  // Queries still get what can be read of them, and say what cannot.
+  engine_.log.error("storage: blocks of a level cannot be written anew and stay as they are",
+                    {{"err", status.error().message()}});
+  std::size_t found = 0;
+  for (std::string& ulid : damaged_of(blocks)) found += damaged_.insert(std::move(ulid)).second ? 1 : 0;
+  if (found == 0) {
+    for (const auto& block : blocks) damaged_.insert(block->meta().ulid);
+  }
+  return true;
+}
+
 Result<bool> Rollup::extend(const Keeping& keeping, std::size_t level) {
   LadderState ladder = engine_.blocks.ladder();
   LevelState& own = *ladder.find(resolution_of(keeping, level));
@@ -235,13 +249,20 @@ Result<bool> Rollup::extend(const Keeping& keeping, std::size_t level) {
 Result<bool> Rollup::repair(const Keeping& keeping, std::size_t level) {
   LadderState ladder = engine_.blocks.ladder();
   LevelState& own = *ladder.find(resolution_of(keeping, level));
-  if (own.dirty.empty()) return false;
   const std::int64_t resolution_ms = own.resolution_ms;
   const std::int64_t window_ms = level_window_ms(resolution_ms);
-  TimeRange ends = own.dirty.front();
+  const std::shared_ptr<const BlockSet> set = engine_.blocks.current();
+  LevelState able = own;
+  for (const auto& block : set->levels) {
+    const block::BlockMeta& meta = block->meta();
+    if (meta.resolution_ms != resolution_ms || damaged_.count(meta.ulid) == 0) continue;
+    remove_dirty(able, {meta.window_begin_ms + resolution_ms, meta.window_end_ms});
+  }
+  if (able.dirty.empty()) return false;
+  const TimeRange stretch = able.dirty.front();
+  TimeRange ends = stretch;
 
   // Within one block of the level, or between two of them.
-  const std::shared_ptr<const BlockSet> set = engine_.blocks.current();
   std::shared_ptr<block::Block> old;
   Timestamp before_ms = kMin;
   Timestamp after_ms = TimeRange::all().max_ms;
@@ -269,7 +290,7 @@ Result<bool> Rollup::repair(const Keeping& keeping, std::size_t level) {
     end_ms = std::min(bucket_end(ends.max_ms, window_ms), after_ms);
   }
   if (old == nullptr) {
-    const TimeRange rest{ends.min_ms, std::min(own.dirty.front().max_ms, after_ms)};
+    const TimeRange rest{ends.min_ms, std::min(stretch.max_ms, after_ms)};
     if (sources(keeping, level, samples_of(rest, resolution_ms)).empty()) {
       // Nothing was there, nothing is.
       remove_dirty(own, rest);
@@ -306,12 +327,16 @@ Result<bool> Rollup::repair(const Keeping& keeping, std::size_t level) {
                               : finer == nullptr
                                   ? own.covered_ms
                                   : keeping.level_expired_ms(c, before, *before.find(finer->resolution_ms), newest);
-    complete.back() = std::max(expired, gone_ms);
+    // Series that are all kept alike go with whole blocks, of which it is known.
+    complete.back() = keeping.class_count() == 1 ? gone_ms : std::max(expired, gone_ms);
   }
   request.complete_after = [&keeping, complete](const Labels& labels) {
     return complete[keeping.class_of(labels)];
   };
-  VARVE_TRY(replace(std::move(request), std::move(ladder)));
+  const std::vector<std::shared_ptr<block::Block>> olds = request.old;
+  Status replaced = replace(std::move(request), std::move(ladder));
+  if (leave_damaged(replaced, olds)) return true;
+  VARVE_TRY(std::move(replaced));
   repaired_.add();
   engine_.stamps.bump(samples_of(ends, resolution_ms));
   engine_.log.info("storage: level repaired", {{"resolution_ms", resolution_ms},
@@ -337,8 +362,17 @@ Result<bool> Rollup::merge(std::int64_t resolution_ms) {
     const bool long_kept = own->retention_ms == 0 || window_ms <= std::max(kDayMs, own->retention_ms / 10);
     if (long_kept) windows_ms.push_back(window_ms);
   }
+  // A merged block would go around what is damaged.
+  std::vector<TimeRange> set_aside;
+  for (const block::BlockMeta& meta : metas) {
+    if (damaged_.count(meta.ulid) == 0) continue;
+    for (const std::int64_t window_ms : windows_ms) {
+      const Timestamp begin_ms = window_begin(meta.window_begin_ms, window_ms);
+      set_aside.push_back({begin_ms, begin_ms + window_ms});
+    }
+  }
   const std::optional<CompactionPlan> plan =
-      plan_compaction({metas, windows_ms, own->covered_ms, false, {}});
+      plan_compaction({metas, windows_ms, own->covered_ms, false, set_aside});
   if (!plan) return false;
   LevelRequest request;
   std::uint64_t bytes = 0;
@@ -354,7 +388,10 @@ Result<bool> Rollup::merge(std::int64_t resolution_ms) {
   request.fold.resolution_ms = resolution_ms;
   request.window_begin_ms = plan->window_begin_ms;
   request.window_end_ms = plan->window_end_ms;
-  VARVE_TRY(replace(std::move(request), ladder));
+  const std::vector<std::shared_ptr<block::Block>> merging = request.old;
+  Status merged = replace(std::move(request), ladder);
+  if (leave_damaged(merged, merging)) return true;
+  VARVE_TRY(std::move(merged));
   merged_.add();
   return true;
 }

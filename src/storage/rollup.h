@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,8 @@ class Rollup {
   Result<bool> repair(const Keeping& keeping, std::size_t level);
   Result<bool> extend(const Keeping& keeping, std::size_t level);
   Result<bool> merge(std::int64_t resolution_ms);
+  // Whether the step failed for damage in `blocks`: these are left as they are from now on.
+  bool leave_damaged(const Status& status, const std::vector<std::shared_ptr<block::Block>>& blocks);
 
   Timestamp newest_ms() const;
   // Blocks that the level is made of and that have something in the range; of samples, or of the finer
@@ -52,6 +55,7 @@ class Rollup {
   Status replace(LevelRequest request, LadderState ladder);
 
   const Engine engine_;
+  std::set<std::string> damaged_;  // ULIDs of blocks of levels that could not be read to the end
   base::MemoryAccount memory_{"rollup"};
   mutable DamageLog damages_;
   base::Counter& written_;

@@ -19,30 +19,48 @@ Result<bool> Trim::next() {
   if (looked_with_ != keeping) looked_.clear();
   looked_with_ = keeping;
   const std::shared_ptr<const BlockSet> set = engine_.blocks.current();
-  std::erase_if(looked_, [&](const auto& one) {
-    const auto is_it = [&](const auto& block) { return block->meta().ulid == one.first; };
+  const auto is_gone = [&](const std::string& ulid) {
+    const auto is_it = [&](const auto& block) { return block->meta().ulid == ulid; };
     return std::none_of(set->blocks.begin(), set->blocks.end(), is_it) &&
            std::none_of(set->levels.begin(), set->levels.end(), is_it);
-  });
+  };
+  std::erase_if(looked_, [&](const auto& one) { return is_gone(one.first); });
+  std::erase_if(damaged_, is_gone);
   const Timestamp newest = newest_ms(engine_.clock, engine_.head, engine_.blocks);
   const std::int64_t raw_ms = engine_.limits.retention_ms.load(std::memory_order_relaxed);
   std::vector<Timestamp> expired(keeping->class_count());
   for (std::size_t c = 0; c < expired.size(); ++c) {
-    expired[c] = keeping->raw_expired_ms(c, set->ladder, newest, raw_ms);
+    expired[c] =
+        spared_ms(*keeping, *set, 0, keeping->raw_expired_ms(c, set->ladder, newest, raw_ms));
   }
   for (const auto& block : set->blocks) {
-    VARVE_TRY_ASSIGN(const bool trimmed, trim(keeping, block, expired));
+    VARVE_TRY_ASSIGN(const bool trimmed, try_trim(keeping, block, expired));
     if (trimmed) return true;
   }
   for (const auto& block : set->levels) {
     const LevelState* level = set->ladder.find(block->meta().resolution_ms);
     if (level == nullptr) continue;
     for (std::size_t c = 0; c < expired.size(); ++c) {
-      expired[c] = keeping->level_expired_ms(c, set->ladder, *level, newest);
+      expired[c] = spared_ms(*keeping, *set, level->resolution_ms,
+                             keeping->level_expired_ms(c, set->ladder, *level, newest));
     }
-    VARVE_TRY_ASSIGN(const bool trimmed, trim(keeping, block, expired));
+    VARVE_TRY_ASSIGN(const bool trimmed, try_trim(keeping, block, expired));
     if (trimmed) return true;
   }
+  return false;
+}
+
+Result<bool> Trim::try_trim(const std::shared_ptr<const Keeping>& keeping,
+                            const std::shared_ptr<block::Block>& block,
+                            const std::vector<Timestamp>& expired) {
+  const std::string& ulid = block->meta().ulid;
+  if (damaged_.count(ulid) > 0) return false;
+  Result<bool> trimmed = trim(keeping, block, expired);
+  if (trimmed.ok() || trimmed.error().code() != ErrorCode::kCorruption) return trimmed;
+  // Queries do not show what is past its retention in it.
+  engine_.log.error("storage: a block cannot be written anew and stays as it is",
+                    {{"block", ulid}, {"err", trimmed.error().message()}});
+  damaged_.insert(ulid);
   return false;
 }
 
@@ -84,8 +102,10 @@ Result<bool> Trim::trim(const std::shared_ptr<const Keeping>& keeping,
     return false;
   }
   LadderState ladder = engine_.blocks.ladder();
-  if (raw && std::find(past.begin(), past.end(), false) == past.end()) {
-    ladder.raw_gone_ms = std::max(ladder.raw_gone_ms, range.max_ms);
+  if (std::find(past.begin(), past.end(), false) == past.end()) {
+    LevelState* level = ladder.find(meta.resolution_ms);
+    Timestamp& gone_ms = raw || level == nullptr ? ladder.raw_gone_ms : level->gone_ms;
+    gone_ms = std::max(gone_ms, range.max_ms);
   }
   engine_.log.info("storage: block written anew without series past their retention",
                    {{"block", meta.ulid}});

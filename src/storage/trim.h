@@ -5,6 +5,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "storage/engine.h"
@@ -25,6 +26,10 @@ class Trim {
   // Up to which time each class is expired, as looked for in a block; equal ones need no second look.
   using Looked = std::vector<bool>;
 
+  // The same, for a block that may be damaged: it stays as it is then.
+  Result<bool> try_trim(const std::shared_ptr<const Keeping>& keeping,
+                        const std::shared_ptr<block::Block>& block,
+                        const std::vector<Timestamp>& expired);
   Result<bool> trim(const std::shared_ptr<const Keeping>& keeping,
                     const std::shared_ptr<block::Block>& block,
                     const std::vector<Timestamp>& expired);
@@ -34,6 +39,7 @@ class Trim {
   const Engine engine_;
   Rollup& rollup_;
   std::map<std::string, Looked> looked_;  // by ULID
+  std::set<std::string> damaged_;         // ULIDs
   std::shared_ptr<const Keeping> looked_with_;
 };
 

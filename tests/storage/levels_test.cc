@@ -322,6 +322,89 @@ TEST_CASE("levels: series that are kept in a coarse level only are in it", "[sto
   CHECK(buckets.ends_ms.size() > 20);
 }
 
+TEST_CASE("levels: repair knows how far levels have come, though the list of blocks has lost it",
+          "[storage][levels]") {
+  Ladder ladder;
+  ladder.levels = {level(minutes(5)), level(hours(1))};
+  History history(ladder, hours(10));
+  Maker maker(81, 3);
+  maker.until(history, kBegin + 30 * kHourMs);
+  REQUIRE(history.db->close().ok());
+  history.db.reset();
+  const std::string path = "data/varve/MANIFEST";
+  std::string text = history.world.files.read_file(path, 1 << 22).value();
+  SECTION("the last line that said so") {
+    const std::size_t at = text.rfind("\"ladder\"");
+    REQUIRE(at != std::string::npos);
+    text[at + 1] = 'L';
+  }
+  SECTION("all of them") {
+    for (std::size_t at = 0; (at = text.find("\"ladder\"", at)) != std::string::npos; ++at) {
+      text[at + 1] = 'L';
+    }
+  }
+  REQUIRE(history.world.files.write_file_atomically(path, text).ok());
+  history.options.repair = true;
+  history.reopen();
+  history.options.repair = false;
+  history.maintain();
+  CHECK(history.check() > 300);
+  CHECK(history.check(5 * kMinuteMs) > 500);
+  maker.until(history, kBegin + 36 * kHourMs);
+  history.reopen();
+  CHECK(history.check() > 300);
+}
+
+TEST_CASE("levels: samples stay while the buckets made of them cannot be read",
+          "[storage][levels]") {
+  Ladder ladder;
+  ladder.levels = {level(minutes(5))};
+  History history(ladder, hours(10));
+  Maker maker(83, 3);
+  maker.until(history, kBegin + 20 * kHourMs);
+  block::BlockMeta newest;
+  for (const block::BlockMeta& meta : history.db->blocks()) {
+    if (meta.resolution_ms != 0) newest = meta;
+  }
+  REQUIRE(newest.window_begin_ms >= kBegin + 10 * kHourMs);
+  REQUIRE(history.db->close().ok());
+  history.db.reset();
+  const std::string index = "data/varve/dense/" + newest.ulid + "/index";
+  history.world.files.flip_bit(index, *history.world.files.size(index) - 4, 1);
+  history.reopen();
+  maker.until(history, kBegin + 40 * kHourMs);
+  history.options.repair = true;
+  history.reopen();
+  history.options.repair = false;
+  history.maintain();
+  CHECK(history.check() > 300);
+  CHECK(history.check(5 * kMinuteMs) > 300);
+}
+
+TEST_CASE("levels: a damaged block of a level does not keep the others waiting",
+          "[storage][levels]") {
+  Ladder ladder;
+  ladder.levels = {level(minutes(5)), level(hours(1))};
+  History history(ladder);
+  Maker maker(85, 3);
+  maker.until(history, kBegin + 20 * kHourMs);
+  block::BlockMeta newest;
+  for (const block::BlockMeta& meta : history.db->blocks()) {
+    if (meta.resolution_ms == 5 * kMinuteMs) newest = meta;
+  }
+  REQUIRE(history.db->close().ok());
+  history.db.reset();
+  history.world.files.flip_bit("data/varve/dense/" + newest.ulid + "/data", 64, 1);
+  history.reopen();
+  history.db->set_out_of_order_window(hours(24));
+  history.add("1", newest.window_begin_ms + 1, 4);
+  history.db->set_out_of_order_window(hours(1));
+  maker.until(history, kBegin + 30 * kHourMs);
+  CHECK(history.spans(5 * kMinuteMs).back().ends.max_ms >= kBegin + 26 * kHourMs);
+  CHECK(history.world.log_text.find("cannot be written anew and stay as they are") !=
+        std::string::npos);
+}
+
 TEST_CASE("levels: held samples stay and answer, whatever is past its retention around them",
           "[storage][levels]") {
   Ladder ladder;
