@@ -102,11 +102,12 @@ TEST_CASE("recalled times: equal parts are not copied anew", "[storage]") {
   times.append(first, 10);
   times.append(second, 20);
   times.clear();
-  // The key answers for the times: were these copied, they would be seen.
-  times.append(std::vector<Timestamp>{7, 7, 7}, 10);
+  // Key and ends answer for the times: were these copied, it would be seen.
+  times.append(std::vector<Timestamp>{1, 7, 3}, 10);
   CHECK(times == first);
-  times.append(std::vector<Timestamp>{7, 7}, 20);
-  CHECK(times == std::vector<Timestamp>{1, 2, 3, 4, 5});
+  // Other ends, so the same key is a coincidence.
+  times.append(std::vector<Timestamp>{4, 7}, 20);
+  CHECK(times == std::vector<Timestamp>{1, 2, 3, 4, 7});
 }
 
 }  // namespace
