@@ -125,7 +125,7 @@ class Build {
     if (!left_out) {
       VARVE_TRY(keep(old, ends.empty() ? kAll : TimeRange{kAll.min_ms, ends.min_ms - 1}));
       if (!ends.empty()) {
-        VARVE_TRY(make(sources, ends));
+        VARVE_TRY(make_or_keep(old, sources, ends));
         VARVE_TRY(keep(old, {ends.max_ms + 1, kAll.max_ms}));
       }
     }
@@ -143,8 +143,26 @@ class Build {
     return {};
   }
 
-  Status make(const std::vector<std::pair<BlockCursor*, const BlockReader*>>& sources,
-              TimeRange ends) {
+  // Old buckets say more than what is left of damaged samples.
+  Status make_or_keep(const std::vector<BlockCursor*>& old,
+                      const std::vector<std::pair<BlockCursor*, const BlockReader*>>& sources,
+                      TimeRange ends) {
+    const std::size_t damages = context_.damages();
+    FoldedSeries made = make(sources, ends);
+    if (context_.damages() != damages) {
+      FoldedSeries before;
+      for (const BlockCursor* cursor : old) {
+        Status read = read_level(*cursor->block(), cursor->tombstones(), cursor->ordinal(), ends, before);
+        if (!read.ok()) return std::move(read).error().with(cursor->block()->directory());
+      }
+      if (!before.empty()) made = std::move(before);
+    }
+    writer_->add(std::move(made));
+    return {};
+  }
+
+  FoldedSeries make(const std::vector<std::pair<BlockCursor*, const BlockReader*>>& sources,
+                    TimeRange ends) {
     const std::int64_t resolution_ms = request_.fold.resolution_ms;
     FoldedSeries folded;
     if (request_.source_resolution_ms == 0) {
@@ -173,8 +191,7 @@ class Build {
       }
       fold_buckets(finer, request_.fold, folded);
     }
-    writer_->add(std::move(folded));
-    return {};
+    return folded;
   }
 
   block::BlockMeta meta() const {

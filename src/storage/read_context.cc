@@ -18,9 +18,15 @@ void DamageLog::report(const std::string& place, const Error& error) {
 void ReadContext::damaged(const std::string& place, const Error& error) {
   observers_.damages.report(place, error);
   const std::lock_guard lock(mutex_);
+  ++damages_;
   if (!places_.insert(place).second) return;
   warnings_.insert(fmt::format("samples of {} cannot be read and are missing here: {}", place,
                                error.message()));
+}
+
+std::size_t ReadContext::damages() const {
+  const std::lock_guard lock(mutex_);
+  return damages_;
 }
 
 std::vector<std::string> ReadContext::warnings() const {

@@ -48,14 +48,17 @@ class ReadContext {
 
   // A piece of `place` ("block 01…") cannot be read and is left out. One warning per place.
   void damaged(const std::string& place, const Error& error);
+  // How many pieces that were, so far.
+  std::size_t damages() const;
   // In order of `place`, for Querier::warnings().
   std::vector<std::string> warnings() const;
 
  private:
   const ReadObservers observers_;
-  mutable std::mutex mutex_;  // guards places_ and warnings_
+  mutable std::mutex mutex_;  // guards what follows
   std::set<std::string> places_;
   std::set<std::string> warnings_;
+  std::size_t damages_ = 0;
 };
 
 }  // namespace varve::storage

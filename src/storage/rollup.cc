@@ -110,8 +110,16 @@ Result<bool> Rollup::adopt(const Keeping& keeping) {
     fresh.resolution_ms = resolution_ms;
     fresh.retention_ms = level.retention.count();
     fresh.covered_ms = bucket_floor(oldest_ms - 1, level_window_ms(resolution_ms));
-    // What may have gone from before samples were complete is not there.
-    fresh.gone_ms = fresh.covered_ms;
+    // What may have gone from before samples were complete is not there. If nothing has gone, what
+    // comes later of a time before all others can still be in a bucket.
+    const LevelState* finer =
+        &level == keeping.ladder().levels.data() ? nullptr
+                                                 : ladder.find((&level - 1)->resolution.count());
+    const bool complete =
+        (finer != nullptr || ladder.raw_gone_ms == kMin) &&
+        std::all_of(ladder.levels.begin(), ladder.levels.end(),
+                    [](const LevelState& other) { return other.gone_ms == kMin; });
+    fresh.gone_ms = complete ? kMin : fresh.covered_ms;
     ladder.levels.push_back(std::move(fresh));
   }
   std::sort(ladder.levels.begin(), ladder.levels.end(),
@@ -302,7 +310,19 @@ Result<bool> Rollup::repair(const Keeping& keeping, std::size_t level) {
   }
   // What is not there any more cannot be counted again.
   const LevelState* finer = level == 0 ? nullptr : ladder.find(resolution_of(keeping, level - 1));
-  const Timestamp gone_ms = level == 0 ? ladder.raw_gone_ms : finer == nullptr ? own.covered_ms : finer->gone_ms;
+  Timestamp gone_ms = level == 0 ? ladder.raw_gone_ms : finer == nullptr ? own.covered_ms : finer->gone_ms;
+  // Nor what cannot be read: of a bucket that is there, what it was made of is more than what is left.
+  for (const block::BlockMeta& meta : set->unreadable) {
+    if (meta.resolution_ms == (finer == nullptr ? 0 : finer->resolution_ms) &&
+        meta.range.overlaps(samples_of(ends, resolution_ms))) {
+      gone_ms = std::max(gone_ms, meta.range.max_ms);
+    }
+  }
+  if (finer != nullptr && ends.max_ms > gone_ms) {
+    // A finer level that came into the ladder later has yet to come by.
+    ends.max_ms = std::min(ends.max_ms, bucket_floor(finer->covered_ms, resolution_ms));
+    if (ends.empty()) return false;
+  }
   const Timestamp newest = newest_ms();
   const std::int64_t raw_ms = engine_.limits.retention_ms.load();
   LadderState before = ladder;

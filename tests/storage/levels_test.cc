@@ -405,6 +405,94 @@ TEST_CASE("levels: a damaged block of a level does not keep the others waiting",
         std::string::npos);
 }
 
+TEST_CASE("levels: a repair does not make less of buckets whose samples are damaged since",
+          "[storage][levels]") {
+  Ladder ladder;
+  ladder.levels = {level(minutes(5))};
+  History history(ladder);
+  Maker maker(87, 1);
+  maker.until(history, kBegin + 20 * kHourMs);
+  block::BlockMeta raw;
+  for (const block::BlockMeta& meta : history.db->blocks()) {
+    if (meta.resolution_ms == 0 && raw.ulid.empty()) raw = meta;
+  }
+  REQUIRE(history.db->close().ok());
+  history.db.reset();
+  const std::string data = "data/varve/dense/" + raw.ulid + "/data";
+  for (std::uint64_t at = 64; at < *history.world.files.size(data); at += 64) {
+    history.world.files.flip_bit(data, at, 1);
+  }
+  history.reopen();
+  const auto count = [&] {
+    auto querier = history.db->querier(TimeRange::all());
+    SelectHints hints;
+    hints.max_source_resolution_ms = 5 * kMinuteMs;
+    auto selection = (*querier)->select(std::vector{equal("s", "0")}, TimeRange::all(), hints);
+    SeriesBuckets buckets;
+    REQUIRE((*selection)
+                ->read_buckets(0, 0, {TimeRange::all().min_ms, raw.range.max_ms}, BucketColumns::kAll,
+                               buckets)
+                .ok());
+    double sum = 0;
+    for (const double one : buckets.counts) sum += one;
+    return sum;
+  };
+  const double before = count();
+  REQUIRE(before > 60);
+  history.db->set_out_of_order_window(hours(24));
+  for (int i = 0; i < 60; i += 5) history.try_add("0", kBegin + kHourMs + i * kMinuteMs + 55'555, 4);
+  history.db->set_out_of_order_window(hours(1));
+  maker.until(history, kBegin + 24 * kHourMs);
+  CHECK(count() >= before);
+}
+
+TEST_CASE("levels: samples from before all others are in buckets of their own",
+          "[storage][levels]") {
+  Ladder ladder;
+  ladder.levels = {level(minutes(5)), level(hours(1))};
+  History history(ladder);
+  Maker maker(89, 3);
+  maker.until(history, kBegin + 20 * kHourMs);
+  history.db->set_out_of_order_window(hours(72));
+  for (int i = 0; i < 300; ++i) history.add("1", kBegin - kDayMs + i * kMinuteMs, i);
+  history.db->set_out_of_order_window(hours(1));
+  maker.until(history, kBegin + 30 * kHourMs);
+  CHECK(history.check(5 * kMinuteMs) > 500);
+  CHECK(history.check(kHourMs) > 50);
+  CHECK(history.spans(kHourMs).front().ends.min_ms <= kBegin - kDayMs);
+}
+
+TEST_CASE("levels: a coarse bucket waits for a finer level that came later", "[storage][levels]") {
+  Ladder coarse;
+  coarse.levels = {level(hours(1))};
+  History history(coarse);
+  Maker maker(91, 3);
+  maker.until(history, kBegin + 30 * kHourMs);
+  Ladder both;
+  both.levels = {level(minutes(5)), level(hours(1))};
+  both.levels[0].after = hours(24);
+  both.levels[1].after = hours(24);
+  REQUIRE(history.db->set_ladder(both).ok());
+  history.options.ladder = both;
+  history.maintain();
+  history.db->set_out_of_order_window(hours(24));
+  for (int i = 0; i < 100; ++i) {
+    const Timestamp t = kBegin + 15 * kHourMs + i * kMinuteMs + 55'555;
+    if (history.truth["1"].count(t) == 0) history.add("1", t, i);
+  }
+  history.db->set_out_of_order_window(hours(1));
+  maker.until(history, kBegin + 36 * kHourMs);
+  auto querier = history.db->querier(TimeRange::all());
+  SelectHints hints;
+  hints.max_source_resolution_ms = kHourMs;
+  auto selection = (*querier)->select(std::vector{equal("s", "0")}, TimeRange::all(), hints);
+  const auto spans = (*selection)->levels(0);
+  REQUIRE_FALSE(spans.empty());
+  SeriesBuckets buckets;
+  REQUIRE((*selection)->read_buckets(0, 0, TimeRange::all(), BucketColumns::kAll, buckets).ok());
+  compare(buckets, history.truth["0"], kHourMs, spans[0].ends);
+}
+
 TEST_CASE("levels: held samples stay and answer, whatever is past its retention around them",
           "[storage][levels]") {
   Ladder ladder;
