@@ -102,7 +102,7 @@ constexpr bool has(BucketColumns set, BucketColumns one) {
 struct HistogramBuckets {
   std::vector<Timestamp> ends_ms;  // ascending; only buckets with a histogram that is no stale marker
   std::vector<double> counts;      // of histograms
-  std::vector<HistogramPtr> sums;
+  std::vector<HistogramPtr> sums;  // null where exponential and custom buckets met: they have no sum
   std::vector<Timestamp> first_times, last_times;
   std::vector<HistogramPtr> firsts, lasts;
   // What counter resets between two histograms of the bucket lost: the sum of the histograms before
