@@ -35,7 +35,7 @@ struct LogField {
   std::string value;
 };
 
-// Thread-safe. The sink gets whole lines with their newline; the default writes to stderr.
+// Thread-safe. The sink gets whole lines, one at a time; the default writes to stderr.
 class Logger {
  public:
   using Sink = std::function<void(std::string_view line)>;
