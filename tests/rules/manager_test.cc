@@ -29,7 +29,7 @@ struct Rig {
   }
   void restart() {
     manager.reset();
-    manager = Manager::create(options, {world.engine, world.storage, world.sink, nullptr,
+    manager = Manager::create(options, {world.engine, world.source, world.sink, nullptr,
                                         world.clock, world.log, world.metrics});
   }
   // Steps from slot to slot.

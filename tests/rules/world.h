@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/try.h"
 #include "promql/engine.h"
 #include "promql/test_language/memory_storage.h"
 #include "rules/group.h"
@@ -59,13 +60,65 @@ class MemorySink final : public storage::Appendable {
   }
   void when_durable(storage::Ticket, std::function<void(Status)> done) override { done({}); }
 
+  // `storage` as it is between two appends.
+  std::shared_ptr<const promql::test_language::MemoryStorage> copy_of(
+      const promql::test_language::MemoryStorage& storage) const {
+    const std::lock_guard lock(mutex_);
+    return std::make_shared<const promql::test_language::MemoryStorage>(storage);
+  }
+
   bool window = false;  // late samples are taken, however late
   std::string refuse;   // not empty: every append fails with it
 
  private:
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   promql::test_language::MemoryStorage& storage_;
   std::map<Labels, Timestamp> newest_;
+};
+
+// What a MemorySink wrote, for rules on several threads: each query reads a copy of its own, since a
+// MemoryStorage may only change between queries.
+class MemorySource final : public storage::Queryable {
+ public:
+  MemorySource(const MemorySink& sink, const promql::test_language::MemoryStorage& storage)
+      : sink_(sink), storage_(storage) {}
+
+  Result<std::unique_ptr<storage::Querier>> querier(TimeRange range) const override {
+    auto copy = sink_.copy_of(storage_);
+    VARVE_TRY_ASSIGN(auto inner, copy->querier(range));
+    return std::unique_ptr<storage::Querier>(
+        std::make_unique<CopyQuerier>(std::move(copy), std::move(inner)));
+  }
+
+ private:
+  using Copy = std::shared_ptr<const promql::test_language::MemoryStorage>;
+
+  class CopyQuerier final : public storage::Querier {
+   public:
+    CopyQuerier(Copy copy, std::unique_ptr<storage::Querier> inner)
+        : copy_(std::move(copy)), inner_(std::move(inner)) {}
+
+    Result<std::unique_ptr<storage::Selection>> select(std::span<const model::Matcher> matchers,
+                                                       TimeRange range,
+                                                       const storage::SelectHints& hints) override {
+      return inner_->select(matchers, range, hints);
+    }
+    Result<Names> label_names(std::span<const model::Matcher> matchers, TimeRange range,
+                              std::size_t limit) override {
+      return inner_->label_names(matchers, range, limit);
+    }
+    Result<Names> label_values(std::string_view label, std::span<const model::Matcher> matchers,
+                               TimeRange range, std::size_t limit) override {
+      return inner_->label_values(label, matchers, range, limit);
+    }
+
+   private:
+    Copy copy_;
+    std::unique_ptr<storage::Querier> inner_;
+  };
+
+  const MemorySink& sink_;
+  const promql::test_language::MemoryStorage& storage_;
 };
 
 struct World {
@@ -111,9 +164,10 @@ struct World {
                    [this](std::string_view line) { lines.emplace_back(line); }};
   promql::test_language::MemoryStorage storage;
   MemorySink sink{storage};
+  MemorySource source{sink, storage};
   base::MetricsRegistry metrics;
   promql::Engine engine{{}, clock, nullptr, nullptr};
-  Environment environment{engine, storage, sink, clock, log, "http://varve:9090"};
+  Environment environment{engine, source, sink, clock, log, "http://varve:9090"};
   SharedSettings shared;
   std::vector<Alert> sent;
   std::vector<std::string> sent_expressions;
