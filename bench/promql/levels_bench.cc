@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <memory>
 #include <random>
+#include <span>
 #include <string>
 #include <variant>
 #include <vector>
@@ -113,9 +114,10 @@ class YearSelection final : public storage::Selection {
     const auto lo = std::lower_bound(times.begin(), times.end(), range.min_ms) - times.begin();
     const auto hi = std::upper_bound(times.begin(), times.end(), range.max_ms) - times.begin();
     if (lo >= hi) return {};
-    cut(times, static_cast<std::size_t>(lo), static_cast<std::size_t>(hi), out.float_times);
-    cut(history().samples.float_values, static_cast<std::size_t>(lo), static_cast<std::size_t>(hi),
-        out.float_values);
+    const auto first = static_cast<std::size_t>(lo);
+    const auto count = static_cast<std::size_t>(hi - lo);
+    out.float_times.append(std::span(times).subspan(first, count));
+    out.float_values.append(std::span(history().samples.float_values).subspan(first, count));
     out.times_id = 1;
     return {};
   }
