@@ -2,6 +2,9 @@
 // What does a year cost in the evaluator when buckets answer it? 1,000 series: 1h buckets for all
 // but the last 30 days, 5m buckets for half of those, then samples every 15 s. Reading is a copy
 // out of memory, everything runs on one thread; storage adds the decoding of the columns.
+//
+// Floor: a bucket is three to six columns of 8 bytes that are copied and read once, 2 ns out of L2; the
+// 86,400 samples of the last 15 days weigh more than the 12,360 buckets before them: 0.1 ms a series.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
@@ -188,7 +191,7 @@ class Year final : public storage::Queryable {
 
 void run(benchmark::State& state, const char* query, Timestamp start, std::int64_t step,
          std::int64_t resolution) {
-  base::SystemClock clock;
+  const base::FakeClock clock;
   EngineOptions options;
   options.samples_max = 1'000'000'000;
   const Engine engine(options, clock, nullptr, nullptr);

@@ -3,6 +3,10 @@
 // fdatasync; what does a new series cost; how much memory does a series hold; how long does the log
 // take to replay, and how fast is it all read back? Times are CPU of the whole process.
 //
+// Floor: bench/storage's write path (25 to 60 ns a sample), and on the log's thread a checksum, a copy and a
+// write of 5 bytes: 30 to 65 ns. Memory: one cache line of the series, its open chunk (2 to 8 bytes a
+// sample, 60 on average), two names in the table and 90 bytes of index: 250 bytes.
+//
 //   bench_storage_append [series] [rounds] [shuffle] [directory]
 #include <sys/resource.h>
 #include <unistd.h>

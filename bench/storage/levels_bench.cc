@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What does long history cost: bytes of levels against those of samples, bytes a bucket, and the CPU
 // and memory of writing levels?
+// Floor: each sample is decoded once (1 ns) and folded into eight columns of its bucket (2 ns); a bucket
+// of 20 samples is eight numbers of which the dense codec keeps a byte each.
 //   bench_storage_levels fill DIR SERIES DAYS   samples every 15 s, through the database, no ladder
 //   bench_storage_levels roll DIR               opens it with 5m and 1h levels, and writes these
 // A third of the series are counters, a third gauges of two decimals, of the rest half never change.

@@ -2,6 +2,11 @@
 // What does a block cost: to write, per chunk and series; to open; to select from, to group by a
 // label and to walk the chunks of? And where do its bytes go? A fleet of targets that all have the
 // same series with nine labels, four chunks each.
+//
+// Floor: writing is copying 4 chunks of 80 bytes and 30 to 45 bytes of index a series, and a checksum of
+// all: 50 ns a series by bandwidth; its nine labels must be told from those of the series before, 30
+// bytes compared each, 100 ns. Walking chunks decodes a few packed numbers of an index entry, 20 ns, and
+// looks four columns up, 10 ns each; a cache miss besides where series lie apart. Selecting reads the postings of the rarest value.
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 #include <unistd.h>
@@ -221,17 +226,17 @@ BENCHMARK_CAPTURE(label_column, metric, "__name__")->Unit(benchmark::kMicrosecon
 BENCHMARK_CAPTURE(label_column, instance, "instance")->Unit(benchmark::kMicrosecond);
 
 void labels(benchmark::State& state) {
-  Written& one = written(1000);
-  Ordinals some(10'000);
-  std::iota(some.begin(), some.end(), 500'000U);
+  Written& one = written(static_cast<std::size_t>(state.range(0)));
+  Ordinals some(one.block->series_count() / 100);
+  std::iota(some.begin(), some.end(), one.block->series_count() / 2);
   for (auto _ : state) benchmark::DoNotOptimize(must(one.block->labels(OrdinalSpan(some))));
   state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(some.size()));
 }
-BENCHMARK(labels)->Unit(benchmark::kMicrosecond);
+BENCHMARK(labels)->Arg(10)->Arg(1000)->Unit(benchmark::kMicrosecond);
 
 // All chunks of consecutive series, with their columns looked up; without decoding them.
 void chunks(benchmark::State& state) {
-  Written& one = written(1000);
+  Written& one = written(static_cast<std::size_t>(state.range(0)));
   std::vector<ChunkView> found;
   std::uint32_t ordinal = 0;
   std::size_t bytes = 0;
@@ -246,6 +251,6 @@ void chunks(benchmark::State& state) {
   benchmark::DoNotOptimize(bytes);
   state.SetItemsProcessed(state.iterations());
 }
-BENCHMARK(chunks);
+BENCHMARK(chunks)->Arg(10)->Arg(1000);
 
 }  // namespace

@@ -1,10 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // What does a sample cost in an open and in a closed chunk: ns to encode, ns to decode, bytes? The
-// shapes are those of a fleet of exporters; "mix" is all of them in turn. Times are per sample.
+// shapes are those of a fleet of exporters, so that each encoding is reached by one (dense_decode prints
+// which); "mix" is the common ones in turn. Times are per sample.
+//
+// Floor: a value that is decoded is 8 bytes written, and its chunk 0.1 to 8 bytes read, both in the
+// cache: 0.3 ns. The integers of FOR, DELTA and DOD are unpacked, summed up and divided 8 at a time
+// with AVX-512 or 4 with AVX2, whose one division a value is 0.5 to 1 ns; a constant is only written. Gorilla's bits
+// must be read one value after the other: length, shift, xor wait for each other, 10 to 15 cycles.
+// Encoding densely is two passes over 120 values, of which finding their common exponent is a division
+// and two conversions each, 4 ns.
 #include <benchmark/benchmark.h>
 
 #include <cstring>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,10 +30,37 @@ namespace {
 constexpr std::size_t kSamples = 120;
 constexpr std::size_t kSeriesCount = 256;
 
-// Series of one shape, or of all shapes in turn for "mix".
+// Made for encodings that the shapes of the tests reach by accident only: a clock (affine), an odometer
+// under way at a growing speed (delta of delta), a smooth signal in binary fractions (XOR).
+std::vector<double> uptime(std::uint64_t seed, std::size_t count) {
+  std::vector<double> values;
+  for (std::size_t i = 0; i < count; ++i) values.push_back(static_cast<double>(seed + 15 * i));
+  return values;
+}
+std::vector<double> accelerating_counter(std::uint64_t seed, std::size_t count) {
+  std::vector<double> values;
+  double total = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    total += static_cast<double>(1000 * i + (seed + i * i) % 3);
+    values.push_back(total);
+  }
+  return values;
+}
+std::vector<double> smooth_float(std::uint64_t seed, std::size_t count) {
+  std::vector<double> values;
+  for (std::size_t i = 0; i < count; ++i) {
+    values.push_back(1 + static_cast<double>((seed + i * i * 7) % 64) * 0x1p-30);
+  }
+  return values;
+}
+constexpr Shape kMadeShapes[] = {{"uptime", uptime},
+                                 {"accelerating_counter", accelerating_counter},
+                                 {"smooth_float", smooth_float}};
+
+// Series of one shape, or of the common ones in turn for "mix".
 std::vector<std::vector<double>> make_series(std::string_view name) {
   std::vector<Shape> shapes;
-  for (const auto from : {real_shapes(), odd_shapes()}) {
+  for (const auto from : {real_shapes(), odd_shapes(), std::span<const Shape>(kMadeShapes)}) {
     for (const Shape& shape : from) {
       if (name == shape.name) shapes.push_back(shape);
     }
@@ -39,8 +75,8 @@ std::vector<std::vector<double>> make_series(std::string_view name) {
 
 void report(benchmark::State& state, std::size_t bytes) {
   const double samples = static_cast<double>(kSeriesCount * kSamples);
-  state.counters["ns/sample"] =
-      benchmark::Counter(samples * static_cast<double>(state.iterations()) / 1e9,
+  state.counters["per_sample"] =
+      benchmark::Counter(samples * static_cast<double>(state.iterations()),
                          benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
   state.counters["B/sample"] = static_cast<double>(bytes) / samples;
 }
@@ -161,7 +197,8 @@ void times_block(benchmark::State& state, std::vector<Timestamp> times, bool dec
 
 constexpr const char* kShapes[] = {
     "steady_counter", "two_decimal_gauge", "sparse_counter",      "constant",   "small_int_gauge",
-    "byte_counter",   "random_float",      "two_decimal_counter", "page_gauge", "mix"};
+    "byte_counter",   "random_float",      "two_decimal_counter", "page_gauge", "few_distinct",
+    "steps_with_jumps", "all_special",     "uptime", "accelerating_counter", "smooth_float", "mix"};
 
 const bool kRegistered = [] {
   using Run = void (*)(benchmark::State&, const char*);

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What does a line of a scrape cost, as long as its series are known? The lines of VARVE_BENCH_SCRAPE
 // (a file of sample lines), or made ones in the manner of a node exporter.
+//
+// Floor: a line is 75 bytes, of which each is looked at once for where names, values and lines end: 16
+// at a time 3 ns, one at a time 20. Its number is converted digit by digit, 5 to 10 ns.
 #include <benchmark/benchmark.h>
 
 #include <cstdlib>
@@ -43,8 +46,8 @@ void text_format(benchmark::State& state) {
       benchmark::DoNotOptimize(parser.sample().value);
     }
   }
-  state.counters["ns_per_sample"] =
-      benchmark::Counter(static_cast<double>(lines) * 1e-9,
+  state.counters["per_sample"] =
+      benchmark::Counter(static_cast<double>(lines),
                          benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
   state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations() * body.size()));
 }
