@@ -6,6 +6,7 @@ varve_build_packages="g++ cmake ninja-build ccache mold pkg-config git ca-certif
   libprotozero-dev libre2-dev libyaml-cpp-dev libssl-dev libcli11-dev libcurl4-openssl-dev \
   libdeflate-dev zlib1g-dev libjemalloc-dev"
 varve_test_packages="catch2 libbenchmark-dev"
+varve_bench_packages="libbenchmark-dev python3 valgrind"
 
 # The dashboard's; a build without them has none.
 varve_web_packages="nodejs npm"
