@@ -45,35 +45,64 @@ ThreadPool::~ThreadPool() {
   for (std::thread& thread : threads_) thread.join();
 }
 
-bool ThreadPool::try_post(std::function<void()> task) {
+bool ThreadPool::try_post(std::function<void()> task) { return post({std::move(task)}); }
+
+bool ThreadPool::post(Task task) {
+  bool has_thread = false;
   {
     const std::lock_guard lock(mutex_);
     if (stopping_ || queue_.size() >= queue_max_) return false;
     queue_.push_back(std::move(task));
+    // Otherwise whoever is done first takes it.
+    has_thread = busy_ + queue_.size() <= threads_.size();
   }
-  wake_.notify_one();
+  if (has_thread) wake_.notify_one();
   return true;
 }
 
 bool ThreadPool::keeps_up() const {
   const std::lock_guard lock(mutex_);
-  return idle_ >= queue_.size();
+  return busy_ + queue_.size() <= threads_.size();
+}
+
+bool ThreadPool::try_join() {
+  const std::lock_guard lock(mutex_);
+  if (stopping_ || busy_ + queue_.size() >= threads_.size()) return false;
+  ++busy_;
+  return true;
+}
+
+void ThreadPool::leave() {
+  bool waited_for = false;
+  {
+    const std::lock_guard lock(mutex_);
+    --busy_;
+    waited_for = !queue_.empty();
+  }
+  if (waited_for) wake_.notify_one();
 }
 
 void ThreadPool::run() {
   std::unique_lock lock(mutex_);
   for (;;) {
-    ++idle_;
-    wake_.wait(lock, [this] { return stopping_ || !queue_.empty(); });
-    --idle_;
+    wake_.wait(lock, [this] {
+      return stopping_ || (!queue_.empty() && busy_ < threads_.size());
+    });
     if (queue_.empty()) return;
-    std::function<void()> task = std::move(queue_.front());
+    Task task = std::move(queue_.front());
     queue_.pop_front();
+    ++busy_;
     lock.unlock();
-    task();
-    task = nullptr;
+    task.run();
+    task.run = nullptr;
     lock.lock();
+    --busy_;
   }
+}
+
+void ThreadPool::withdraw(const void* job) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(queue_, [job](const Task& task) { return task.job == job; });
 }
 
 void ThreadPool::parallel_for(std::size_t count, const std::function<void(std::size_t)>& body) {
@@ -111,9 +140,10 @@ void ThreadPool::parallel_for(std::size_t count, const std::function<void(std::s
   const std::size_t helpers = std::min(count - 1, threads_.size());
   for (std::size_t i = 0; i < helpers; ++i) {
     // A helper that starts after all indices are taken touches only the job, which it shares.
-    if (!try_post([job] { job->work(); })) break;
+    if (!post({[job] { job->work(); }, job.get()})) break;
   }
   job->work();
+  withdraw(job.get());  // helpers that nobody has had time for
   std::unique_lock lock(job->mutex);
   job->finished.wait(lock, [&] { return job->done == count; });
   if (job->failure != nullptr) std::rethrow_exception(job->failure);

@@ -32,19 +32,31 @@ class ThreadPool {
   // Whether every task that is queued has a thread that is about to take it.
   bool keeps_up() const;
 
+  // The calling thread works as one of the pool's until leave(): one thread fewer takes tasks
+  // meanwhile. Spares the way to another thread and back. False if no thread is free for it.
+  [[nodiscard]] bool try_join();
+  void leave();
+
   // Runs body(0) … body(count - 1), on the calling thread and on pool threads that are free, and
   // returns when all are done. Safe to call from a pool thread: the caller makes progress alone.
   // What a body throws (memory that ran out) is thrown here, on the calling thread, after the rest.
   void parallel_for(std::size_t count, const std::function<void(std::size_t)>& body);
 
  private:
+  struct Task {
+    std::function<void()> run;
+    const void* job = nullptr;  // the parallel_for it helps with
+  };
+
   void run();
+  bool post(Task task);
+  void withdraw(const void* job);
 
   const std::size_t queue_max_;
-  mutable std::mutex mutex_;  // guards queue_, idle_ and stopping_
+  mutable std::mutex mutex_;  // guards queue_, busy_ and stopping_
   std::condition_variable wake_;
-  std::deque<std::function<void()>> queue_;
-  std::size_t idle_ = 0;  // threads that wait for a task, those included that have been woken for one
+  std::deque<Task> queue_;
+  std::size_t busy_ = 0;  // threads that run a task, and those that have joined; at most size()
   bool stopping_ = false;
   std::vector<std::thread> threads_;
 };

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/thread_pool.h"
 
+#include <algorithm>
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <numeric>
 #include <stdexcept>
+#include <thread>
+#include <vector>
 
 using namespace varve;
 
@@ -61,5 +64,29 @@ TEST_CASE("thread pool: it keeps up while every task has a thread that will take
   CHECK_FALSE(pool.keeps_up());
   hold = false;
   while (!second_ran) std::this_thread::yield();
+  CHECK(pool.keeps_up());
+}
+
+TEST_CASE("thread pool: who joins takes a thread's place until it leaves", "[base]") {
+  base::ThreadPool pool("test", 2, 10);
+  REQUIRE(pool.try_join());
+  REQUIRE(pool.try_join());
+  CHECK_FALSE(pool.try_join());
+  std::atomic<int> ran{0};
+  REQUIRE(pool.try_post([&] { ++ran; }));
+  CHECK_FALSE(pool.keeps_up());
+
+  // Nobody but the caller has time to help, and nothing of it stays behind in the queue.
+  std::vector<std::thread::id> by(100);
+  pool.parallel_for(by.size(), [&](std::size_t i) { by[i] = std::this_thread::get_id(); });
+  CHECK(std::count(by.begin(), by.end(), std::this_thread::get_id()) == 100);
+  CHECK(ran == 0);
+
+  pool.leave();
+  while (ran == 0) std::this_thread::yield();
+  while (!pool.try_join()) std::this_thread::yield();  // the task's thread is free again
+  CHECK_FALSE(pool.try_join());
+  pool.leave();
+  pool.leave();
   CHECK(pool.keeps_up());
 }
