@@ -12,6 +12,7 @@
 #include <array>
 #include <atomic>
 #include <boost/asio/bind_executor.hpp>
+#include <boost/asio/defer.hpp>
 #include <boost/asio/dispatch.hpp>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
@@ -54,6 +55,8 @@ using Acceptor = asio::basic_socket_acceptor<tcp, asio::io_context::executor_typ
 
 // A body is written in slices, each with a write timeout of its own: what a slow reader must manage.
 constexpr std::size_t kWriteSliceBytes = 1 << 20;
+// How many of them, or pieces of a stream, may be written before other connections get their turn.
+constexpr int kSlicesAtOnce = 16;
 // After an answer to a request that was not read whole, the rest is thrown away for this long, so
 // that the client reads the answer before its writes fail.
 constexpr auto kLingerTime = std::chrono::seconds(2);
@@ -124,6 +127,12 @@ class Stream {
     } else {
       socket_.async_read_some(buffers, std::forward<Done>(done));
     }
+  }
+  // What the socket takes at once, in bytes: nothing where it is full, in trouble or encrypted.
+  template <typename Buffers>
+  std::size_t try_write(const Buffers& buffers) {
+    error_code ignored;
+    return encrypted_ ? 0 : socket_.write_some(buffers, ignored);
   }
   template <typename Buffers, typename Done>
   void async_write_some(const Buffers& buffers, Done&& done) {
@@ -276,6 +285,14 @@ class ConnectionExchange final : public Exchange,
     if (sent_.exchange(true)) return;
     answer(std::move(response), shared_from_this());
   }
+  bool run_after_handler(std::function<void()>& work) override {
+    const auto io = connection_->core().io.get_executor();
+    if (!io.running_in_this_thread()) return false;
+    // Not on the strand: the connection must see its client hang up meanwhile. Deferred, it is this
+    // thread's next handler.
+    asio::defer(io, std::move(work));
+    return true;
+  }
 
   static Response internal_error() {
     Response response;
@@ -312,7 +329,8 @@ void Connection::start() {
 }
 
 void Connection::read() {
-  if (read_under_way_ || read_ended_ || phase_ == Phase::kClosed) return;
+  if (read_under_way_ || read_ended_) return;
+  if (phase_ == Phase::kClosed || phase_ == Phase::kLingering) return;
   const std::span<char> space = reader_.space();
   if (space.empty()) return;  // a client that pipelines without end waits
   read_under_way_ = true;
@@ -423,18 +441,17 @@ void Connection::refuse() {
 }
 
 void Connection::respond(std::unique_ptr<ResponseWriter> writer, ExchangePtr keep_until_sent) {
-  const Strand own_strand = strand();
   auto write = [self = shared_from_this(), writer = std::move(writer),
                 keep = std::move(keep_until_sent)]() mutable {
     self->answered_ = std::move(keep);
     self->begin_write(std::move(writer));
   };
-  if (own_strand.running_in_this_thread()) {
-    write();
+  if (core_->io.get_executor().running_in_this_thread()) {
+    asio::dispatch(strand(), std::move(write));  // at once, unless another thread is on the strand
     return;
   }
   const std::lock_guard lock(core_->mutex);
-  if (!core_->closed) asio::post(own_strand, std::move(write));
+  if (!core_->closed) asio::post(strand(), std::move(write));
 }
 
 void Connection::begin_write(std::unique_ptr<ResponseWriter> writer) {
@@ -449,11 +466,19 @@ void Connection::begin_write(std::unique_ptr<ResponseWriter> writer) {
   set_deadline(core_->options.write_timeout);
   const std::string_view slice = body_rest_.substr(0, kWriteSliceBytes);
   body_rest_.remove_prefix(slice.size());
-  const std::array<asio::const_buffer, 2> buffers{asio::buffer(writer_->head()),
-                                                  asio::buffer(slice.data(), slice.size())};
+  std::array<asio::const_buffer, 2> buffers{asio::buffer(writer_->head()),
+                                            asio::buffer(slice.data(), slice.size())};
+  // Mostly the socket has room for all of it: no handler, and no other thread, need take over. Not
+  // for streams: whoever answers may hold what next_piece wants.
+  const std::size_t all = asio::buffer_size(buffers);
+  const std::size_t written = stream_more_ ? 0 : stream_.try_write(buffers);
+  if (written == all) return on_written({}, written);
+  const std::size_t of_head = std::min(written, buffers[0].size());
+  buffers[0] += of_head;
+  buffers[1] += written - of_head;
   asio::async_write(stream_, buffers,
-                    [self = shared_from_this()](error_code error, std::size_t n) {
-                      self->on_written(error, n);
+                    [self = shared_from_this(), written](error_code error, std::size_t n) {
+                      self->on_written(error, written + n);
                     });
 }
 
@@ -469,33 +494,39 @@ void Connection::on_written(error_code error, std::size_t n) {
 }
 
 void Connection::write_body() {
-  asio::const_buffer next;
-  if (!body_rest_.empty()) {
-    const std::string_view slice = body_rest_.substr(0, kWriteSliceBytes);
-    body_rest_.remove_prefix(slice.size());
-    next = asio::buffer(slice.data(), slice.size());
-  } else if (stream_more_) {
-    try {
-      do {
-        stream_more_ = writer_->next(stream_piece_);
-      } while (stream_more_ && stream_piece_.empty() && !writer_->can_wait());
-      if (stream_more_ && stream_piece_.empty()) return park();
-    } catch (const std::exception& thrown) {
-      // The status has gone out; a body that breaks off is all that can still be said.
-      core_->log.error("An HTTP response stream threw an exception", {{"err", thrown.what()}});
-      close();
-      return;
+  for (int slices = 0;; ++slices) {
+    asio::const_buffer next;
+    if (!body_rest_.empty()) {
+      const std::string_view slice = body_rest_.substr(0, kWriteSliceBytes);
+      body_rest_.remove_prefix(slice.size());
+      next = asio::buffer(slice.data(), slice.size());
+    } else if (stream_more_) {
+      try {
+        do {
+          stream_more_ = writer_->next(stream_piece_);
+        } while (stream_more_ && stream_piece_.empty() && !writer_->can_wait());
+        if (stream_more_ && stream_piece_.empty()) return park();
+      } catch (const std::exception& thrown) {
+        // The status has gone out; a body that breaks off is all that can still be said.
+        core_->log.error("An HTTP response stream threw an exception", {{"err", thrown.what()}});
+        close();
+        return;
+      }
+      next = asio::buffer(stream_piece_);
     }
-    next = asio::buffer(stream_piece_);
-  }
-  if (next.size() == 0) {
-    finish_response();
+    if (next.size() == 0) return finish_response();
+    set_deadline(core_->options.write_timeout);
+    if (slices < kSlicesAtOnce) {
+      const std::size_t written = stream_.try_write(next);
+      core_->metrics.sent_bytes.add(static_cast<double>(written));
+      next += written;
+      if (next.size() == 0) continue;
+    }
+    asio::async_write(stream_, next, [self = shared_from_this()](error_code error, std::size_t n) {
+      self->on_written(error, n);
+    });
     return;
   }
-  set_deadline(core_->options.write_timeout);
-  asio::async_write(stream_, next, [self = shared_from_this()](error_code error, std::size_t n) {
-    self->on_written(error, n);
-  });
 }
 
 // Sleeps until the stream has more. What keeps the connection alive meanwhile is answered_.
@@ -666,6 +697,7 @@ class Listener : public std::enable_shared_from_this<Listener> {
     core_->metrics.accepted.add();
     const tcp::endpoint remote = socket.remote_endpoint(ignored);
     socket.set_option(tcp::no_delay(true), ignored);
+    socket.non_blocking(true, ignored);
     std::shared_ptr<Connection> connection;
     auto tls = core_->options.tls ? core_->options.tls() : nullptr;
     const bool encrypted = tls != nullptr;
@@ -694,7 +726,6 @@ class Listener : public std::enable_shared_from_this<Listener> {
         "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\n"
         "Content-Type: text/plain; charset=utf-8\r\nContent-Length: 21\r\n\r\ntoo many connections\n";
     core_->metrics.refused.add();
-    socket.non_blocking(true, ignored);
     if (!encrypted) socket.write_some(asio::buffer(kFull.data(), kFull.size()), ignored);
     socket.shutdown(tcp::socket::shutdown_both, ignored);
     socket.close(ignored);

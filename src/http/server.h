@@ -66,6 +66,14 @@ class Exchange {
   // at once and not only when the response has been sent, which for a stream may be never. By
   // whoever answers, before send(); nobody else may be reading the body.
   virtual void drop_body() = 0;
+  // Runs `work` on the calling I/O thread as soon as the handler has returned, while other threads
+  // watch the client and serve the other connections: what it sends costs no way between threads.
+  // Whoever uses it bounds how many threads that takes (ServerOptions::threads). False, and `work` is
+  // left as it was, where the calling thread is none of the server's.
+  virtual bool run_after_handler(std::function<void()>& work) {
+    static_cast<void>(work);
+    return false;
+  }
 };
 using ExchangePtr = std::shared_ptr<Exchange>;
 

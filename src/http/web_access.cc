@@ -100,6 +100,9 @@ class DressedExchange final : public Exchange {
   const Request& request() const override { return inner_->request(); }
   bool client_gone() const override { return inner_->client_gone(); }
   void drop_body() override { inner_->drop_body(); }
+  bool run_after_handler(std::function<void()>& work) override {
+    return inner_->run_after_handler(work);
+  }
   void send(Response response) override {
     for (const auto& header : options_->headers) response.headers.push_back(header);
     inner_->send(std::move(response));

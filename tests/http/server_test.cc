@@ -306,6 +306,58 @@ TEST_CASE("http server: a handler sees that its client has hung up", "[http]") {
   waiting.reset();
 }
 
+TEST_CASE("http server: work after the handler comes after it, and sees the client hang up",
+          "[http]") {
+  std::atomic<bool> handler_returned{false}, work_saw_return{false};
+  std::atomic<int> answered{0};
+  std::atomic<bool> saw_hang_up{false};
+  ServerFixture fixture([&](ExchangePtr exchange) {
+    handler_returned = false;
+    std::function<void()> work = [&, exchange] {
+      work_saw_return = handler_returned.load();
+      if (exchange->request().path == "/wait") {
+        while (!exchange->client_gone()) std::this_thread::yield();
+        saw_hang_up = true;
+        return;
+      }
+      ++answered;
+      echo(exchange);
+    };
+    CHECK(exchange->run_after_handler(work));
+    handler_returned = true;
+  });
+  {
+    SocketClient client(fixture.port);
+    for (int i = 0; i < 20; ++i) {
+      client.send("GET /t HTTP/1.1\r\nHost: t\r\n\r\n");
+      REQUIRE(body_of(client.read_response()) == "GET /t? ");
+    }
+    CHECK(work_saw_return);
+    client.send("GET /wait HTTP/1.1\r\nHost: t\r\n\r\n");
+  }
+  while (!saw_hang_up) std::this_thread::yield();
+  CHECK(answered == 20);
+}
+
+TEST_CASE("http server: there is no work after the handler on other threads", "[http]") {
+  std::thread other;
+  bool accepted = true;
+  {
+    ServerFixture fixture([&](ExchangePtr exchange) {
+      other = std::thread([&accepted, exchange = std::move(exchange)] {
+        std::function<void()> work = [] {};
+        accepted = exchange->run_after_handler(work);
+        echo(exchange);
+      });
+    });
+    SocketClient client(fixture.port);
+    client.send("GET /t HTTP/1.1\r\nHost: t\r\n\r\n");
+    CHECK(body_of(client.read_response()) == "GET /t? ");
+    other.join();
+  }
+  CHECK_FALSE(accepted);
+}
+
 TEST_CASE("http server: a half-closed client still gets its answer", "[http]") {
   ServerFixture fixture(echo);
   SocketClient client(fixture.port);
