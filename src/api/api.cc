@@ -40,6 +40,9 @@ class CountedExchange final : public http::Exchange {
   const http::Request& request() const override { return inner_->request(); }
   bool client_gone() const override { return inner_->client_gone(); }
   void drop_body() override { inner_->drop_body(); }
+  bool run_after_handler(std::function<void()>& work) override {
+    return inner_->run_after_handler(work);
+  }
   void send(http::Response response) override {
     metrics_
         .counter("prometheus_http_requests_total", "Counter of HTTP requests.",
@@ -165,7 +168,8 @@ struct Api::State {
     queue.submit({services.clock->monotonic() + services.engine->options().timeout,
                   [call] { return call->exchange->client_gone(); },
                   [call, endpoint](std::chrono::nanoseconds) { endpoint(call); },
-                  [call](const Error& error) { call->fail(error); }});
+                  [call](const Error& error) { call->fail(error); }},
+                 call->runner());
   }
 };
 

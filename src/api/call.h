@@ -80,6 +80,11 @@ class Call {
 
   const http::Request& request() const { return exchange->request(); }
 
+  // Runs work of this call on the thread that handles it (QueryQueue::submit).
+  QueryQueue::Runner runner() const {
+    return [own = exchange](std::function<void()>& work) { return own->run_after_handler(work); };
+  }
+
   // URL parameters and, for POST, the form body; of the URL's and the body's the body's come first.
   Status parse_parameters();
   // The first value, "" if absent.

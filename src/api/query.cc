@@ -235,7 +235,8 @@ void share(const CallPtr& call, Evaluate evaluate) {
        [call, flight, &queries](Error error) {
          queries.add(-1);
          call->flights.finish(flight, std::move(error));
-       }});
+       }},
+      call->runner());
 }
 
 void query(const CallPtr& call) { share(call, run_instant); }

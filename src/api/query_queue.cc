@@ -50,15 +50,19 @@ struct QueryQueue::State {
       first = std::move(waiting.front());
       waiting.pop_front();
     }
+    run(*first);
+  }
+
+  void run(Waiting& turn) const {
     const std::chrono::nanoseconds now = clock.monotonic();
-    if (std::optional<Error> over = reason_to_leave(first->entry, now)) {
-      return first->entry.refuse(std::move(*over));
+    if (std::optional<Error> over = reason_to_leave(turn.entry, now)) {
+      return turn.entry.refuse(std::move(*over));
     }
     // The last resort, such as for memory that is not there: the query fails, not the process.
     try {
-      first->entry.run(now - first->since);
+      turn.entry.run(now - turn.since);
     } catch (const std::exception& exception) {
-      first->entry.refuse(Error(ErrorCode::kInternal, fmt::format("the query failed: {}", exception.what())));
+      turn.entry.refuse(Error(ErrorCode::kInternal, fmt::format("the query failed: {}", exception.what())));
     }
   }
 
@@ -71,6 +75,26 @@ struct QueryQueue::State {
     }
     return std::nullopt;
   }
+};
+
+// The calling thread's part in the pool, for one entry.
+class QueryQueue::Guest {
+ public:
+  // Null where all threads of the pool have something to do.
+  static std::shared_ptr<Guest> join(const std::shared_ptr<State>& state) {
+    if (!state->pool.try_join()) return nullptr;
+    return std::make_shared<Guest>(state);
+  }
+  explicit Guest(std::shared_ptr<State> state) : state_(std::move(state)) {}
+  ~Guest() { state_->pool.leave(); }
+  Guest(const Guest&) = delete;
+  Guest& operator=(const Guest&) = delete;
+
+  State::Waiting turn;
+  void run() { state_->run(turn); }
+
+ private:
+  const std::shared_ptr<State> state_;
 };
 
 QueryQueue::QueryQueue(base::ThreadPool& pool, const base::Clock& clock, std::size_t waiting_max)
@@ -90,7 +114,13 @@ QueryQueue::QueryQueue(base::ThreadPool& pool, const base::Clock& clock, std::si
 
 QueryQueue::~QueryQueue() = default;
 
-void QueryQueue::submit(Entry entry) {
+void QueryQueue::submit(Entry entry, const Runner& here) {
+  if (const auto guest = here ? Guest::join(state_) : nullptr) {
+    guest->turn = {std::move(entry), state_->clock.monotonic()};
+    std::function<void()> work = [guest] { guest->run(); };
+    if (here(work)) return;
+    entry = std::move(guest->turn.entry);
+  }
   std::list<State::Waiting> arriving;
   arriving.push_back({std::move(entry), state_->clock.monotonic()});
   {

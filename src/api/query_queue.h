@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who is next on the query pool. As many run at a time as the pool has threads; the rest waits here
 // in order of arrival, watched: whoever's time is over, or whose client has hung up, leaves at once
-// and not only when it would have been its turn.
+// and not only when it would have been its turn. Who need not wait may run on the thread it came
+// from, as one of the pool's: the way to another thread and back takes longer than a small query.
 #pragma once
 
 #include <chrono>
@@ -22,8 +23,8 @@ namespace varve::api {
 // Thread-safe. Waiting work keeps running as the pool empties, also after the queue is destroyed.
 class QueryQueue {
  public:
-  // Exactly one of run and refuse is called, once: refuse on the thread that submits or watches, or
-  // after a run that ended by an exception.
+  // Exactly one of run and refuse is called, once: refuse on the thread that submits or watches,
+  // where it would have run, or after a run that ended by an exception.
   struct Entry {
     std::chrono::nanoseconds deadline{0};  // on the clock's monotonic axis
     std::function<bool()> abandoned;       // nobody waits for the answer any more
@@ -34,13 +35,17 @@ class QueryQueue {
   QueryQueue(base::ThreadPool& pool, const base::Clock& clock, std::size_t waiting_max);
   ~QueryQueue();
 
-  void submit(Entry entry);
+  // A way to run work on the calling thread, soon. False, and the work is left as it was: not here.
+  using Runner = std::function<bool(std::function<void()>& work)>;
+
+  void submit(Entry entry, const Runner& here = {});
   // Refuses those whose time is over (kTimeout) and those without a client (kCanceled). Called by a
   // thread of the queue's own while something waits.
   void sweep();
 
  private:
   struct State;
+  class Guest;
   std::shared_ptr<State> state_;
   std::jthread watch_;
 };

@@ -77,6 +77,45 @@ TEST_CASE("query queue: a full one refuses and names the limit; leaving makes ro
   CHECK(third.get_future().get().ok());
 }
 
+TEST_CASE("query queue: who need not wait runs on its own thread, as one of the pool's", "[api]") {
+  base::FakeClock clock{1'000};
+  std::vector<std::function<void()>> here;  // what the thread has been given to do soon
+  const api::QueryQueue::Runner runner = [&here](std::function<void()>& work) {
+    here.push_back(std::move(work));
+    return true;
+  };
+  std::promise<Ending> first, second;
+  base::ThreadPool pool{"test", 1, 100};
+  api::QueryQueue queue(pool, clock, 10);
+  queue.submit(entry(first, clock.monotonic() + 2s), runner);
+  REQUIRE(here.size() == 1);
+  clock.advance(1s);
+
+  SECTION("the next one finds the pool busy and waits, until the first is done") {
+    queue.submit(entry(second, clock.monotonic() + 2s), runner);
+    CHECK(here.size() == 1);
+    auto waiting = second.get_future();
+    CHECK(waiting.wait_for(0s) == std::future_status::timeout);
+    std::exchange(here[0], nullptr)();
+    CHECK(first.get_future().get().value() == 1s);
+    CHECK(waiting.get().ok());
+  }
+  SECTION("its time may be over before it runs") {
+    clock.advance(1s);
+    std::exchange(here[0], nullptr)();
+    CHECK(first.get_future().get().error().code() == ErrorCode::kTimeout);
+    queue.submit(entry(second, clock.monotonic() + 2s), runner);
+    CHECK(here.size() == 2);
+    std::exchange(here[1], nullptr)();
+    CHECK(second.get_future().get().ok());
+  }
+  SECTION("a thread that cannot leaves it to the pool") {
+    std::exchange(here[0], nullptr)();
+    queue.submit(entry(second, clock.monotonic() + 2s), [](std::function<void()>&) { return false; });
+    CHECK(second.get_future().get().ok());
+  }
+}
+
 TEST_CASE("single flight: identical queries get one result, as long as one of them stays", "[api]") {
   api::SingleFlight flights;
   std::vector<api::SingleFlight::Outcome> delivered;
