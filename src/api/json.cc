@@ -18,6 +18,25 @@ void append_int(std::string& out, std::int64_t value) {
   out.append(digits, end);
 }
 
+constexpr std::size_t kTimeMax = 24;
+
+// At most kTimeMax characters; where they end.
+char* write_time(char* at, Timestamp time_ms) {
+  auto magnitude = static_cast<std::uint64_t>(time_ms);
+  if (time_ms < 0) {
+    *at++ = '-';
+    magnitude = 0 - magnitude;
+  }
+  at = std::to_chars(at, at + kTimeMax, magnitude / 1000).ptr;
+  if (const auto millis = static_cast<unsigned>(magnitude % 1000); millis != 0) {
+    *at++ = '.';
+    *at++ = static_cast<char>('0' + millis / 100);
+    *at++ = static_cast<char>('0' + millis / 10 % 10);
+    *at++ = static_cast<char>('0' + millis % 10);
+  }
+  return at;
+}
+
 }  // namespace
 
 void append_json_string(std::string& out, std::string_view text) {
@@ -75,18 +94,8 @@ void append_json_labels(std::string& out, const Labels& labels) {
 }
 
 void append_json_time(std::string& out, Timestamp time_ms) {
-  auto magnitude = static_cast<std::uint64_t>(time_ms);
-  if (time_ms < 0) {
-    out += '-';
-    magnitude = 0 - magnitude;
-  }
-  append_int(out, static_cast<std::int64_t>(magnitude / 1000));
-  if (const auto millis = static_cast<unsigned>(magnitude % 1000); millis != 0) {
-    out += '.';
-    out += static_cast<char>('0' + millis / 100);
-    out += static_cast<char>('0' + millis / 10 % 10);
-    out += static_cast<char>('0' + millis % 10);
-  }
+  char text[kTimeMax];
+  out.append(text, write_time(text, time_ms));
 }
 
 void append_json_value(std::string& out, double value) {
@@ -96,11 +105,16 @@ void append_json_value(std::string& out, double value) {
 }
 
 void append_json_sample(std::string& out, const Sample& sample) {
-  out += '[';
-  append_json_time(out, sample.timestamp_ms);
-  out += ',';
-  append_json_value(out, sample.value);
-  out += ']';
+  // As few pieces as can be: a long panel is tens of thousands of these.
+  char head[kTimeMax + 3];
+  char* at = head;
+  *at++ = '[';
+  at = write_time(at, sample.timestamp_ms);
+  *at++ = ',';
+  *at++ = '"';
+  out.append(head, at);
+  model::append_float(out, sample.value);
+  out.append("\"]", 2);
 }
 
 void append_json_histogram(std::string& out, const Histogram& histogram) {
