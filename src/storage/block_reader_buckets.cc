@@ -41,13 +41,16 @@ class Wanted {
     which_ = std::move(left);
     return true;
   }
+  // Of a chunk's numbers, which stand in `column` from `base` on, leaves the wanted ones.
   template <typename Value>
-  void append(const Value* from, std::vector<Value>& to) const {
-    if (!some_) {
-      to.insert(to.end(), from + begin_, from + end_);
-    } else {
-      for (const std::size_t i : which_) to.push_back(from[i]);
-    }
+  void keep(std::vector<Value>& column, std::size_t base) const {
+    Value* const chunk = column.data() + base;
+    std::size_t kept = 0;
+    for_each([&](std::size_t i) {
+      if (kept != i) chunk[kept] = std::move(chunk[i]);
+      ++kept;
+    });
+    column.resize(base + kept);
   }
   template <typename Use>
   void for_each(const Use& use) const {
@@ -62,6 +65,76 @@ class Wanted {
   std::size_t begin_, end_;
   bool some_ = false;
   std::vector<std::size_t> which_;
+};
+
+// The columns of `out` that are asked for, each one longer by a chunk while it is read. They go back to
+// what they were if that fails.
+class ChunkColumns {
+ public:
+  ChunkColumns(SeriesBuckets& out, BucketColumns columns, std::size_t count)
+      : out_(out), columns_(columns), base_(out.ends_ms.size()), count_(count) {}
+  ~ChunkColumns() {
+    if (done_) return;
+    for_each([this](auto& column) { column.resize(base_); });
+  }
+  ChunkColumns(const ChunkColumns&) = delete;
+  ChunkColumns& operator=(const ChunkColumns&) = delete;
+
+  Status read(BucketChunk& chunk, std::span<const Timestamp> ends) {
+    for_each([this](auto& column) { column.resize(base_ + count_); });
+    std::copy(ends.begin(), ends.end(), at(out_.ends_ms));
+    if (has(columns_, BucketColumns::kCount)) VARVE_TRY(chunk.counts(at(out_.counts)));
+    if (has(columns_, BucketColumns::kSum)) VARVE_TRY(chunk.sums(at(out_.sums)));
+    if (has(columns_, BucketColumns::kMin)) VARVE_TRY(chunk.mins(at(out_.mins)));
+    if (has(columns_, BucketColumns::kMax)) VARVE_TRY(chunk.maxs(at(out_.maxs)));
+    if (has(columns_, BucketColumns::kFirst)) {
+      VARVE_TRY(chunk.firsts(at(out_.firsts)));
+      VARVE_TRY(chunk.first_times(ends, at(out_.first_times)));
+    }
+    if (has(columns_, BucketColumns::kLast)) {
+      VARVE_TRY(chunk.lasts(at(out_.lasts)));
+      VARVE_TRY(chunk.last_times(ends, at(out_.last_times)));
+    }
+    if (has(columns_, BucketColumns::kResets)) {
+      VARVE_TRY(chunk.resets(at(out_.resets)));
+      VARVE_TRY(chunk.reset_sums(at(out_.reset_sums)));
+    }
+    if (has(columns_, BucketColumns::kChanges)) VARVE_TRY(chunk.changes(at(out_.changes)));
+    if (has(columns_, BucketColumns::kSketch)) {
+      out_.sketches.resize(base_);
+      VARVE_TRY(chunk.sketches(ends, out_.sketches));
+    }
+    return {};
+  }
+  void keep(const Wanted& wanted) {
+    for_each([&](auto& column) { wanted.keep(column, base_); });
+    done_ = true;
+  }
+
+ private:
+  template <typename Value>
+  Value* at(std::vector<Value>& column) const {
+    return column.data() + base_;
+  }
+  template <typename Use>
+  void for_each(const Use& use) {
+    use(out_.ends_ms);
+    if (has(columns_, BucketColumns::kCount)) use(out_.counts);
+    if (has(columns_, BucketColumns::kSum)) use(out_.sums);
+    if (has(columns_, BucketColumns::kMin)) use(out_.mins);
+    if (has(columns_, BucketColumns::kMax)) use(out_.maxs);
+    if (has(columns_, BucketColumns::kFirst)) use(out_.firsts), use(out_.first_times);
+    if (has(columns_, BucketColumns::kLast)) use(out_.lasts), use(out_.last_times);
+    if (has(columns_, BucketColumns::kResets)) use(out_.resets), use(out_.reset_sums);
+    if (has(columns_, BucketColumns::kChanges)) use(out_.changes);
+    if (has(columns_, BucketColumns::kSketch)) use(out_.sketches);
+  }
+
+  SeriesBuckets& out_;
+  const BucketColumns columns_;
+  const std::size_t base_;
+  const std::size_t count_;
+  bool done_ = false;
 };
 
 void append_histogram_buckets(std::vector<codec::HistogramBucketRow> rows, TimeRange ends,
@@ -90,66 +163,30 @@ Result<bool> BlockReader::append_float_buckets(const block::ChunkView& chunk, Ti
   const auto [begin, end] = clip(*times, ends);
   if (begin == end) return true;
   const std::size_t count = times->size();
-  VARVE_TRY_ASSIGN(const BucketChunk parts, BucketChunk::parse(as_bytes(chunk.bytes), count));
-  std::array<double, codec::kBucketsMax> values;
-  std::array<Timestamp, codec::kBucketsMax> stamps;
+  static thread_local BucketChunk parts;
+  VARVE_TRY(parts.open(as_bytes(chunk.bytes), count));
+  ChunkColumns read(out, columns, count);
+  VARVE_TRY(read.read(parts, *times));
   Wanted wanted(begin, end);
   bool known = true;
   if (!deleted.empty()) {
     known = !wanted.leave_out([&](std::size_t i) { return is_deleted(deleted, (*times)[i]); });
   }
   // Buckets with nothing but a stale marker are there only where some end stale.
-  const bool stale = parts.has_stale();
-  if (stale) {
-    VARVE_TRY(parts.stale_times(*times, stamps.data()));
+  if (parts.has_stale()) {
+    std::array<double, codec::kBucketsMax> counts;
+    VARVE_TRY(parts.counts(counts.data()));
     if (has(columns, BucketColumns::kStale)) {
+      std::array<Timestamp, codec::kBucketsMax> stamps;
+      VARVE_TRY(parts.stale_times(*times, stamps.data()));
       wanted.for_each([&](std::size_t i) {
         if (stamps[i] != codec::Bucket::kNotStale) out.stale_times.push_back(stamps[i]);
       });
     }
-    VARVE_TRY(parts.counts(values.data()));
-    if (wanted.leave_out([&](std::size_t i) { return values[i] == 0; })) known = false;
+    if (wanted.leave_out([&](std::size_t i) { return counts[i] == 0; })) known = false;
   }
-  // All columns are decoded before the first is appended: damage leaves no half a chunk.
-  struct Pending {
-    std::vector<double>* to;
-    std::array<double, codec::kBucketsMax> values;
-  };
-  static thread_local std::vector<Pending> pending;
-  pending.clear();
-  const auto take = [&](BucketColumns which, Status (BucketChunk::*read)(double*) const,
-                        std::vector<double>& to) -> Status {
-    if (!has(columns, which)) return {};
-    Pending& next = pending.emplace_back();
-    next.to = &to;
-    return (parts.*read)(next.values.data());
-  };
-  VARVE_TRY(take(BucketColumns::kCount, &BucketChunk::counts, out.counts));
-  VARVE_TRY(take(BucketColumns::kSum, &BucketChunk::sums, out.sums));
-  VARVE_TRY(take(BucketColumns::kMin, &BucketChunk::mins, out.mins));
-  VARVE_TRY(take(BucketColumns::kMax, &BucketChunk::maxs, out.maxs));
-  VARVE_TRY(take(BucketColumns::kFirst, &BucketChunk::firsts, out.firsts));
-  VARVE_TRY(take(BucketColumns::kLast, &BucketChunk::lasts, out.lasts));
-  VARVE_TRY(take(BucketColumns::kResets, &BucketChunk::resets, out.resets));
-  VARVE_TRY(take(BucketColumns::kResets, &BucketChunk::reset_sums, out.reset_sums));
-  VARVE_TRY(take(BucketColumns::kChanges, &BucketChunk::changes, out.changes));
-  std::array<Timestamp, codec::kBucketsMax> first_times;
-  std::array<Timestamp, codec::kBucketsMax> last_times;
-  if (has(columns, BucketColumns::kFirst)) {
-    VARVE_TRY(parts.first_times(*times, first_times.data()));
-  }
-  if (has(columns, BucketColumns::kLast)) VARVE_TRY(parts.last_times(*times, last_times.data()));
-  if (has(columns, BucketColumns::kSketch)) {
-    std::vector<HistogramPtr> sketches;
-    VARVE_TRY(parts.sketches(*times, sketches));
-    wanted.append(sketches.data(), out.sketches);
-  }
-  for (const Pending& column : pending) wanted.append(column.values.data(), *column.to);
-  if (has(columns, BucketColumns::kFirst)) wanted.append(first_times.data(), out.first_times);
-  if (has(columns, BucketColumns::kLast)) wanted.append(last_times.data(), out.last_times);
-  wanted.append(times->data(), out.ends_ms);
-  out.ends_id = mix_times(mix_times(out.ends_id, decoded->key),
-                          (begin << 8) | end);
+  read.keep(wanted);
+  out.ends_id = mix_times(mix_times(out.ends_id, decoded->key), (begin << 8) | end);
   return known;
 }
 

@@ -1,213 +1,68 @@
 // SPDX-License-Identifier: Apache-2.0
+// Reads a bucket chunk. bucket_encode.cc writes it.
 #include "storage/codec/bucket_chunk.h"
 
-#include <array>
-#include <bit>
-#include <cmath>
+#include <algorithm>
 #include <cstring>
 
 #include "base/try.h"
+#include "storage/codec/bucket_expect.h"
 #include "storage/codec/byte_reader.h"
+#include "storage/codec/decimal.h"
 #include "storage/codec/dense.h"
 #include "storage/codec/histogram.h"
 
 namespace varve::storage::codec {
 namespace {
 
-constexpr std::size_t kFieldCount = static_cast<std::size_t>(BucketField::kFields);
 using Values = std::array<double, kBucketsMax>;
 
 Error corrupt(const char* what) {
   return Error(ErrorCode::kCorruption, std::string("bucket chunk: ") + what);
 }
 
-bool same(double a, double b) {
-  return std::bit_cast<std::uint64_t>(a) == std::bit_cast<std::uint64_t>(b);
+std::size_t index_of(BucketField which) {
+  return static_cast<std::size_t>(which) - static_cast<std::size_t>(BucketField::kLast);
 }
-
-std::string value_block(std::span<const double> values) {
-  std::uint8_t bytes[kDenseValuesBytesMax];
-  ValueHint hint;
-  const std::size_t size = encode_values(values, hint, bytes);
-  return std::string(reinterpret_cast<const char*>(bytes), size);
-}
-
-void put_uvarint(std::string& out, std::uint64_t value) {
-  std::uint8_t bytes[kVarintBytesMax];
-  const std::uint8_t* end = write_uvarint(bytes, value);
-  out.append(reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(end - bytes));
-}
-
-// A map of which buckets have a value, 8 to a byte, lowest bit first, and these values; nothing if
-// none has. `stored` are in the order of the buckets.
-std::string sparse_block(std::size_t count, const std::array<bool, kBucketsMax>& has,
-                         std::span<const double> stored) {
-  std::string out;
-  if (stored.empty()) return out;
-  out.assign((count + 7) / 8, '\0');
-  for (std::size_t i = 0; i < count; ++i) {
-    if (has[i]) out[i / 8] = static_cast<char>(out[i / 8] | (1 << (i % 8)));
-  }
-  return out + value_block(stored);
-}
-
-// The fields of a chunk while it is written.
-class Fields {
- public:
-  explicit Fields(std::size_t count) : count_(count) {}
-
-  void set(BucketField which, std::string bytes) {
-    fields_[static_cast<std::size_t>(which)] = std::move(bytes);
-  }
-  template <typename Value>
-  void plain(BucketField which, const Value& value) {
-    set(which, value_block(collect(value)));
-  }
-  // Values of those buckets for which `value` gives one; how many there are.
-  template <typename Has, typename Value>
-  std::size_t sparse(BucketField which, const Has& has, const Value& value) {
-    std::array<bool, kBucketsMax> map{};
-    std::size_t stored = 0;
-    for (std::size_t i = 0; i < count_; ++i) {
-      map[i] = has(i);
-      if (map[i]) values_[stored++] = value(i);
-    }
-    set(which, sparse_block(count_, map, {values_.data(), stored}));
-    return stored;
-  }
-  // In place of `other` if it is smaller and `exact` says that nothing is lost.
-  template <typename Value>
-  void instead(BucketField which, BucketField other, const Value& value) {
-    std::string bytes = value_block(collect(value));
-    std::string& plain = fields_[static_cast<std::size_t>(other)];
-    if (bytes.size() >= plain.size()) return;
-    plain.clear();
-    set(which, std::move(bytes));
-  }
-
-  std::string finish() const {
-    std::string out;
-    std::uint64_t present = 0;
-    for (std::size_t f = 0; f < kFieldCount; ++f) {
-      if (!fields_[f].empty()) present |= std::uint64_t{1} << f;
-    }
-    put_uvarint(out, present);
-    for (const std::string& field : fields_) {
-      if (!field.empty()) put_uvarint(out, field.size());
-    }
-    for (const std::string& field : fields_) out += field;
-    return out;
-  }
-
- private:
-  template <typename Value>
-  std::span<const double> collect(const Value& value) {
-    for (std::size_t i = 0; i < count_; ++i) values_[i] = value(i);
-    return {values_.data(), count_};
-  }
-
-  const std::size_t count_;
-  Values values_{};
-  std::array<std::string, kFieldCount> fields_;
-};
-
-double middle(double count, double first, double last) { return count * ((first + last) * 0.5); }
-
-// Whether `part` put back onto `base` gives `whole`.
-bool restores(double base, double whole) { return same(base + (whole - base), whole); }
-
-std::string sketch_field(std::span<const Bucket> buckets) {
-  HistogramAppender appender;
-  for (const Bucket& bucket : buckets) {
-    if (bucket.sketch != nullptr) appender.append(bucket.end_ms, *bucket.sketch);
-  }
-  const std::vector<std::uint8_t> bytes = appender.finish();
-  return std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-}
-
-double age(Timestamp end_ms, Timestamp t) { return static_cast<double>(end_ms - t); }
 
 }  // namespace
 
-std::string encode_buckets(std::span<const Bucket> buckets) {
-  const std::size_t count = buckets.size();
-  const auto at = [&](std::size_t i) -> const Bucket& { return buckets[i]; };
-  Fields fields(count);
-  fields.plain(BucketField::kCount, [&](std::size_t i) { return at(i).count; });
-  fields.plain(BucketField::kSum, [&](std::size_t i) { return at(i).sum; });
-  fields.plain(BucketField::kFirst, [&](std::size_t i) { return at(i).first; });
-  fields.plain(BucketField::kLast, [&](std::size_t i) { return at(i).last; });
-  fields.plain(BucketField::kFirstAge,
-               [&](std::size_t i) { return age(at(i).end_ms, at(i).first_ms); });
-  fields.plain(BucketField::kLastAge,
-               [&](std::size_t i) { return age(at(i).end_ms, at(i).last_ms); });
-  const std::size_t other_mins =
-      fields.sparse(BucketField::kMin, [&](std::size_t i) { return !same(at(i).min, at(i).first); },
-                    [&](std::size_t i) { return at(i).min; });
-  const std::size_t other_maxs =
-      fields.sparse(BucketField::kMax, [&](std::size_t i) { return !same(at(i).max, at(i).last); },
-                    [&](std::size_t i) { return at(i).max; });
-  const auto has_resets = [&](std::size_t i) { return at(i).resets != 0; };
-  fields.sparse(BucketField::kResets, has_resets, [&](std::size_t i) { return at(i).resets; });
-  fields.sparse(BucketField::kResetSum, has_resets, [&](std::size_t i) { return at(i).reset_sum; });
-  bool always_changes = true;
-  for (const Bucket& bucket : buckets) {
-    always_changes = always_changes && bucket.changes == bucket.count - 1;
-  }
-  if (!always_changes) {
-    fields.plain(BucketField::kChanges,
-                 [&](std::size_t i) { return at(i).count - 1 - at(i).changes; });
-  }
-  fields.sparse(
-      BucketField::kStale, [&](std::size_t i) { return at(i).stale_ms != Bucket::kNotStale; },
-      [&](std::size_t i) { return age(at(i).end_ms, at(i).stale_ms); });
-  fields.set(BucketField::kSketch, sketch_field(buckets));
-
-  // Of a counter these are a few small numbers; of anything else they are no smaller.
-  if (other_mins * 4 <= count && other_maxs * 4 <= count) {
-    bool middles = true;
-    bool steps = true;
-    double before = 0;
-    for (const Bucket& b : buckets) {
-      middles = middles && restores(middle(b.count, b.first, b.last), b.sum);
-      steps = steps && restores(before, b.first);
-      before = b.last;
-    }
-    if (middles) {
-      fields.instead(BucketField::kSumFromMiddle, BucketField::kSum, [&](std::size_t i) {
-        return at(i).sum - middle(at(i).count, at(i).first, at(i).last);
-      });
-    }
-    if (steps) {
-      fields.instead(BucketField::kFirstFromLast, BucketField::kFirst, [&](std::size_t i) {
-        return at(i).first - (i == 0 ? 0 : at(i - 1).last);
-      });
-    }
-  }
-  return fields.finish();
+std::string_view name_of(BucketField field) {
+  static constexpr std::array<std::string_view, kBucketFields> kNames{
+      "count",    "last",   "first",     "min",        "max",     "sum",   "sum_ulps", "first_age",
+      "last_age", "resets", "reset_sum", "reset_ulps", "changes", "stale", "sketch"};
+  return kNames[static_cast<std::size_t>(field)];
 }
 
-Result<BucketChunk> BucketChunk::parse(std::span<const std::uint8_t> bytes, std::size_t count) {
+Status BucketChunk::open(std::span<const std::uint8_t> bytes, std::size_t count) {
   if (count == 0 || count > kBucketsMax) return corrupt("a number of buckets that cannot be");
-  BucketChunk chunk;
-  chunk.count_ = count;
+  std::fill(std::begin(fields_), std::end(fields_), std::span<const std::uint8_t>());
+  count_ = count;
+  known_ = 0;
+  counted_ = false;
   ByteReader reader(bytes);
+  const std::uint8_t form = reader.byte();
+  if ((form & ~kFormBits) != 0) return corrupt("an unknown form");
+  exponent_ = form & kFormExponent;
+  ordered_ = (form & kFormOrdered) != 0;
+  ordered_sums_ = (form & kFormOrderedSums) != 0;
+  ordered_resets_ = (form & kFormOrderedResets) != 0;
   const std::uint64_t present = reader.uvarint();
-  if (present >> kFieldCount != 0) return corrupt("an unknown field");
-  std::array<std::uint64_t, kFieldCount> sizes{};
-  for (std::size_t f = 0; f < kFieldCount; ++f) {
+  if (present >> kBucketFields != 0) return corrupt("an unknown field");
+  std::array<std::uint64_t, kBucketFields> sizes{};
+  for (std::size_t f = 0; f < kBucketFields; ++f) {
     if ((present >> f & 1) == 0) continue;
     sizes[f] = reader.uvarint();
     if (sizes[f] == 0) return corrupt("an empty field");
   }
-  for (std::size_t f = 0; f < kFieldCount; ++f) {
+  for (std::size_t f = 0; f < kBucketFields; ++f) {
     if (sizes[f] == 0) continue;
     const std::uint8_t* from = reader.take(sizes[f]);
-    if (from != nullptr) chunk.fields_[f] = {from, sizes[f]};
+    if (from != nullptr) fields_[f] = {from, sizes[f]};
   }
   if (reader.failed()) return corrupt("it ends early");
   if (reader.left() != 0) return corrupt("bytes behind the fields");
-  return chunk;
+  return {};
 }
 
 Status BucketChunk::plain(BucketField which, double* out) const {
@@ -253,29 +108,167 @@ Status BucketChunk::ages(BucketField which, std::span<const Timestamp> ends, Tim
   return {};
 }
 
-Status BucketChunk::counts(double* out) const { return plain(BucketField::kCount, out); }
-Status BucketChunk::lasts(double* out) const { return plain(BucketField::kLast, out); }
-
-Status BucketChunk::firsts(double* out) const {
-  if (field(BucketField::kFirstFromLast).empty()) return plain(BucketField::kFirst, out);
-  Values last;
-  VARVE_TRY(lasts(last.data()));
-  VARVE_TRY(plain(BucketField::kFirstFromLast, out));
-  for (std::size_t i = 0; i < count_; ++i) out[i] += i == 0 ? 0 : last[i - 1];
+Status BucketChunk::take_ints(BucketField which, std::size_t count, std::uint8_t& method,
+                              IntBuffer& out) const {
+  ByteReader reader(field(which));
+  method = reader.byte();
+  if (method == kMethodPlain) {
+    Values values;
+    const auto bytes = field(which).subspan(1);
+    VARVE_TRY_ASSIGN(const std::size_t taken, decode_values(bytes, count, values.data()));
+    if (taken != bytes.size()) return corrupt("bytes behind the values");
+    for (std::size_t i = 0; i < count; ++i) out[i] = ordered_bits(values[i]);
+    return {};
+  }
+  const std::uint8_t codec = reader.byte();
+  const std::uint8_t second = reader.byte();
+  if (reader.failed() || codec > static_cast<std::uint8_t>(BlockCodec::kDict) ||
+      (second & kHasExceptions) != 0 ||
+      !decode_ints(reader, static_cast<BlockCodec>(codec), second, count, out) ||
+      reader.left() != 0) {
+    return corrupt("a malformed column");
+  }
   return {};
 }
 
-Status BucketChunk::sums(double* out) const {
-  if (field(BucketField::kSumFromMiddle).empty()) return plain(BucketField::kSum, out);
-  Values first;
-  Values last;
-  Values count;
-  VARVE_TRY(firsts(first.data()));
-  VARVE_TRY(lasts(last.data()));
-  VARVE_TRY(counts(count.data()));
-  VARVE_TRY(plain(BucketField::kSumFromMiddle, out));
-  for (std::size_t i = 0; i < count_; ++i) out[i] += middle(count[i], first[i], last[i]);
+Status BucketChunk::counted() {
+  if (counted_) return {};
+  VARVE_TRY(plain(BucketField::kCount, counts_.data()));
+  counted_ = true;
   return {};
+}
+
+Result<const IntBuffer*> BucketChunk::ints(BucketField which) {
+  const std::size_t at = index_of(which);
+  IntBuffer& out = ints_[at];
+  if ((known_ >> at & 1) != 0) return &out;
+  std::uint8_t method = kBeyondEnds;  // of a field that is not there: as expected
+  static_assert(kBeyondEnds == kFirstAfterLast);
+  if (has(which)) {
+    VARVE_TRY(take_ints(which, count_, method, out));
+  } else {
+    if (which == BucketField::kLast) return corrupt("no last values");
+    std::fill_n(out.data(), count_, std::uint64_t{0});
+  }
+  if (method == kMethodPlain && !ordered_) return corrupt("values among decimals");
+  if (method > kMethodOwn) VARVE_TRY(add_expected(which, method, out));
+  known_ |= 1U << at;
+  return &out;
+}
+
+Status BucketChunk::add_expected(BucketField which, std::uint8_t method, IntBuffer& out) {
+  if (which == BucketField::kLast || method > kFirstFromLast) return corrupt("an unknown method");
+  VARVE_TRY_ASSIGN(const IntBuffer* const lasts, ints(BucketField::kLast));
+  if (which == BucketField::kFirst) {
+    if (method == kFirstOnTheWay) VARVE_TRY(counted());
+    KnownInts known;
+    known.counts = {counts_.data(), count_};
+    known.lasts = lasts->data();
+    IntBuffer expected;
+    expect_firsts(method, known, expected.data());
+    for (std::size_t i = 0; i < count_; ++i) out[i] += expected[i];
+    return {};
+  }
+  if (method != kBeyondEnds) return corrupt("an unknown method");
+  VARVE_TRY_ASSIGN(const IntBuffer* const firsts, ints(BucketField::kFirst));
+  if (which == BucketField::kMax) {
+    for (std::size_t i = 0; i < count_; ++i) out[i] += higher_of((*firsts)[i], (*lasts)[i]);
+  } else {
+    for (std::size_t i = 0; i < count_; ++i) out[i] = lower_of((*firsts)[i], (*lasts)[i]) - out[i];
+  }
+  return {};
+}
+
+Status BucketChunk::expect(std::uint8_t method, bool ordered, std::span<const double> counts,
+                           std::span<const std::uint8_t> which, std::uint64_t* out) {
+  static constexpr std::array<BucketField, 4> kColumns{BucketField::kFirst, BucketField::kLast,
+                                                       BucketField::kMin, BucketField::kMax};
+  std::array<IntBuffer, 4> picked;
+  std::array<const std::uint64_t*, 4> known{};
+  for (std::size_t c = 0; c < kColumns.size(); ++c) {
+    if (!(c < 2 ? wants_ends(method) : wants_extremes(method))) continue;
+    VARVE_TRY_ASSIGN(const IntBuffer* const column, ints(kColumns[c]));
+    known[c] = column->data();
+    if (which.empty()) continue;
+    for (std::size_t i = 0; i < which.size(); ++i) picked[c][i] = (*column)[which[i]];
+    known[c] = picked[c].data();
+  }
+  if (!ordered) {
+    expect_sums(method, KnownInts{counts, known[0], known[1], known[2], known[3]}, out);
+    return {};
+  }
+  std::array<Values, 4> values;
+  for (std::size_t c = 0; c < known.size(); ++c) {
+    if (known[c] != nullptr) to_values(known[c], counts.size(), values[c].data());
+  }
+  expect_sums(
+      method,
+      KnownValues{counts, values[0].data(), values[1].data(), values[2].data(), values[3].data()},
+      out);
+  return {};
+}
+
+Status BucketChunk::take_sums(BucketField field, BucketField ulps, bool ordered,
+                              std::span<const double> counts, std::span<const std::uint8_t> which,
+                              double* out) {
+  const std::size_t size = counts.size();
+  IntBuffer sums;
+  std::uint8_t method = kSumOfEnds;
+  if (has(field)) {
+    VARVE_TRY(take_ints(field, size, method, sums));
+  } else {
+    std::fill_n(sums.data(), size, std::uint64_t{0});
+  }
+  if (method == kMethodPlain && !ordered) return corrupt("values among decimals");
+  if (method > kSumOfMax) return corrupt("an unknown method");
+  if (method > kMethodOwn) {
+    IntBuffer expected;
+    VARVE_TRY(expect(method, ordered, counts, which, expected.data()));
+    for (std::size_t i = 0; i < size; ++i) sums[i] += expected[i];
+  }
+  if (ordered) {
+    for (std::size_t i = 0; i < size; ++i) out[i] = from_ordered_bits(sums[i]);
+    return {};
+  }
+  from_decimals(sums.data(), size, exponent_, out);
+  if (!has(ulps)) return {};
+  IntBuffer off;
+  VARVE_TRY(take_ints(ulps, size, method, off));
+  if (method != kMethodOwn) return corrupt("an unknown method");
+  for (std::size_t i = 0; i < size; ++i) {
+    out[i] = from_ordered_bits(ordered_bits(out[i]) + off[i]);
+  }
+  return {};
+}
+
+void BucketChunk::to_values(const std::uint64_t* ints, std::size_t count, double* out) const {
+  if (!ordered_) {
+    from_decimals(ints, count, exponent_, out);
+    return;
+  }
+  for (std::size_t i = 0; i < count; ++i) out[i] = from_ordered_bits(ints[i]);
+}
+
+Status BucketChunk::column(BucketField which, double* out) {
+  VARVE_TRY_ASSIGN(const IntBuffer* const found, ints(which));
+  to_values(found->data(), count_, out);
+  return {};
+}
+
+Status BucketChunk::counts(double* out) {
+  VARVE_TRY(counted());
+  std::copy_n(counts_.data(), count_, out);
+  return {};
+}
+Status BucketChunk::lasts(double* out) { return column(BucketField::kLast, out); }
+Status BucketChunk::firsts(double* out) { return column(BucketField::kFirst, out); }
+Status BucketChunk::mins(double* out) { return column(BucketField::kMin, out); }
+Status BucketChunk::maxs(double* out) { return column(BucketField::kMax, out); }
+
+Status BucketChunk::sums(double* out) {
+  VARVE_TRY(counted());
+  return take_sums(BucketField::kSum, BucketField::kSumUlps, ordered_sums_,
+                   {counts_.data(), count_}, {}, out);
 }
 
 Status BucketChunk::first_times(std::span<const Timestamp> ends, Timestamp* out) const {
@@ -285,33 +278,42 @@ Status BucketChunk::last_times(std::span<const Timestamp> ends, Timestamp* out) 
   return ages(BucketField::kLastAge, ends, out);
 }
 
-Status BucketChunk::mins(double* out) const {
-  VARVE_TRY(firsts(out));
-  return sparse(BucketField::kMin, out);
-}
-Status BucketChunk::maxs(double* out) const {
-  VARVE_TRY(lasts(out));
-  return sparse(BucketField::kMax, out);
-}
-
 Status BucketChunk::resets(double* out) const {
   std::fill_n(out, count_, 0.0);
   return sparse(BucketField::kResets, out);
 }
-Status BucketChunk::reset_sums(double* out) const {
+Status BucketChunk::reset_sums(double* out) {
   std::fill_n(out, count_, 0.0);
-  return sparse(BucketField::kResetSum, out);
+  if (!has(BucketField::kResets)) {
+    return has(BucketField::kResetSum) || has(BucketField::kResetUlps)
+               ? corrupt("resets of no bucket")
+               : Status();
+  }
+  Values resets;
+  VARVE_TRY(sparse(BucketField::kResets, resets.data()));
+  const std::span<const std::uint8_t> map = field(BucketField::kResets);
+  std::array<std::uint8_t, kBucketsMax> which;
+  std::size_t stored = 0;
+  for (std::size_t i = 0; i < count_; ++i) {
+    if ((map[i / 8] >> (i % 8) & 1) == 0) continue;
+    resets[stored] = resets[i];
+    which[stored++] = static_cast<std::uint8_t>(i);
+  }
+  Values sums;
+  VARVE_TRY(take_sums(BucketField::kResetSum, BucketField::kResetUlps, ordered_resets_,
+                      {resets.data(), stored}, {which.data(), stored}, sums.data()));
+  for (std::size_t i = 0; i < stored; ++i) out[which[i]] = sums[i];
+  return {};
 }
 
-Status BucketChunk::changes(double* out) const {
-  Values count;
-  VARVE_TRY(counts(count.data()));
-  if (field(BucketField::kChanges).empty()) {
-    for (std::size_t i = 0; i < count_; ++i) out[i] = count[i] - 1;
+Status BucketChunk::changes(double* out) {
+  VARVE_TRY(counted());
+  if (!has(BucketField::kChanges)) {
+    for (std::size_t i = 0; i < count_; ++i) out[i] = counts_[i] - 1;
     return {};
   }
   VARVE_TRY(plain(BucketField::kChanges, out));
-  for (std::size_t i = 0; i < count_; ++i) out[i] = count[i] - 1 - out[i];
+  for (std::size_t i = 0; i < count_; ++i) out[i] = counts_[i] - 1 - out[i];
   return {};
 }
 
@@ -332,7 +334,8 @@ Status BucketChunk::stale_times(std::span<const Timestamp> ends, Timestamp* out)
   return {};
 }
 
-Status BucketChunk::sketches(std::span<const Timestamp> ends, std::vector<HistogramPtr>& out) const {
+Status BucketChunk::sketches(std::span<const Timestamp> ends,
+                             std::vector<HistogramPtr>& out) const {
   const std::size_t before = out.size();
   out.resize(before + count_);
   const auto bytes = field(BucketField::kSketch);
@@ -352,7 +355,8 @@ Status BucketChunk::sketches(std::span<const Timestamp> ends, std::vector<Histog
 Status decode_buckets(std::span<const std::uint8_t> bytes, std::span<const Timestamp> ends,
                       std::vector<Bucket>& out) {
   const std::size_t count = ends.size();
-  VARVE_TRY_ASSIGN(const BucketChunk chunk, BucketChunk::parse(bytes, count));
+  BucketChunk chunk;
+  VARVE_TRY(chunk.open(bytes, count));
   Values counts, sums, mins, maxs, firsts, lasts, resets, reset_sums, changes;
   std::array<Timestamp, kBucketsMax> first_times, last_times, stale;
   VARVE_TRY(chunk.counts(counts.data()));

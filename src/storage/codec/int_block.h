@@ -49,7 +49,8 @@ using IntBuffer = std::array<std::uint64_t, kIntsMax + kUnpackSlackValues>;
 // An integer block never exceeds this.
 inline constexpr std::size_t kIntBlockBytesMax = 2 + 4 * kVarintBytesMax + 16 + kIntsMax * 8;
 
-enum class IntKind : std::uint8_t { kValues, kTimes };
+// What is tried: times have no dictionary, values no line through both ends, residuals everything.
+enum class IntKind : std::uint8_t { kValues, kTimes, kResiduals };
 
 // Writes the block. Precondition: 1..128 ints whose largest and smallest are less than 2^55 apart.
 // `exponent` goes into the first byte's high bits; it is lowered, and the ints taken for so many

@@ -283,12 +283,13 @@ std::size_t encode_ints(std::span<const std::int64_t> given, IntKind kind, unsig
     } else if (m.bends * 4 < count * 3) {
       consider_jumps(majority_step(ints.data(), count), BlockCodec::kSparseStep);
     }
-    if (kind == IntKind::kTimes) {
+    if (kind != IntKind::kValues) {
       residuals = find_residuals(ints.data(), count);
       consider(BlockCodec::kResidual, residuals.width,
                varint_bytes(residuals.step) + varint_bytes(residuals.min) +
                    packed_bytes(count, residuals.width));
-    } else if (for_width > 2 && best * 8 > count * 2 &&
+    }
+    if (kind != IntKind::kTimes && for_width > 2 && best * 8 > count * 2 &&
                find_dictionary(ints.data(), count, dictionary)) {
       consider(BlockCodec::kDict, for_width,
                1 + varint_bytes(m.min) + packed_bytes(dictionary.size, for_width) +
