@@ -17,6 +17,7 @@
 #include <system_error>
 
 #include "base/try.h"
+#include "fs/forgetful.h"
 
 namespace varve::fs {
 namespace {
@@ -171,13 +172,20 @@ class RealFile final : public File {
   std::uint64_t end_;  // where append() goes
 };
 
-class RealMappedFile final : public MappedFile {
+class RealMappedFile final : public MappedFile, public Forgetful {
  public:
   RealMappedFile(void* data, std::size_t size) : data_(data), size_(size) {}
   ~RealMappedFile() override {
     if (size_ > 0) ::munmap(data_, size_);
   }
   std::string_view bytes() const override { return {static_cast<const char*>(data_), size_}; }
+  void forget(std::size_t begin, std::size_t end) const override {
+    static const auto kPage = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+    begin = (begin + kPage - 1) / kPage * kPage;  // whole pages only
+    end = std::min(end, size_) / kPage * kPage;
+    // The page cache keeps them; a failure costs memory and nothing else.
+    if (begin < end) ::madvise(static_cast<char*>(data_) + begin, end - begin, MADV_DONTNEED);
+  }
 
  private:
   void* data_;

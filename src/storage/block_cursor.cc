@@ -10,7 +10,13 @@ namespace varve::storage {
 Status BlockCursor::advance() {
   ++ordinal_;
   labels_.reset();
+  if (done() || ordinal_ % kForgetEvery == 0) forget_passed();
   return !done() && ordinal_ == batch_begin_ + hashes_.size() ? load() : Status();
+}
+
+void BlockCursor::forget_passed() {
+  if (passed_ == nullptr) return;
+  if (passed_->forget(forgotten_, ordinal_, done() ? 0 : kForgetBytes)) forgotten_ = ordinal_;
 }
 
 Result<const Labels*> BlockCursor::labels() {

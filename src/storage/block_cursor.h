@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "storage/block/block.h"
+#include "storage/block/passed.h"
 #include "varve/result.h"
 
 namespace varve::storage {
@@ -17,7 +18,9 @@ namespace varve::storage {
 class BlockCursor {
  public:
   explicit BlockCursor(std::shared_ptr<block::Block> block)
-      : block_(std::move(block)), tombstones_(block_->tombstones()) {}
+      : block_(std::move(block)),
+        passed_(dynamic_cast<const block::Passed*>(block_.get())),
+        tombstones_(block_->tombstones()) {}
 
   Status start() { return load(); }
   bool done() const { return ordinal_ == block_->series_count(); }
@@ -35,13 +38,19 @@ class BlockCursor {
 
  private:
   static constexpr std::size_t kBatch = 1024;
+  static constexpr std::uint32_t kForgetEvery = 16;
+  static constexpr std::uint64_t kForgetBytes = 2 << 20;
 
   Status load();
+  // A walk through a block would else have all of it in memory in the end.
+  void forget_passed();
 
   std::shared_ptr<block::Block> block_;
+  const block::Passed* passed_;  // the block; null if there is nothing to forget
   std::shared_ptr<const block::Tombstones> tombstones_;
   std::uint32_t ordinal_ = 0;
   std::uint32_t batch_begin_ = 0;
+  std::uint32_t forgotten_ = 0;  // the series before this one
   block::Ordinals ordinals_;
   std::vector<index::SeriesHash> hashes_;
   std::optional<Labels> labels_;

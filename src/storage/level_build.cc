@@ -2,6 +2,7 @@
 #include "storage/level_build.h"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 #include <utility>
 
@@ -16,6 +17,7 @@ namespace varve::storage {
 namespace {
 
 constexpr TimeRange kAll = TimeRange::all();
+constexpr std::int64_t kPieceMs = 24LL * 60 * 60 * 1000;
 
 class Build {
  public:
@@ -161,10 +163,30 @@ class Build {
     return {};
   }
 
+  // A day at a time: what is decoded at once has a bound, however long the stretch.
   FoldedSeries make(const std::vector<std::pair<BlockCursor*, const BlockReader*>>& sources,
                     TimeRange ends) {
     const std::int64_t resolution_ms = request_.fold.resolution_ms;
-    FoldedSeries folded;
+    const std::int64_t piece_ms = std::max(kPieceMs / resolution_ms, std::int64_t{1}) * resolution_ms;
+    FoldedSeries all;
+    while (!ends.empty()) {
+      TimeRange piece = ends;
+      piece.max_ms = std::min(ends.max_ms, bucket_end(ends.min_ms, piece_ms));
+      make_piece(sources, piece);
+      std::move(folded_.floats.begin(), folded_.floats.end(), std::back_inserter(all.floats));
+      std::move(folded_.histograms.begin(), folded_.histograms.end(),
+                std::back_inserter(all.histograms));
+      if (piece.max_ms == ends.max_ms) break;
+      ends.min_ms = piece.max_ms + resolution_ms;
+    }
+    return all;
+  }
+
+  // Replaces folded_.
+  void make_piece(const std::vector<std::pair<BlockCursor*, const BlockReader*>>& sources,
+                  TimeRange ends) {
+    const std::int64_t resolution_ms = request_.fold.resolution_ms;
+    folded_.clear();
     if (request_.source_resolution_ms == 0) {
       samples_.clear();
       const TimeRange range{ends.min_ms - resolution_ms + 1, ends.max_ms};
@@ -180,18 +202,17 @@ class Build {
           merge_samples(samples_, more_);
         }
       }
-      fold_samples(samples_, request_.fold, folded);
+      fold_samples(samples_, request_.fold, folded_);
     } else {
       const TimeRange range{ends.min_ms - resolution_ms + request_.source_resolution_ms, ends.max_ms};
-      FoldedSeries finer;
+      finer_.clear();
       for (const auto& [cursor, reader] : sources) {
         const Status read =
-            read_level(*cursor->block(), cursor->tombstones(), cursor->ordinal(), range, finer);
+            read_level(*cursor->block(), cursor->tombstones(), cursor->ordinal(), range, finer_);
         if (!read.ok()) reader->damaged(read.error());
       }
-      fold_buckets(finer, request_.fold, folded);
+      fold_buckets(finer_, request_.fold, folded_);
     }
-    return folded;
   }
 
   block::BlockMeta meta() const {
@@ -219,8 +240,11 @@ class Build {
   std::vector<BlockCursor> cursors_;  // of old blocks, then of sources
   std::vector<std::unique_ptr<BlockReader>> readers_;  // of sources
   std::unique_ptr<LevelWriter> writer_;
+  // Of the piece at hand.
   SeriesSamples samples_;
   SeriesSamples more_;
+  FoldedSeries finer_;
+  FoldedSeries folded_;
 };
 
 }  // namespace

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "fs/forgetful.h"
 #include "fs/real_fs.h"
 
 #include <sys/wait.h>
@@ -48,6 +49,10 @@ TEST_CASE("real fs: gathered writes land one after the other, zeroing keeps the 
   auto mapped = files.map(path).value();
   CHECK(mapped->bytes().substr(100, expected.size()) == expected);
   CHECK(mapped->bytes().find_first_not_of('\0', 100 + expected.size()) == std::string_view::npos);
+  const auto* const pages = dynamic_cast<const Forgetful*>(mapped.get());
+  REQUIRE(pages != nullptr);
+  pages->forget(1, 3 << 20);  // whatever is forgotten is read as before
+  CHECK(mapped->bytes().substr(100, expected.size()) == expected);
   REQUIRE(file->append("end").ok());
   CHECK(*files.size(path) == (3 << 20) + 3);
   std::string tail(10, 'x');

@@ -14,10 +14,11 @@
 #include "storage/block/layout.h"
 #include "storage/block/packed.h"
 #include "storage/block/paged_file.h"
+#include "storage/block/passed.h"
 
 namespace varve::storage::block {
 
-class FileBlock final : public Block {
+class FileBlock final : public Block, public Passed {
  public:
   static Result<std::shared_ptr<Block>> open(fs::FileSystem& files, std::string directory,
                                              std::uint64_t hash_fingerprint);
@@ -42,6 +43,7 @@ class FileBlock final : public Block {
   Status chunks(std::uint32_t ordinal, TimeRange range, std::vector<ChunkView>& out) const override;
   Result<Column> column(std::uint32_t id) const override;
   std::size_t column_count() const override { return layout_.columns; }
+  bool forget(std::uint32_t begin, std::uint32_t end, std::uint64_t bytes_min) const override;
 
   std::shared_ptr<const Tombstones> tombstones() const override;
   Status set_tombstones(fs::FileSystem& files, Tombstones tombstones) override;

@@ -61,6 +61,16 @@ class Lengths {
 
 }  // namespace
 
+bool FileBlock::forget(std::uint32_t begin, std::uint32_t end, std::uint64_t bytes_min) const {
+  VARVE_CHECK(begin <= end && end <= count_);
+  if (begin == end) return false;
+  const auto first = series_starts_.bounds(begin, data_->content_bytes());
+  const auto last = series_starts_.bounds(end - 1, data_->content_bytes());
+  if (!first.ok() || !last.ok() || last->end < first->begin + bytes_min) return false;
+  data_->forget(first->begin, last->end);
+  return true;
+}
+
 Status FileBlock::chunks(std::uint32_t ordinal, TimeRange range,
                          std::vector<ChunkView>& out) const {
   VARVE_CHECK(ordinal < count_);

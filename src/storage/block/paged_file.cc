@@ -8,6 +8,7 @@
 #include <bit>
 #include <cstring>
 
+#include "fs/forgetful.h"
 #include "storage/block/format.h"
 
 namespace varve::storage::block {
@@ -131,6 +132,11 @@ Result<std::unique_ptr<PagedFile>> PagedFile::open(fs::FileSystem& files, std::s
   file->identity_ = footer.checksum;
   file->verified_ = std::make_unique<std::atomic<std::uint64_t>[]>(pages / 64 + 1);
   return file;
+}
+
+void PagedFile::forget(std::uint64_t begin, std::uint64_t end) const {
+  const auto* const pages = dynamic_cast<const fs::Forgetful*>(file_.get());
+  if (pages != nullptr) pages->forget(begin, end);
 }
 
 Error PagedFile::corrupt(std::uint64_t at, std::string_view what) const {

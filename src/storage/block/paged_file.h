@@ -75,6 +75,8 @@ class PagedFile {
   const std::string& path() const { return path_; }
   std::uint64_t content_bytes() const { return content_bytes_; }
   std::uint64_t file_bytes() const { return bytes_.size(); }
+  // As fs::Forgetful, of the content; nothing if the file system keeps it in memory anyway.
+  void forget(std::uint64_t begin, std::uint64_t end) const;
   // Where the content is mapped, to tell the offset of a view.
   const char* begin() const { return bytes_.data(); }
   std::uint64_t root_at() const { return root_at_; }
