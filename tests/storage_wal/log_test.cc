@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/wal/log.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <filesystem>
@@ -100,6 +101,67 @@ TEST_CASE("wal log: retired segments come back as files without their frames", "
   REQUIRE(recovered.ok());
   CHECK(recovered->damages.empty());
   CHECK(recovered->frames == number - first_kept);
+}
+
+TEST_CASE("wal log: an interval's segments are not zeroed again for the next", "[storage][wal]") {
+  FaultFs files;
+  Rig rig(files);
+  REQUIRE(rig.open());
+  std::uint64_t number = 0;
+  std::uint32_t segment = 1;
+  const auto fill_segments = [&](std::uint32_t count) {
+    for (segment += count; recover("wal", files)->next.segment - 1 < segment;) {
+      REQUIRE(rig.append(1, ++number).ok());
+    }
+  };
+  fill_segments(4);
+  REQUIRE(rig.log->retire(segment).ok());
+  const auto zeroed = [&] {
+    const auto trace = files.trace();
+    return std::count_if(trace.begin(), trace.end(), [](const FaultFs::Step& step) {
+      return step.kind == fs::StepKind::kCreate && step.path.ends_with(".tmp");
+    });
+  };
+  const auto before = zeroed();
+  fill_segments(4);
+  CHECK(zeroed() == before);
+
+  // Quieter times need fewer.
+  const std::uint64_t bytes_before = rig.log->size_bytes();
+  for (int i = 0; i < 10; ++i) {
+    REQUIRE(rig.log->retire(segment).ok());
+    fill_segments(2);
+  }
+  CHECK(rig.log->size_bytes() < bytes_before);
+  CHECK_FALSE(*files.exists("wal/spare-3"));
+}
+
+TEST_CASE("wal log: segments grow until an interval takes few of them", "[storage][wal]") {
+  FaultFs files;
+  Rig rig(files);
+  REQUIRE(rig.open());
+  std::uint64_t number = 0;
+  const auto newest = [&] { return recover("wal", files)->next.segment - 1; };
+  const auto newest_bytes = [&] { return *files.size("wal/" + segment_name(newest())); };
+  const auto interval = [&](std::uint64_t appends) {
+    for (std::uint64_t i = 0; i < appends; ++i) REQUIRE(rig.append(1, ++number).ok());
+    REQUIRE(rig.log->retire(newest()).ok());
+  };
+  REQUIRE(rig.append(1, ++number).ok());
+  const std::uint64_t bytes_min = newest_bytes();
+  std::uint64_t of_a_segment = 0;
+  for (; newest() == 1; ++of_a_segment) REQUIRE(rig.append(1, ++number).ok());
+  for (int i = 0; i < 6; ++i) interval(30 * of_a_segment);
+  CHECK(newest_bytes() >= 4 * bytes_min);
+  CHECK(newest_bytes() <= 16 * bytes_min);
+  for (int i = 0; i < 60; ++i) interval(of_a_segment);
+  CHECK(newest_bytes() <= 2 * bytes_min);
+
+  rig.log.reset();
+  files.reboot(FaultFs::Keep::kNothing);
+  const auto recovered = recover("wal", files, {.after_seq = number - 5});
+  REQUIRE(recovered.ok());
+  CHECK(recovered->damages.empty());
 }
 
 TEST_CASE("wal log: what is staged at close is written", "[storage][wal]") {

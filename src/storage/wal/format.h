@@ -56,8 +56,8 @@ std::optional<FrameHeader> decode_frame_header(std::string_view bytes);
 // "00000012.wal".
 std::string segment_name(std::uint32_t segment);
 std::optional<std::uint32_t> parse_segment_name(std::string_view name);
-// A zeroed (or recycled) file waiting to become a segment: "spare-0".
-inline constexpr std::uint32_t kSparesMax = 2;
+// A zeroed (or recycled) file waiting to become a segment: "spare-0" to "spare-15".
+inline constexpr std::uint32_t kSparesMax = 16;
 std::string spare_name(std::uint32_t index);
 
 }  // namespace varve::storage::wal

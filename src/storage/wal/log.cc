@@ -229,7 +229,7 @@ void Log::turn(bool closing) {
     const std::uint64_t used = filling_.segment == segment_->id() ? segment_->offset() : 0;
     // The frame being gathered is not written yet; that it is about as long as the last one is
     // good enough, a segment can grow.
-    const bool full = used + last_frame_bytes_ >= options_.segment_bytes / 4 * 3;
+    const bool full = used + last_frame_bytes_ >= segment_->capacity_bytes() / 4 * 3;
     const FramePosition next{filling_.seq + 1, filling_.segment + (full ? 1 : 0)};
     source_->collect(next, builder_);
     pending_ = filling_;

@@ -2,12 +2,22 @@
 #include "storage/wal/segment.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/thread_pool.h"
 #include "base/try.h"
 #include "storage/wal/format.h"
 
 namespace varve::storage::wal {
+namespace {
+
+// Large enough that ten million series have some samples each in a segment; small enough to be
+// zeroed in a fraction of a second, and to lose not too much where one is damaged.
+constexpr std::uint64_t kSegmentBytesMax = std::uint64_t{128} << 20;
+constexpr std::uint32_t kSegmentsOfInterval = 4;
+constexpr std::uint32_t kSparesMin = 2;
+
+}  // namespace
 
 Status SegmentWriter::write(std::span<const std::string_view> parts) {
   VARVE_TRY(file_->write_at(offset_, parts));
@@ -72,14 +82,16 @@ Status SegmentPool::make_spare() {
   if (leftover) VARVE_TRY(files_.remove(staged));
   VARVE_TRY_ASSIGN(const std::unique_ptr<fs::File> file,
                    files_.open(staged, fs::OpenMode::kCreate));
-  Status filled = file->fill_zero(segment_bytes_);
+  const std::uint64_t bytes = segment_bytes_;
+  Status filled = file->fill_zero(bytes);
   if (filled.ok()) filled = file->sync_data();
   if (!filled.ok()) {
     static_cast<void>(files_.remove(staged).ok());  // gives the space back; the error is the first
+    segment_bytes_ = segment_bytes_min_;            // where space is short, that may still fit
     return filled;
   }
   VARVE_TRY(files_.rename(staged, name));
-  size_bytes_ += segment_bytes_;
+  size_bytes_ += bytes;
   spares_.insert(index);
   return {};
 }
@@ -90,39 +102,46 @@ Result<std::unique_ptr<SegmentWriter>> SegmentPool::begin(std::uint32_t id) {
   // There is one of that name if its making was interrupted: after the rename, before a frame.
   VARVE_TRY_ASSIGN(const bool there, files_.exists(name));
   if (!there) {
-    if (spares_.empty()) VARVE_TRY(make_spare());
+    if (spares_.empty()) {
+      const bool large = segment_bytes_ > segment_bytes_min_;
+      Status made = make_spare();
+      if (!made.ok() && large) made = make_spare();
+      VARVE_TRY(std::move(made));
+    }
     const std::uint32_t spare = *spares_.begin();
     VARVE_TRY(files_.rename(path(spare_name(spare)), name));
     spares_.erase(spare);
   }
   VARVE_TRY_ASSIGN(std::unique_ptr<fs::File> file, files_.open(name, fs::OpenMode::kExisting));
   VARVE_TRY_ASSIGN(const std::uint64_t size, file->size());
-  if (size < segment_bytes_) {
-    VARVE_TRY(file->fill_zero(segment_bytes_));
+  if (size < segment_bytes_min_) {
+    VARVE_TRY(file->fill_zero(segment_bytes_min_));
     VARVE_TRY(file->sync_data());
-    size_bytes_ += segment_bytes_ - size;
+    size_bytes_ += segment_bytes_min_ - size;
   }
   VARVE_TRY(files_.sync_directory(directory_));
   if (thread_.joinable()) {
     prepare_ = true;
     wake_.notify_all();
   }
-  return std::make_unique<SegmentWriter>(std::move(file), id);
+  return std::make_unique<SegmentWriter>(std::move(file), id, std::max(size, segment_bytes_min_));
 }
 
 Status SegmentPool::retire(std::uint32_t before_segment,
                            const std::vector<std::uint32_t>& corrupt) {
   const std::lock_guard lock(mutex_);
-  VARVE_TRY_ASSIGN(const std::vector<std::string> names, files_.list(directory_));
-  bool changed = false;
+  VARVE_TRY_ASSIGN(std::vector<std::string> names, files_.list(directory_));
+  std::erase_if(names, [before_segment](const std::string& name) {
+    const auto id = parse_segment_name(name);
+    return !id || *id >= before_segment;
+  });
+  fit_to_interval(static_cast<std::uint32_t>(names.size()));
   for (const std::string& name : names) {
     const auto id = parse_segment_name(name);
-    if (!id || *id >= before_segment) continue;
     VARVE_TRY_ASSIGN(const std::uint64_t size, files_.size(path(name)));
-    changed = true;
     if (std::find(corrupt.begin(), corrupt.end(), *id) != corrupt.end()) {
       VARVE_TRY(files_.rename(path(name), path(name) + ".corrupt"));
-    } else if (spares_.size() < kSparesMax && size >= segment_bytes_ &&
+    } else if (spares_.size() < spares_kept_ && size >= segment_bytes_ &&
                size <= 2 * segment_bytes_) {
       std::uint32_t index = 0;
       while (spares_.count(index) > 0) ++index;
@@ -134,7 +153,32 @@ Status SegmentPool::retire(std::uint32_t before_segment,
     }
     size_bytes_ -= size;
   }
-  return changed ? files_.sync_directory(directory_) : Status();
+  VARVE_TRY(drop_spares());
+  return names.empty() ? Status() : files_.sync_directory(directory_);
+}
+
+// What one snapshot has made needless is what the log takes until the next one.
+void SegmentPool::fit_to_interval(std::uint32_t retired) {
+  if (retired > kSegmentsOfInterval) {
+    segment_bytes_ = std::max(segment_bytes_, std::min(segment_bytes_ * 2, kSegmentBytesMax));
+  } else if (retired < 2) {
+    segment_bytes_ = std::max(segment_bytes_ / 2, segment_bytes_min_);
+  }
+  // Files that are not taken back are zeroed again: more bytes for the disk than the log itself. A
+  // quieter time gives them up one by one.
+  const std::uint32_t before = spares_kept_ > 0 ? spares_kept_ - 1 : 0;
+  spares_kept_ = std::clamp(std::max(retired, before), kSparesMin, kSparesMax);
+}
+
+Status SegmentPool::drop_spares() {
+  while (spares_.size() > spares_kept_) {
+    const std::string name = path(spare_name(*spares_.rbegin()));
+    VARVE_TRY_ASSIGN(const std::uint64_t size, files_.size(name));
+    VARVE_TRY(files_.remove(name));
+    spares_.erase(std::prev(spares_.end()));
+    size_bytes_ -= size;
+  }
+  return {};
 }
 
 }  // namespace varve::storage::wal
