@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "storage/bucket_fold.h"
+#include "storage/source_resolution.h"
 
 namespace varve::storage {
 namespace {
@@ -22,16 +23,19 @@ Timestamp ceil_to(Timestamp t, std::int64_t resolution_ms) {
   return t == kMin ? kMin : bucket_end(t, resolution_ms);
 }
 
-// Which of two levels a query prefers where both could answer.
-bool preferred(const KeptLevel& a, const KeptLevel& b, bool coarse_first) {
-  return coarse_first ? a.resolution_ms > b.resolution_ms : a.resolution_ms < b.resolution_ms;
+// Which of two levels a query prefers where both could answer: the coarsest up to a resolution, then
+// the finest.
+bool preferred(const KeptLevel& a, const KeptLevel& b, std::int64_t coarse_up_to_ms) {
+  const bool coarse = a.resolution_ms <= coarse_up_to_ms;
+  if (coarse != (b.resolution_ms <= coarse_up_to_ms)) return coarse;
+  return coarse ? a.resolution_ms > b.resolution_ms : a.resolution_ms < b.resolution_ms;
 }
 
 // Goes back in time from `end` on, from one level to the next.
 class Walk {
  public:
-  Walk(std::span<const KeptLevel> levels, bool coarse_first)
-      : levels_(levels), coarse_first_(coarse_first) {}
+  Walk(std::span<const KeptLevel> levels, std::int64_t coarse_up_to_ms)
+      : levels_(levels), coarse_up_to_ms_(coarse_up_to_ms) {}
 
   std::vector<LevelSpan> run(Timestamp end) {
     std::vector<LevelSpan> newest_first;
@@ -46,7 +50,7 @@ class Walk {
         if (until <= level.from_ms) continue;
         if (until < end) {
           next = std::max(next, until);
-        } else if (best == nullptr || preferred(level, *best, coarse_first_)) {
+        } else if (best == nullptr || preferred(level, *best, coarse_up_to_ms_)) {
           best = &level;
         }
       }
@@ -74,14 +78,14 @@ class Walk {
     Timestamp begin = level.from_ms;
     for (const KeptLevel& other : levels_) {
       const std::int64_t common = std::lcm(level.resolution_ms, other.resolution_ms);
-      const Timestamp until = floor_to(other.until_ms, common);
+      const Timestamp until = floor_to(std::min(other.until_ms, last), common);
       if (until >= last || until <= other.from_ms) continue;
-      if (!preferred(other, level, coarse_first_) || until <= begin) continue;
+      if (!preferred(other, level, coarse_up_to_ms_) || until <= begin) continue;
       begin = until;
       own = false;
     }
-    if (begin == kMin) return begin;
-    // Whoever goes on before it must be able to end there.
+    // The preferred one can end there. Else whoever goes on before it must be able to.
+    if (begin == kMin || !own) return begin;
     std::int64_t common = level.resolution_ms;
     for (const KeptLevel& other : levels_) {
       if (other.from_ms < begin && other.until_ms >= begin) {
@@ -92,7 +96,7 @@ class Walk {
   }
 
   const std::span<const KeptLevel> levels_;
-  const bool coarse_first_;
+  const std::int64_t coarse_up_to_ms_;
 };
 
 }  // namespace
@@ -115,7 +119,7 @@ SeriesPlan make_plan(const PlanInput& input) {
   const std::int64_t at_most_ms = input.max_source_resolution_ms;
   for (const KeptLevel& level : input.levels) {
     if (level.until_ms == kMin || level.until_ms <= level.from_ms) continue;
-    if (at_most_ms < 0 || level.resolution_ms <= at_most_ms) levels.push_back(level);
+    if (is_auto(at_most_ms) || level.resolution_ms <= at_most_ms) levels.push_back(level);
   }
   if (levels.empty()) {
     plan.raw.push_back({input.raw_from_ms, kMax});
@@ -125,7 +129,7 @@ SeriesPlan make_plan(const PlanInput& input) {
   for (const KeptLevel& level : levels) covered = std::max(covered, level.until_ms);
   // Samples answer behind the seam.
   Timestamp seam = covered;
-  if (at_most_ms < 0) {
+  if (is_auto(at_most_ms)) {
     const Timestamp kept = input.raw_from_ms == kMin ? kMin : input.raw_from_ms - 1;
     seam = std::min(std::max(kept, input.raw_gone_ms), covered);
     if (seam == kMin) {
@@ -134,7 +138,7 @@ SeriesPlan make_plan(const PlanInput& input) {
     }
     const KeptLevel* finest = nullptr;
     for (const KeptLevel& level : levels) {
-      if (level.until_ms >= seam && (finest == nullptr || preferred(level, *finest, false))) {
+      if (level.until_ms >= seam && (finest == nullptr || preferred(level, *finest, 0))) {
         finest = &level;
       }
     }
@@ -144,7 +148,7 @@ SeriesPlan make_plan(const PlanInput& input) {
                                      floor_to(finest->until_ms, resolution_ms));
     seam = below >= input.raw_gone_ms ? below : std::max(above, below);
   }
-  plan.spans = Walk(levels, at_most_ms >= 0).run(seam);
+  plan.spans = Walk(levels, coarse_up_to(at_most_ms)).run(seam);
   plan.raw.push_back({plan.spans.empty() ? input.raw_from_ms : plan.spans.back().ends.max_ms + 1,
                       kMax});
   return plan;

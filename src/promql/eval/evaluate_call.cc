@@ -3,6 +3,7 @@
 // element, or on the whole vector.
 #include <algorithm>
 #include <memory>
+#include <numeric>
 #include <string>
 #include <utility>
 
@@ -12,6 +13,7 @@
 #include "promql/eval/transform_source.h"
 #include "promql/eval/window_index.h"
 #include "promql/parse/function_table.h"
+#include "promql/value/level_windows.h"
 
 namespace varve::promql {
 namespace {
@@ -73,6 +75,13 @@ const VectorSelector* first_selector(const Expr& expr) {
     default:
       return nullptr;
   }
+}
+
+// The longest time that all windows begin and end at multiples of.
+std::int64_t whole_windows_ms(const WindowShape& shape) {
+  if (shape.first_end_ms == TimeRange::all().min_ms) return 0;
+  const std::int64_t step_ms = shape.count > 1 ? shape.step_ms : 0;
+  return std::gcd(std::gcd(shape.range_ms, step_ms), shape.first_end_ms);
 }
 
 // vector(time()): what date functions without an argument work on.
@@ -197,7 +206,10 @@ Result<SeriesSourcePtr> Evaluator::range_call_source(const Call& call,
                           extension != RangeExtension::kNone ? lookback : 0,
                           extension == RangeExtension::kSmoothed ? lookback : 0};
   VARVE_TRY_ASSIGN(BoundArgs args, bind_args(call, grid, false));
-  VARVE_TRY_ASSIGN(auto selection, select(*matrix.selector, timing, shape.span(), grid));
+  const bool buckets_answer =
+      extension == RangeExtension::kNone && find_level_rule(call.function->id) != nullptr;
+  const std::int64_t whole_ms = buckets_answer ? whole_windows_ms(shape) : 0;
+  VARVE_TRY_ASSIGN(auto selection, select(*matrix.selector, timing, shape.span(), grid, whole_ms));
   return settled(source_of_range_call(std::move(selection), matrix, timing, grid, function,
                                       fixes_name(*matrix.selector), std::move(args), state_));
 }

@@ -18,6 +18,7 @@
 #include "promql/eval/transform_source.h"
 #include "promql/eval/window_index.h"
 #include "promql/parser.h"
+#include "storage/source_resolution.h"
 
 namespace varve::promql {
 namespace {
@@ -277,19 +278,23 @@ Result<StepMatrix> Evaluator::vector_binary(const Binary& binary, const StepGrid
 Result<std::shared_ptr<storage::Selection>> Evaluator::select(const VectorSelector& selector,
                                                               const Timing& timing,
                                                               TimeRange range,
-                                                              const StepGrid& grid) {
+                                                              const StepGrid& grid,
+                                                              std::int64_t whole_ms) {
   storage::SelectHints hints;
   hints.step_ms = grid.count > 1 ? grid.step_ms : 0;
   hints.range_ms = timing.range_ms;
   hints.function = function_hint_;
-  return select(selector.matchers, range, hints);
+  return select(selector.matchers, range, hints, whole_ms);
 }
 
 // One regular expression over many long values can take minutes.
 Result<std::shared_ptr<storage::Selection>> Evaluator::select(const model::Matchers& matchers,
                                                               TimeRange range,
-                                                              storage::SelectHints hints) {
-  hints.max_source_resolution_ms = state_.settings().max_source_resolution_ms;
+                                                              storage::SelectHints hints,
+                                                              std::int64_t whole_ms) {
+  const std::int64_t asked = state_.settings().max_source_resolution_ms;
+  hints.max_source_resolution_ms =
+      asked == storage::kSourceAuto ? storage::auto_up_to(whole_ms) : asked;
   // Where buckets are longer than the window, samples beside them are wanted as far back.
   const storage::LevelReach& reach = state_.settings().level_reach;
   const Timestamp widened = saturating_subtract(range.min_ms, reach.resolution_ms);

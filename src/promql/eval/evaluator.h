@@ -62,10 +62,13 @@ class Evaluator {
   Result<BoundArgs> bind_args(const Call& call, const StepGrid& grid, bool with_vectors);
   Result<std::shared_ptr<storage::Selection>> select(const VectorSelector& selector,
                                                      const Timing& timing, TimeRange range,
-                                                     const StepGrid& grid);
+                                                     const StepGrid& grid,
+                                                     std::int64_t whole_ms = 0);
+  // `whole_ms`: coarser buckets up to this resolution give what finer ones would.
   Result<std::shared_ptr<storage::Selection>> select(const model::Matchers& matchers,
                                                      TimeRange range,
-                                                     storage::SelectHints hints);
+                                                     storage::SelectHints hints,
+                                                     std::int64_t whole_ms = 0);
   // A subquery with more steps than samples may be held is refused before anything is allocated.
   Status check_steps(const StepGrid& grid) const;
   EvalContext context(const StepGrid& grid) {

@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "model/histogram.h"
 #include "promql/test_language/memory_levels.h"
+#include "storage/source_resolution.h"
 
 namespace varve::promql::test_language {
 namespace {
@@ -150,7 +151,7 @@ std::vector<storage::LevelSpan> allowed(const std::vector<storage::LevelSpan>& s
                                         std::int64_t max_source_resolution_ms) {
   std::vector<storage::LevelSpan> out;
   for (const storage::LevelSpan& span : spans) {
-    if (max_source_resolution_ms == storage::kSourceAuto ||
+    if (storage::is_auto(max_source_resolution_ms) ||
         span.resolution_ms <= max_source_resolution_ms) {
       out.push_back(span);
     }
