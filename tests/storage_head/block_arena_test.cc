@@ -65,6 +65,37 @@ TEST_CASE("block arena: memory of one size serves another when it is free", "[st
   CHECK(account.bytes() <= std::int64_t{12} << 20);
 }
 
+TEST_CASE("block arena: pages stay full while blocks of all sizes come and go", "[storage][head]") {
+  base::MemoryAccount account("test");
+  auto memory = BlockMemory::create(account);
+  BlockArena arena(**memory);
+  // Chunks that grow through the sizes and end, each at a moment of its own.
+  struct Chunk {
+    BlockRef ref = 0;
+    BlockClass block_class = 0;
+    BlockClass last = 0;
+  };
+  std::mt19937 random(7);
+  std::vector<Chunk> chunks(20'000);
+  std::size_t live = 0;
+  for (int step = 0; step < 600'000; ++step) {
+    Chunk& chunk = chunks[random() % chunks.size()];
+    if (chunk.ref != 0) {
+      arena.release(chunk.ref, chunk.block_class);
+      live -= kBlockBytes[chunk.block_class];
+    }
+    if (chunk.ref == 0 || chunk.block_class == chunk.last) {
+      chunk.block_class = 0;
+      chunk.last = static_cast<BlockClass>(random() % kBlockBytes.size());
+    } else {
+      ++chunk.block_class;
+    }
+    chunk.ref = arena.allocate(chunk.block_class);
+    live += kBlockBytes[chunk.block_class];
+  }
+  CHECK(static_cast<double>(account.bytes()) < 1.4 * static_cast<double>(live));
+}
+
 TEST_CASE("chunk list: gives back what was pushed, newest first", "[storage][head]") {
   base::MemoryAccount account("test");
   auto memory = BlockMemory::create(account);

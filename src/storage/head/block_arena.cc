@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/head/block_arena.h"
 
+#include <array>
 #include <cstring>
 
 #include "base/check.h"
@@ -33,53 +34,94 @@ void BlockMemory::give_page(BlockRef page) {
   free_pages_.push_back(page);
 }
 
-BlockClass BlockArena::class_of(std::size_t bytes) {
+namespace {
+
+// By the number of units that the bytes take.
+constexpr auto kClassOf = [] {
+  std::array<BlockClass, kBlockBytes.back() / BlockMemory::kUnitBytes + 1> classes{};
   BlockClass block_class = 0;
-  while (kBlockBytes[block_class] < bytes) ++block_class;
-  return block_class;
+  for (std::size_t units = 0; units < classes.size(); ++units) {
+    if (kBlockBytes[block_class] < units * BlockMemory::kUnitBytes) ++block_class;
+    classes[units] = block_class;
+  }
+  return classes;
+}();
+
+}  // namespace
+
+BlockClass BlockArena::class_of(std::size_t bytes) {
+  return kClassOf[(bytes + BlockMemory::kUnitBytes - 1) / BlockMemory::kUnitBytes];
 }
 
-void BlockArena::link(BlockRef page, BlockClass block_class) {
-  BlockRef& first = with_room_[block_class];
+std::size_t BlockArena::fullness(std::uint16_t used, BlockClass block_class) {
+  // Shares of a page as multiples of 2^-16, because a division here is a tenth of an allocation.
+  static constexpr auto kShare = [] {
+    std::array<std::uint32_t, kBlockBytes.size()> shares{};
+    for (std::size_t i = 0; i < shares.size(); ++i) {
+      shares[i] = (std::uint32_t{kFullness} << 16) / capacity(static_cast<BlockClass>(i));
+    }
+    return shares;
+  }();
+  return used * kShare[block_class] >> 16;
+}
+
+void BlockArena::link(BlockRef page, BlockRef& first) {
   page_at(page).previous = 0;
   page_at(page).next = first;
   if (first != 0) page_at(first).previous = page;
   first = page;
 }
 
-void BlockArena::unlink(BlockRef page, BlockClass block_class) {
+void BlockArena::unlink(BlockRef page, BlockRef& first) {
   const Page& header = page_at(page);
-  (header.previous != 0 ? page_at(header.previous).next : with_room_[block_class]) = header.next;
+  (header.previous != 0 ? page_at(header.previous).next : first) = header.next;
   if (header.next != 0) page_at(header.next).previous = header.previous;
 }
 
 BlockRef BlockArena::allocate(BlockClass block_class) {
-  BlockRef page = with_room_[block_class];
-  if (page == 0) {
+  auto& lists = with_room_[block_class];
+  std::size_t before = kFullness;
+  while (before > 0 && lists[before - 1] == 0) --before;
+  BlockRef page = 0;
+  if (before > 0) {
+    page = lists[--before];
+  } else {
     page = memory_->take_page();
     page_at(page) = Page();
-    link(page, block_class);
+    link(page, lists[before]);
   }
   Page& header = page_at(page);
   BlockRef ref = header.free;
   if (ref != 0) {
     std::memcpy(&header.free, memory_->at(ref), sizeof(BlockRef));
   } else {
-    ref = page + 1 + header.carved++ * (kBlockBytes[block_class] / BlockRef{BlockMemory::kUnitBytes});
+    ref =
+        page + 1 + header.carved++ * (kBlockBytes[block_class] / BlockRef{BlockMemory::kUnitBytes});
   }
-  if (++header.used == capacity(block_class)) unlink(page, block_class);
+  ++header.used;
+  const bool full = header.used == capacity(block_class);
+  const std::size_t after = fullness(header.used, block_class);
+  if (full || after != before) unlink(page, lists[before]);
+  if (!full && after != before) link(page, lists[after]);
   return ref;
 }
 
 void BlockArena::release(BlockRef ref, BlockClass block_class) {
+  auto& lists = with_room_[block_class];
   const BlockRef page = ref / BlockMemory::kPageUnits * BlockMemory::kPageUnits;
   Page& header = page_at(page);
   std::memcpy(memory_->at(ref), &header.free, sizeof(BlockRef));
   header.free = ref;
-  if (header.used-- == capacity(block_class)) link(page, block_class);
+  const bool was_full = header.used == capacity(block_class);
+  const std::size_t before = was_full ? kFullness : fullness(header.used, block_class);
+  --header.used;
+  const std::size_t after = fullness(header.used, block_class);
   if (header.used == 0) {
-    unlink(page, block_class);
+    if (!was_full) unlink(page, lists[before]);
     memory_->give_page(page);
+  } else if (after != before) {
+    if (!was_full) unlink(page, lists[before]);
+    link(page, lists[after]);
   }
 }
 
