@@ -58,8 +58,10 @@ Status ReservedMemory::grow(std::size_t bytes) {
     return Error(ErrorCode::kLimitExceeded, "cannot get " + std::to_string(size - size_) +
                                                 " bytes of memory: " + std::strerror(errno));
   }
-  // Advice only: without huge pages everything works, with more TLB misses.
-  ::madvise(data_ + size_, size - size_, MADV_HUGEPAGE);
+  // Advice only: without huge pages everything works, with more TLB misses. Not for the first step:
+  // of a small head, and of what is small in a large one, only what is used shall be resident.
+  const std::size_t small = std::max(size_, kStepBytes);
+  if (small < size) ::madvise(data_ + small, size - small, MADV_HUGEPAGE);
   account_->charge(static_cast<std::int64_t>(size - size_));
   size_ = size;
   return {};
