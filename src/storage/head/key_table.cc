@@ -3,96 +3,139 @@
 
 #include <sys/mman.h>
 
-#include <new>
+#include <array>
 
 #include "base/check.h"
 
 namespace varve::storage::head {
 
-struct KeySlot {
-  std::atomic<std::uint64_t> low;
-  std::atomic<std::uint32_t> high;
-  std::atomic<std::uint32_t> id;
+namespace {
+
+constexpr std::size_t kEntries = 5;
+constexpr unsigned kMoreBits = 6;  // of a name's high half, per entry
+
+// Valid when all bytes are zero. Entries fill from the first on.
+struct alignas(64) KeyBucket {
+  std::array<std::atomic<std::uint64_t>, kEntries> low;
+  std::array<std::atomic<std::uint32_t>, kEntries> id;
+  std::atomic<std::uint32_t> more;  // six bits of each
+
+  std::uint32_t more_of(std::size_t entry) const {
+    return more.load(std::memory_order_relaxed) >> (entry * kMoreBits) & ((1U << kMoreBits) - 1);
+  }
 };
-static_assert(sizeof(KeySlot) == 16);
+static_assert(sizeof(KeyBucket) == 64);
+
+std::uint32_t more_bits(std::uint64_t high) {
+  return static_cast<std::uint32_t>(high) & ((1U << kMoreBits) - 1);
+}
+
+constexpr std::size_t kFirstBuckets = 512;
+// Names that so many buckets take at most: 85 %. A hit then looks at 1.3 of them on average.
+constexpr std::size_t full(std::size_t bucket_count) { return bucket_count * kEntries / 20 * 17; }
+// A table that is full grows by a quarter: names go over in the order they lie in, which costs a
+// few nanoseconds each, and memory is what a head of a million series has to save.
+constexpr std::size_t grown(std::size_t bucket_count) { return bucket_count + bucket_count / 4; }
+
+}  // namespace
 
 // Memory comes from mmap: zeroed without touching it, in huge pages, given back at once.
-struct KeySlots {
-  explicit KeySlots(std::size_t slot_count) : mask(slot_count - 1), bytes(slot_count * sizeof(KeySlot)) {
-    void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+struct KeyBuckets {
+  explicit KeyBuckets(std::size_t bucket_count)
+      : count(bucket_count), bytes(bucket_count * sizeof(KeyBucket)) {
+    void* memory =
+        ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     VARVE_CHECK(memory != MAP_FAILED);  // as for operator new: no memory, no database
     ::madvise(memory, bytes, MADV_HUGEPAGE);
-    slots = static_cast<KeySlot*>(memory);
+    buckets = static_cast<KeyBucket*>(memory);
   }
-  ~KeySlots() { ::munmap(slots, bytes); }
-  KeySlots(const KeySlots&) = delete;
-  KeySlots& operator=(const KeySlots&) = delete;
+  ~KeyBuckets() { ::munmap(buckets, bytes); }
+  KeyBuckets(const KeyBuckets&) = delete;
+  KeyBuckets& operator=(const KeyBuckets&) = delete;
 
-  void put(std::uint64_t low, std::uint32_t high, std::uint32_t id) {
-    std::size_t at = low & mask;
-    while (slots[at].id.load(std::memory_order_relaxed) != 0) at = (at + 1) & mask;
-    slots[at].low.store(low, std::memory_order_relaxed);
-    slots[at].high.store(high, std::memory_order_relaxed);
-    slots[at].id.store(id, std::memory_order_release);
+  // Where a name belongs: ascends with its low half, whatever the count is.
+  std::size_t home(std::uint64_t low) const {
+    // Its upper half times the count: a table of more than 2^32 buckets has no room for their ids.
+    return static_cast<std::size_t>(((low >> 32) * count) >> 32);
+  }
+  std::size_t after(std::size_t at) const { return at + 1 == count ? 0 : at + 1; }
+
+  void put(std::uint64_t low, std::uint32_t more, std::uint32_t id) {
+    for (std::size_t at = home(low);; at = after(at)) {
+      KeyBucket& bucket = buckets[at];
+      for (std::size_t i = 0; i < kEntries; ++i) {
+        if (bucket.id[i].load(std::memory_order_relaxed) != 0) continue;
+        bucket.low[i].store(low, std::memory_order_relaxed);
+        bucket.more.store(bucket.more.load(std::memory_order_relaxed) | more << (i * kMoreBits),
+                          std::memory_order_relaxed);
+        bucket.id[i].store(id, std::memory_order_release);
+        return;
+      }
+    }
+  }
+  // Calls visit(low, more, id) for all entries, in about the order of their homes.
+  template <typename Visit>
+  void visit(const Visit& visit) const {
+    for (std::size_t at = 0; at < count; ++at) {
+      const KeyBucket& bucket = buckets[at];
+      for (std::size_t i = 0; i < kEntries; ++i) {
+        const std::uint32_t id = bucket.id[i].load(std::memory_order_relaxed);
+        if (id == 0) break;
+        visit(bucket.low[i].load(std::memory_order_relaxed), bucket.more_of(i), id);
+      }
+    }
   }
 
-  KeySlot* slots;
-  std::size_t mask;
+  KeyBucket* buckets;
+  std::size_t count;
   std::size_t bytes;
 };
 
-namespace {
-constexpr std::size_t kFirstSlots = 4096;
-// Four fifths full at most: a hit then looks at 3 slots on average, mostly in one cache line.
-constexpr std::size_t full(std::size_t slot_count) { return slot_count / 5 * 4; }
-}  // namespace
-
 KeyTable::KeyTable(const index::SeriesHasher& hasher, base::MemoryAccount& account)
     : hasher_(hasher), account_(account) {
-  slots_.store(new KeySlots(kFirstSlots), std::memory_order_seq_cst);
-  account_.charge(static_cast<std::int64_t>(kFirstSlots * sizeof(KeySlot)));
+  auto* const first = new KeyBuckets(kFirstBuckets);
+  account_.charge(static_cast<std::int64_t>(first->bytes));
+  buckets_.store(first, std::memory_order_seq_cst);
 }
 
 KeyTable::~KeyTable() {
-  KeySlots* slots = slots_.load(std::memory_order_acquire);
-  account_.release(static_cast<std::int64_t>(slots->bytes));
-  delete slots;
+  KeyBuckets* buckets = buckets_.load(std::memory_order_acquire);
+  account_.release(static_cast<std::int64_t>(buckets->bytes));
+  delete buckets;
 }
 
 void KeyTable::Reader::prefetch(const index::SeriesHash& hash) const {
-  __builtin_prefetch(&slots_->slots[hash.low & slots_->mask]);
+  __builtin_prefetch(&buckets_->buckets[buckets_->home(hash.low)]);
 }
 
 SeriesId KeyTable::Reader::find(const index::SeriesHash& hash) const {
-  const auto high = static_cast<std::uint32_t>(hash.high);
-  for (std::size_t at = hash.low & slots_->mask;; at = (at + 1) & slots_->mask) {
-    const KeySlot& slot = slots_->slots[at];
-    const std::uint32_t id = slot.id.load(std::memory_order_acquire);
-    if (id == 0) return SeriesId::kNone;
-    if (slot.low.load(std::memory_order_relaxed) == hash.low &&
-        slot.high.load(std::memory_order_relaxed) == high) {
-      return static_cast<SeriesId>(id);
+  const std::uint32_t more = more_bits(hash.high);
+  for (std::size_t at = buckets_->home(hash.low);; at = buckets_->after(at)) {
+    const KeyBucket& bucket = buckets_->buckets[at];
+    for (std::size_t i = 0; i < kEntries; ++i) {
+      const std::uint32_t id = bucket.id[i].load(std::memory_order_acquire);
+      if (id == 0) return SeriesId::kNone;
+      if (bucket.low[i].load(std::memory_order_relaxed) == hash.low && bucket.more_of(i) == more) {
+        return static_cast<SeriesId>(id);
+      }
     }
   }
 }
 
 template <typename Dead>
-std::size_t KeyTable::rebuild(std::size_t slot_count, const Dead& dead) {
-  KeySlots* old = slots_.load(std::memory_order_relaxed);
-  auto* grown = new KeySlots(slot_count);
-  account_.charge(static_cast<std::int64_t>(grown->bytes));
+std::size_t KeyTable::rebuild(std::size_t bucket_count, const Dead& dead) {
+  KeyBuckets* old = buckets_.load(std::memory_order_relaxed);
+  auto* fresh = new KeyBuckets(bucket_count);
+  account_.charge(static_cast<std::int64_t>(fresh->bytes));
   std::size_t removed = 0;
-  for (std::size_t i = 0; i <= old->mask; ++i) {
-    const std::uint32_t id = old->slots[i].id.load(std::memory_order_relaxed);
-    if (id == 0) continue;
+  old->visit([&](std::uint64_t low, std::uint32_t more, std::uint32_t id) {
     if (dead(static_cast<SeriesId>(id))) {
       ++removed;
-      continue;
+    } else {
+      fresh->put(low, more, id);
     }
-    grown->put(old->slots[i].low.load(std::memory_order_relaxed),
-               old->slots[i].high.load(std::memory_order_relaxed), id);
-  }
-  slots_.store(grown, std::memory_order_seq_cst);
+  });
+  buckets_.store(fresh, std::memory_order_seq_cst);
   quiescence_.wait();
   account_.release(static_cast<std::int64_t>(old->bytes));
   delete old;
@@ -100,27 +143,24 @@ std::size_t KeyTable::rebuild(std::size_t slot_count, const Dead& dead) {
 }
 
 void KeyTable::insert(const index::SeriesHash& hash, SeriesId id) {
-  KeySlots* slots = slots_.load(std::memory_order_relaxed);
-  if (size_ >= full(slots->mask + 1)) {
-    rebuild((slots->mask + 1) * 2, [](SeriesId) { return false; });
-    slots = slots_.load(std::memory_order_relaxed);
-  }
-  slots->put(hash.low, static_cast<std::uint32_t>(hash.high), static_cast<std::uint32_t>(id));
+  const std::size_t count = buckets_.load(std::memory_order_relaxed)->count;
+  if (size_ >= full(count)) rebuild(grown(count), [](SeriesId) { return false; });
+  buckets_.load(std::memory_order_relaxed)
+      ->put(hash.low, more_bits(hash.high), static_cast<std::uint32_t>(id));
   ++size_;
 }
 
 std::size_t KeyTable::remove_if(const std::function<bool(SeriesId)>& dead) {
-  const KeySlots* slots = slots_.load(std::memory_order_relaxed);
   std::size_t left = size_;
-  for (std::size_t i = 0; i <= slots->mask; ++i) {
-    const std::uint32_t id = slots->slots[i].id.load(std::memory_order_relaxed);
-    if (id != 0 && dead(static_cast<SeriesId>(id))) --left;
-  }
+  buckets_.load(std::memory_order_relaxed)
+      ->visit([&](std::uint64_t, std::uint32_t, std::uint32_t id) {
+        if (dead(static_cast<SeriesId>(id))) --left;
+      });
   if (left == size_) return 0;
-  // Room for a third more, so that the next insertions do not double it at once.
-  std::size_t slot_count = kFirstSlots;
-  while (full(slot_count) < left + left / 3) slot_count *= 2;
-  const std::size_t removed = rebuild(slot_count, dead);
+  // Room for a third more, so that the next insertions do not make it grow at once.
+  std::size_t bucket_count = kFirstBuckets;
+  while (full(bucket_count) < left + left / 3) bucket_count = grown(bucket_count);
+  const std::size_t removed = rebuild(bucket_count, dead);
   size_ -= removed;
   return removed;
 }
