@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <mutex>
 #include <utility>
@@ -33,6 +34,9 @@
 
 namespace varve::storage {
 namespace {
+
+// What scrapes and rules write outlives the process at once, and a power cut after this time.
+constexpr std::chrono::milliseconds kUnawaitedSyncDelay{100};
 
 class DbImpl final : public Db {
  public:
@@ -189,6 +193,7 @@ Status DbImpl::open(fs::FileSystem& files) {
   log_options.directory = directory_.wal;
   log_options.sync = options_.sync;
   log_options.sync_interval = options_.sync_interval;
+  log_options.unawaited_sync_delay = kUnawaitedSyncDelay;
   log_options.segment_bytes = options_.log_segment_bytes;
   log_options.covered_from_seq = recovered.covered_from_seq;
   VARVE_TRY_ASSIGN(wal_, wal::Log::open(log_options, recovered.next, files, log_, metrics_));

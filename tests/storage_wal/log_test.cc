@@ -18,9 +18,10 @@ using fs::FaultFs;
 
 TEST_CASE("wal log: many writers, every number durable once and in order", "[storage][wal]") {
   const auto mode = GENERATE(SyncMode::kAlways, SyncMode::kInterval, SyncMode::kOff);
+  const auto delay = GENERATE(std::chrono::milliseconds(0), std::chrono::milliseconds(50));
   FaultFs files;
   Rig rig(files);
-  REQUIRE(rig.open(mode, 64 << 10));
+  REQUIRE(rig.open(mode, 64 << 10, std::chrono::milliseconds(1), delay));
   constexpr std::uint32_t kWriters = 4;
   constexpr std::uint64_t kEach = 2000;
   std::atomic<std::uint64_t> acknowledged{0};
@@ -72,6 +73,55 @@ TEST_CASE("wal log: the interval's timer syncs without a further append", "[stor
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
   while (!synced() && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
   CHECK(synced());
+}
+
+TEST_CASE("wal log: a frame that nobody waits for is written at once and synced when it is wanted",
+          "[storage][wal]") {
+  FaultFs files;
+  Rig rig(files);
+  REQUIRE(rig.open(SyncMode::kAlways, 4096, std::chrono::milliseconds(1), std::chrono::hours(1)));
+  const auto count = [&](fs::StepKind kind) {
+    const auto trace = files.trace();
+    return std::count_if(trace.begin(), trace.end(),
+                         [kind](const FaultFs::Step& step) { return step.kind == kind; });
+  };
+  const auto written = [&] { return rig.log->written_bytes(); };
+  std::uint64_t ticket = 0;
+  const auto syncs = count(fs::StepKind::kSyncData);
+  for (std::uint64_t number = 1; number <= 3; ++number) {
+    const std::uint64_t before = written();
+    ticket = rig.source->stage(1, number);
+    rig.log->notify();
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (written() == before && std::chrono::steady_clock::now() < deadline) {
+      std::this_thread::yield();
+    }
+    REQUIRE(written() > before);
+  }
+  CHECK(count(fs::StepKind::kSyncData) == syncs);
+  CHECK(rig.log->durable_seq() < ticket);
+  REQUIRE(rig.log->wait_durable(ticket).ok());
+  CHECK(count(fs::StepKind::kSyncData) == syncs + 1);
+  CHECK(rig.log->durable_seq() >= ticket);
+  rig.log.reset();
+  files.reboot(FaultFs::Keep::kNothing);
+  const auto recovered = recover("wal", files);
+  REQUIRE(recovered.ok());
+  CHECK(replay(*recovered).at(1).size() == 3);
+}
+
+TEST_CASE("wal log: a frame that nobody waits for is synced after its time", "[storage][wal]") {
+  FaultFs files;
+  Rig rig(files);
+  REQUIRE(rig.open(SyncMode::kAlways, 4096, std::chrono::milliseconds(1),
+                   std::chrono::milliseconds(5)));
+  const std::uint64_t ticket = rig.source->stage(1, 1);
+  rig.log->notify();
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (rig.log->durable_seq() < ticket && std::chrono::steady_clock::now() < deadline) {
+    std::this_thread::yield();
+  }
+  CHECK(rig.log->durable_seq() >= ticket);
 }
 
 TEST_CASE("wal log: retired segments come back as files without their frames", "[storage][wal]") {

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <future>
+#include <utility>
 
 #include "base/check.h"
 #include "base/log.h"
@@ -140,7 +141,7 @@ Status Log::status() const {
 void Log::when_durable(std::uint64_t seq, std::function<void(Status)> done) {
   Status answer;
   if (durable_seq() < seq) {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
     if (error_) {
       answer = *error_;
     } else if (closed_) {
@@ -148,6 +149,11 @@ void Log::when_durable(std::uint64_t seq, std::function<void(Status)> done) {
     } else if (durable_seq() < seq) {
       if (waiters_.size() < kWaitersMax) {
         waiters_.push_back({seq, std::move(done)});
+        if (seq > sync_deferred_seq_) return;  // its frame is still to come
+        sync_deferred_seq_ = 0;
+        notified_.store(true, std::memory_order_release);
+        lock.unlock();
+        wake_.notify_one();
         return;
       }
       answer = Error(ErrorCode::kLimitExceeded,
@@ -195,6 +201,8 @@ void Log::run() {
         wake_.wait_for(lock, kStallRetry, [this] { return closing_ || killed_; });
       } else if (unsynced_ && options_.sync == SyncMode::kInterval && !failed_) {
         wake_.wait_until(lock, last_sync_ + options_.sync_interval, due);
+      } else if (unsynced_ && options_.sync == SyncMode::kAlways && !failed_) {
+        wake_.wait_until(lock, unsynced_since_ + options_.unawaited_sync_delay, due);
       } else if (failed_) {
         wake_.wait(lock, [this] { return closing_ || killed_; });
       } else {
@@ -216,6 +224,7 @@ void Log::run() {
 
 // One group commit, and the timer's sync.
 void Log::turn(bool closing) {
+  finishing_ = closing;
   if (!segment_) {
     if (Status begun = begin_segment(filling_.segment); !begun.ok()) {
       set_error(begun.error(), begun.error().code() != ErrorCode::kLimitExceeded);
@@ -258,10 +267,9 @@ void Log::finish() {
 // Whether the pending frame got through; if not, the error is set.
 bool Log::commit_pending() {
   if (builder_.runs_.empty() && builder_.series_.empty()) {
-    const FramePosition done = *pending_;
+    written_seq_ = pending_->seq;  // nobody staged for it; the next frame written covers its number
     pending_.reset();
-    publish(done.seq);  // nobody staged for it; the next frame written covers its number
-    return true;
+    return sync_and_publish();
   }
   Status written = write_pending();
   if (!written.ok()) {
@@ -269,21 +277,36 @@ bool Log::commit_pending() {
     set_error(written.error(), written.error().code() != ErrorCode::kLimitExceeded);
     return false;
   }
-  unsynced_ = true;
-  if (options_.sync == SyncMode::kAlways) {
+  if (!std::exchange(unsynced_, true)) unsynced_since_ = std::chrono::steady_clock::now();
+  written_seq_ = pending_->seq;
+  pending_.reset();
+  first_unwritten_ = written_seq_ + 1;
+  builder_.reset();
+  clear_stall();
+  return sync_and_publish();
+}
+
+// What is written, once it is as durable as the mode asks. False: the error is set.
+bool Log::sync_and_publish() {
+  if (unsynced_ && options_.sync == SyncMode::kAlways) {
+    if (sync_can_wait()) return true;
     if (Status synced = sync(); !synced.ok()) {
       metrics_->writes_failed.add();
       set_error(synced.error(), true);
       return false;
     }
   }
-  const FramePosition done = *pending_;
-  pending_.reset();
-  first_unwritten_ = done.seq + 1;
-  builder_.reset();
-  clear_stall();
-  publish(done.seq);
+  publish(written_seq_);
   return true;
+}
+
+bool Log::sync_can_wait() {
+  if (finishing_ || options_.unawaited_sync_delay.count() == 0) return false;
+  if (std::chrono::steady_clock::now() >= unsynced_since_ + options_.unawaited_sync_delay)
+    return false;
+  const std::lock_guard lock(mutex_);
+  sync_deferred_seq_ = waiters_.empty() ? written_seq_ : 0;
+  return waiters_.empty();
 }
 
 Status Log::write_pending() {
