@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <memory>
+#include <span>
 #include <utility>
 
 #include "base/try.h"
@@ -91,13 +92,15 @@ Status HeadSnapshots::take() {
   }
   if (!status.ok()) {
     failed_.add();
-    retry_at_ = clock_.monotonic() + std::min(kRetryMax, kRetryMin * (1U << std::min(failures_, 10U)));
+    retry_at_ =
+        clock_.monotonic() + std::min(kRetryMax, kRetryMin * (1U << std::min(failures_, 10U)));
     ++failures_;
     return std::move(status).error().with("snapshot of the head");
   }
   const std::uint32_t before = std::exchange(number_, number);
   failures_ = 0;
   bytes_ = writer->size_bytes();
+  series_pieces_ = std::move(fresh_series_pieces_);
   written_before_ = written;
   log_bytes_before_ = 0;
   if (before != 0 && std::find(damaged_.begin(), damaged_.end(), before) == damaged_.end()) {
@@ -114,15 +117,15 @@ Status HeadSnapshots::take() {
   return {};
 }
 
-// The one before stays until this one is durable. How much the head has grown is not known before it
-// is written: a tenth more.
+// The one before stays until this one is durable. How much the head has grown is not known before
+// it is written: a tenth more.
 Status HeadSnapshots::check_space() const {
   const std::uint64_t needed = bytes_ + bytes_ / 10 + head_.spill().pending_bytes();
   VARVE_TRY_ASSIGN(const std::uint64_t free, files_.free_bytes(directory_));
   if (free > needed) return {};
   return Error(ErrorCode::kLimitExceeded,
-               fmt::format("no space on the disk: more than {} bytes are needed, {} are free", needed,
-                           free));
+               fmt::format("no space on the disk: more than {} bytes are needed, {} are free",
+                           needed, free));
 }
 
 Status HeadSnapshots::write(head::SnapshotWriter& writer, std::uint32_t& first_segment) {
@@ -202,20 +205,74 @@ Status HeadSnapshots::add_series(head::SnapshotWriter& writer, std::uint32_t& ne
     bound = index->bound();
     next_id = head_.next_id();
   }
-  std::string raw;
-  std::uint32_t before = 0;
-  for (std::uint64_t id = 1; id <= static_cast<std::uint32_t>(bound); ++id) {
-    const auto series = static_cast<SeriesId>(id);
-    if (!index->has(series)) continue;
-    head::put_uvarint(raw, id - (raw.empty() ? 0 : before));
-    head::put_string(raw, index->labels(series).bytes());
-    before = static_cast<std::uint32_t>(id);
-    if (raw.size() < kSeriesPieceBytes) continue;
-    VARVE_TRY(writer.add({.kind = PieceKind::kSeries}, raw));
-    raw.clear();
+  fresh_series_pieces_.clear();
+  const std::uint64_t end = std::uint64_t{static_cast<std::uint32_t>(bound)} + 1;
+  std::unique_ptr<fs::File> before;
+  if (!series_pieces_.empty()) {
+    auto opened = files_.open_read(fs::join(directory_, head::snapshot_name(number_)));
+    if (opened.ok()) before = std::move(opened).value();
   }
-  if (raw.empty()) return {};
-  return writer.add({.kind = PieceKind::kSeries}, raw);
+  std::uint64_t next = 1;
+  for (const SeriesPiece& piece : series_pieces_) {
+    if (before == nullptr) break;
+    // Ids are never given twice: as many series as there were are the same ones.
+    std::uint32_t count = 0;
+    for (std::uint64_t id = piece.first; id < piece.end; ++id) {
+      count += index->has(static_cast<SeriesId>(id)) ? 1 : 0;
+    }
+    if (!piece.whole || count != piece.count) continue;
+    VARVE_TRY(add_series(writer, *index, next, piece.first));
+    VARVE_TRY_ASSIGN(const bool reused, reuse(writer, *before, piece));
+    next = reused ? piece.end : piece.first;
+  }
+  return add_series(writer, *index, next, end);
+}
+
+// Writes the labels of [begin, end).
+Status HeadSnapshots::add_series(head::SnapshotWriter& writer, const index::HeadIndex& index,
+                                 std::uint64_t begin, std::uint64_t end) {
+  std::string raw;
+  std::uint64_t before = 0;
+  SeriesPiece piece{.first = begin};
+  const auto write_piece = [&](std::uint64_t piece_end) -> Status {
+    if (raw.empty()) return {};
+    piece.end = piece_end;
+    piece.offset = writer.size_bytes();
+    piece.whole = raw.size() >= kSeriesPieceBytes / 2;
+    VARVE_TRY(writer.add({.kind = PieceKind::kSeries}, raw));
+    piece.bytes = static_cast<std::uint32_t>(writer.size_bytes() - piece.offset);
+    fresh_series_pieces_.push_back(piece);
+    piece = {.first = piece_end};
+    raw.clear();
+    return {};
+  };
+  for (std::uint64_t id = begin; id < end; ++id) {
+    const auto series = static_cast<SeriesId>(id);
+    if (!index.has(series)) continue;
+    head::put_uvarint(raw, id - (raw.empty() ? 0 : before));
+    head::put_string(raw, index.labels(series).bytes());
+    before = id;
+    ++piece.count;
+    if (raw.size() >= kSeriesPieceBytes) VARVE_TRY(write_piece(id + 1));
+  }
+  return write_piece(end);
+}
+
+// Whether the piece is in the new snapshot as it was in the last one; if not, nothing is.
+Result<bool> HeadSnapshots::reuse(head::SnapshotWriter& writer, const fs::File& before,
+                                  const SeriesPiece& piece) {
+  std::string stored(piece.bytes, '\0');
+  const auto read = before.read_at(piece.offset, std::span(stored.data(), stored.size()));
+  if (!read.ok() || *read != stored.size()) return false;
+  std::vector<Error> gaps;
+  const std::vector<head::Piece> found = head::find_pieces(stored, gaps);
+  if (found.size() != 1 || !gaps.empty() || found[0].info.kind != PieceKind::kSeries ||
+      !found[0].verify().ok()) {
+    return false;
+  }
+  fresh_series_pieces_.emplace_back(piece).offset = writer.size_bytes();
+  VARVE_TRY(writer.add_stored(stored));
+  return true;
 }
 
 Status HeadSnapshots::add_sides(head::SnapshotWriter& writer) {

@@ -46,10 +46,23 @@ class HeadSnapshots {
   void retry_now() { retry_at_ = {}; }
 
  private:
+  // A piece of a snapshot with the labels of the series [first, end).
+  struct SeriesPiece {
+    std::uint64_t first = 0, end = 0;  // ids
+    std::uint32_t count = 0;           // of series in it
+    std::uint32_t bytes = 0;           // in the file, with its header
+    std::uint64_t offset = 0;
+    bool whole = false;  // not so small that it should be made one with its neighbours
+  };
+
   Status check_space() const;
   Status write(head::SnapshotWriter& writer, std::uint32_t& first_segment);
   Status add_columns(head::SnapshotWriter& writer);
   Status add_series(head::SnapshotWriter& writer, std::uint32_t& next_id);
+  Status add_series(head::SnapshotWriter& writer, const index::HeadIndex& index, std::uint64_t begin,
+                    std::uint64_t end);
+  Result<bool> reuse(head::SnapshotWriter& writer, const fs::File& before,
+                     const SeriesPiece& piece);
   Status add_sides(head::SnapshotWriter& writer);
   void let_go(std::uint32_t first_segment);
 
@@ -66,6 +79,10 @@ class HeadSnapshots {
   std::vector<std::uint32_t> damaged_;  // snapshots that recovery could not read whole
   std::vector<std::uint32_t> damaged_segments_;
   std::uint64_t bytes_;                // of the last one
+  // Of the last one, if this process wrote it, by id. Series do not change: what has the same as last
+  // time is copied. To write all labels anew was half the work of a snapshot.
+  std::vector<SeriesPiece> series_pieces_;
+  std::vector<SeriesPiece> fresh_series_pieces_;  // of the one being written
   std::uint64_t log_bytes_before_;     // in the log when it opened, behind the last snapshot
   std::uint64_t written_before_ = 0;   // Log::written_bytes() when the last one began
 

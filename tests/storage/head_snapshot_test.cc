@@ -138,6 +138,52 @@ TEST_CASE("head snapshot: on a full disk none is begun, and it is not tried all 
   CHECK(begun() > before);
 }
 
+TEST_CASE("head snapshot: labels come from the snapshot before, unless it has been damaged",
+          "[storage]") {
+  const bool damaged = GENERATE(false, true);
+  CAPTURE(damaged);
+  World world;
+  auto db = world.open(with_snapshots(world));
+  // Labels of three pieces and a bit.
+  constexpr int kSeries = 4000;
+  const std::string filler(900, 'x');
+  const auto add = [&](int from, int to, Timestamp t) {
+    BatchBuilder builder;
+    for (int s = from; s < to; ++s) {
+      builder.add(
+          Labels{{"__name__", "m"}, {"filler", filler}, {"job", "a"}, {"s", std::to_string(s)}}, t,
+          s);
+    }
+    REQUIRE(wait(*db, append(*db, builder.batch).ticket).ok());
+  };
+  add(0, kSeries, kStart);
+  REQUIRE(db->maintain().ok());
+  if (damaged) {
+    const std::string path = "data/varve/snap/" + world.files.list("data/varve/snap")->at(0);
+    std::string text = world.files.read_file(path, 1 << 30).value();
+    std::vector<Error> gaps;
+    for (const head::Piece& piece : head::find_pieces(text, gaps)) {
+      if (piece.info.kind == head::PieceKind::kSeries) {
+        text[piece.offset + head::kPieceHeaderBytes + piece.stored.size() / 2] ^= 1;
+      }
+    }
+    auto file = world.files.open(path, fs::OpenMode::kTruncate);
+    REQUIRE(file.ok());
+    REQUIRE((*file)->write_at(0, text).ok());
+    REQUIRE((*file)->sync_data().ok());
+  }
+  add(kSeries, kSeries + 50, kStart + 15'000);
+  REQUIRE(db->maintain().ok());
+  add(kSeries + 50, kSeries + 60, kStart + 30'000);
+  REQUIRE(db->maintain().ok());
+  const Contents expected = see(*db);
+  CHECK(expected.size() == kSeries + 60);
+  db.reset();
+  world.files.reboot(fs::FaultFs::Keep::kNothing);
+  db = world.open(with_snapshots(world));
+  CHECK(see(*db) == expected);
+}
+
 TEST_CASE("head snapshot: everything the head has comes back, and goes on", "[storage]") {
   World world;
   const Contents expected = make_snapshot(world);

@@ -50,6 +50,8 @@ class SnapshotWriter {
   static Result<std::unique_ptr<SnapshotWriter>> create(fs::FileSystem& files, std::string directory,
                                                         std::uint32_t number);
   Status add(const PieceInfo& info, std::string_view bytes);
+  // A piece as it stands in another file, header and all. Precondition: it is sound.
+  Status add_stored(std::string_view piece);
   // Syncs it and gives it its name, durably.
   Status finish();
   void discard();
@@ -82,6 +84,8 @@ struct Piece {
   bool compressed = false;
   std::uint64_t checksum = 0;
 
+  // kCorruption unless the stored bytes are those that were written.
+  Status verify() const;
   // Verified and decompressed, into `scratch` or in place. kCorruption.
   Result<std::string_view> open(std::string& scratch) const;
 };
