@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// libcurl's multi interface on one thread, woken by epoll: with ten thousand requests under way, of
+// One thread, woken by epoll: plain requests go over connections of its own (client_plain.h), all
+// others by libcurl's multi interface: with ten thousand requests under way, of
 // which most wait, looking at all of them at every turn would be most of the work. There are many
 // multi handles, because libcurl walks all connections of one for every request: ten thousand in
 // one cost 65 % of a core at 1,000 requests a second, in 128 of them next to nothing.
@@ -24,6 +25,7 @@
 #include "base/thread_pool.h"
 #include "base/try.h"
 #include "http/client_error.h"
+#include "http/client_plain.h"
 #include "http/client_transfer.h"
 #include "http/oauth2.h"
 
@@ -31,7 +33,6 @@ namespace varve::http {
 namespace {
 
 using std::chrono::steady_clock;
-using TransferPtr = std::unique_ptr<Transfer>;
 
 // Multi handles; a host's requests all go through one of them, where its connections are.
 constexpr std::size_t kShards = 128;
@@ -75,7 +76,12 @@ class CurlClient final : public Client {
           return std::string(value == nullptr ? "" : value);
         })),
         epoll_(::epoll_create1(EPOLL_CLOEXEC)),
-        wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+        wake_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+        plain_(epoll_.get(), kPlainNumber << 32,
+               {[](TransferPtr transfer, Result<ClientResponse> outcome) {
+                  transfer->done(std::move(outcome));
+                },
+                [this](TransferPtr transfer) { begin_with_curl(std::move(transfer)); }}) {}
 
   Status start() {
     if (epoll_.get() < 0 || wake_.get() < 0) {
@@ -163,7 +169,9 @@ class CurlClient final : public Client {
     return 0;
   }
 
-  // epoll's word for a descriptor holds both it and its shard, whose number is 0 for none.
+  // epoll's word for a descriptor holds both it and its shard, whose number is 0 for none, and one
+  // beyond all shards for plain connections.
+  static constexpr std::uint64_t kPlainNumber = kShards + 1;
   void watch(int fd, int operation, std::uint32_t events, const Shard* shard) {
     const std::uint64_t number =
         shard == nullptr ? 0 : static_cast<std::uint64_t>(shard - shards_.data()) + 1;
@@ -195,6 +203,7 @@ class CurlClient final : public Client {
       const int count =
           ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), wait_ms());
       for (int i = 0; i < count; ++i) take_event(events[static_cast<std::size_t>(i)]);
+      plain_.expire(steady_clock::now());
       end_waiting();
     }
     cancel_all();
@@ -219,6 +228,10 @@ class CurlClient final : public Client {
       [[maybe_unused]] const auto bytes = ::read(wake_.get(), &times, sizeof times);
       return;
     }
+    if (number == kPlainNumber) {
+      plain_.take_event(static_cast<int>(event.data.u64 & 0xffffffff));
+      return;
+    }
     Shard& shard = shards_[number - 1];
     const int what = ((event.events & EPOLLIN) != 0 ? CURL_CSELECT_IN : 0) |
                      ((event.events & EPOLLOUT) != 0 ? CURL_CSELECT_OUT : 0) |
@@ -230,7 +243,7 @@ class CurlClient final : public Client {
   }
 
   int wait_ms() const {
-    auto due = steady_clock::time_point::max();
+    auto due = plain_.due();
     for (const Shard& shard : shards_) due = std::min(due, shard.due);
     if (waiting_count_ > 0)
       due = std::min(due, steady_clock::now() + std::chrono::milliseconds(100));
@@ -292,6 +305,22 @@ class CurlClient final : public Client {
       transfer->done(canceled(transfer->request));
       return;
     }
+    static const ClientOptions plain;
+    const ClientRequest& request = transfer->request;
+    const ProxyOptions& proxy = request.options != nullptr ? request.options->proxy : plain.proxy;
+    if (!plain_.fits(*transfer, proxy_for(request.url, proxy, environment_))) {
+      begin_with_curl(std::move(transfer));
+      return;
+    }
+    const auto lines = header_lines(*transfer, files_);
+    if (!lines.ok()) {
+      transfer->done(with_request_words(request, lines.error()));
+      return;
+    }
+    plain_.begin(std::move(transfer), *lines);
+  }
+
+  void begin_with_curl(TransferPtr transfer) {
     if (idle_.empty()) {
       transfer->easy.reset(::curl_easy_init());
     } else {
@@ -480,6 +509,8 @@ class CurlClient final : public Client {
   }
 
   void cancel_all() {
+    for (const TransferPtr& transfer : plain_.take_all())
+      transfer->done(canceled(transfer->request));
     // A token's request that is cancelled ends those that wait for it, which begins none: the
     // token it brings is an error.
     while (!under_way_.empty()) {
@@ -515,6 +546,7 @@ class CurlClient final : public Client {
   std::uint64_t next_id_ = 1;
   bool stopping_ = false;
   // The client's thread alone:
+  PlainConnections plain_;
   std::array<Shard, kShards> shards_;
   std::unordered_map<CURL*, TransferPtr> under_way_;
   std::vector<Easy> idle_;

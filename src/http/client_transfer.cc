@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/ascii_case.h"
 #include "base/try.h"
 #include "fs/file_system.h"
 #include "http/client_error.h"
@@ -41,26 +42,11 @@ std::size_t on_body(char* data, std::size_t, std::size_t size, void* context) {
       return transfer.taker_refused ? 0 : size;
     }
   }
-  const std::size_t max_bytes = transfer.request.body_max_bytes;
-  if (max_bytes > 0 && transfer.received.size() + size > max_bytes) {
-    transfer.body_too_large = true;
-    return 0;
-  }
+  curl_off_t announced = -1;
   if (transfer.received.empty()) {
-    curl_off_t announced = -1;
     ::curl_easy_getinfo(transfer.easy.get(), CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
-    // A length that a server only claims gets no more than a first guess of memory.
-    constexpr curl_off_t kBelievedMax = 4 << 20;
-    transfer.received.reserve(announced > 0 && announced <= kBelievedMax
-                                  ? static_cast<std::size_t>(announced)
-                                  : kBodyStartBytes);
   }
-  transfer.received.append(data, size);
-  if (transfer.request.budget == nullptr) return size;
-  auto& lease = transfer.response.lease;
-  if (lease == nullptr) lease = lease_of(transfer.request.budget);
-  transfer.over_budget = !lease->grow_to(transfer.received.capacity());
-  return transfer.over_budget ? 0 : size;
+  return take_body(transfer, {data, size}, announced) ? size : 0;
 }
 
 // The value of a header line if it has this name (in small letters, with its colon).
@@ -268,7 +254,8 @@ Status set_tls(CURL* easy, const TlsOptions& tls, fs::FileSystem& files) {
   return {};
 }
 
-// The proxy for a URL, "" for none.
+}  // namespace
+
 std::string proxy_for(const std::string& url_text, const ProxyOptions& options,
                       const ProxyEnvironment& environment) {
   if (!options.from_environment && options.no_proxy.empty()) return options.url;
@@ -281,6 +268,8 @@ std::string proxy_for(const std::string& url_text, const ProxyOptions& options,
   if (!options.from_environment) return options.url;
   return url_part(url, CURLUPART_SCHEME) == "https" ? environment.https : environment.http;
 }
+
+namespace {
 
 void set_proxy(Transfer& transfer, const ProxyOptions& options,
                const ProxyEnvironment& environment) {
@@ -344,6 +333,13 @@ Status set_credentials(Transfer& transfer, const ClientOptions& options, fs::Fil
   return {};
 }
 
+std::vector<std::string> request_lines(const ClientRequest& request) {
+  std::vector<std::string> lines;
+  for (const auto& [name, value] : request.headers) lines.push_back(header_line(name, value));
+  if (request.accept_gzip) lines.emplace_back("Accept-Encoding: gzip");
+  return lines;
+}
+
 // Whether redirects are followed by redirect(), not by libcurl.
 bool follows_itself(const ClientOptions& options) {
   return options.follow_redirects && !options.tls.server_name.empty();
@@ -375,9 +371,7 @@ Status set_options(Transfer& transfer, fs::FileSystem& files,
   set_method_and_body(transfer);
   set_proxy(transfer, options.proxy, environment);
 
-  std::vector<std::string> lines;
-  for (const auto& [name, value] : request.headers) lines.push_back(header_line(name, value));
-  if (request.accept_gzip) lines.emplace_back("Accept-Encoding: gzip");
+  std::vector<std::string> lines = request_lines(request);
   lines.emplace_back("Expect:");  // no round trip before a body
   VARVE_TRY(set_credentials(transfer, options, files, lines));
   VARVE_TRY(add_headers(options.headers, files, lines));
@@ -400,6 +394,49 @@ Error too_large(std::string_view what) {
 }
 
 }  // namespace
+
+bool take_body(Transfer& transfer, std::string_view piece, std::int64_t announced) {
+  const std::size_t max_bytes = transfer.request.body_max_bytes;
+  if (max_bytes > 0 && transfer.received.size() + piece.size() > max_bytes) {
+    transfer.body_too_large = true;
+    return false;
+  }
+  if (transfer.received.empty()) {
+    // A length that a server only claims gets no more than a first guess of memory.
+    constexpr std::int64_t kBelievedMax = 4 << 20;
+    transfer.received.reserve(announced > 0 && announced <= kBelievedMax
+                                  ? static_cast<std::size_t>(announced)
+                                  : kBodyStartBytes);
+  }
+  transfer.received.append(piece);
+  if (transfer.request.budget == nullptr) return true;
+  auto& lease = transfer.response.lease;
+  if (lease == nullptr) lease = lease_of(transfer.request.budget);
+  transfer.over_budget = !lease->grow_to(transfer.received.capacity());
+  return !transfer.over_budget;
+}
+
+Result<std::vector<std::string>> header_lines(Transfer& transfer, fs::FileSystem& files) {
+  const ClientRequest& request = transfer.request;
+  std::vector<std::string> lines = request_lines(request);
+  if (request.options != nullptr) {
+    VARVE_TRY(set_credentials(transfer, *request.options, files, lines));
+    VARVE_TRY(add_headers(request.options->headers, files, lines));
+  }
+  bool accepts = false;
+  for (std::string& line : lines) {
+    if (line.ends_with(';') && line.find(':') == std::string::npos) line.back() = ':';
+    accepts |= base::equals_in_any_case(std::string_view(line).substr(0, 7), "accept:");
+  }
+  if (!accepts) lines.emplace_back("Accept: */*");  // as libcurl does
+  return lines;
+}
+
+Error refusal_of(const Transfer& transfer) {
+  if (transfer.body_too_large) return too_large("body size limit exceeded");
+  return with_request_words(transfer.request,
+                            Error(ErrorCode::kUnavailable, std::string(kOverBudget)));
+}
 
 Result<std::string> read_secret(const SecretSource& source, fs::FileSystem& files,
                                 std::string_view what) {
@@ -485,11 +522,7 @@ Result<bool> redirect(Transfer& transfer) {
 Result<ClientResponse> result_of(Transfer& transfer, CURLcode code) {
   const ClientRequest& request = transfer.request;
   CURL* const easy = transfer.easy.get();
-  if (transfer.body_too_large) return too_large("body size limit exceeded");
-  if (transfer.over_budget) {
-    return with_request_words(request,
-                              Error(ErrorCode::kUnavailable, std::string(kOverBudget)));
-  }
+  if (transfer.body_too_large || transfer.over_budget) return refusal_of(transfer);
   if (transfer.taker_refused) return too_large("the answer comes faster than it is read");
   // One header line beyond libcurl's own bound ends as want of memory.
   if (transfer.headers_too_large || code == CURLE_OUT_OF_MEMORY) {
@@ -511,13 +544,18 @@ Result<ClientResponse> result_of(Transfer& transfer, CURLcode code) {
                          .host = host,
                          .detail = detail});
   }
-  ClientResponse& response = transfer.response;
   long status = 0;
   ::curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
-  response.status = static_cast<int>(status);
+  transfer.response.status = static_cast<int>(status);
   const char* content_type = nullptr;
   ::curl_easy_getinfo(easy, CURLINFO_CONTENT_TYPE, &content_type);
-  if (content_type != nullptr) response.content_type = content_type;
+  if (content_type != nullptr) transfer.response.content_type = content_type;
+  return response_of(transfer);
+}
+
+Result<ClientResponse> response_of(Transfer& transfer) {
+  const ClientRequest& request = transfer.request;
+  ClientResponse& response = transfer.response;
   response.wire_bytes = transfer.received.size();
   response.body = std::move(transfer.received);
   response.content_encoding = std::move(transfer.content_encoding);

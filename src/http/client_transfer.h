@@ -13,6 +13,8 @@
 #include <optional>
 #include <stop_token>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "http/client.h"
 #include "http/no_proxy.h"
@@ -71,6 +73,20 @@ Result<bool> redirect(Transfer& transfer);
 
 // What an exchange that libcurl has ended with `code` means.
 Result<ClientResponse> result_of(Transfer& transfer, CURLcode code);
+
+// For exchanges without libcurl. The lines of the request's header but for its first and Host; no
+// credentials that libcurl makes a header of.
+Result<std::vector<std::string>> header_lines(Transfer& transfer, fs::FileSystem& files);
+// The proxy for a URL, "" for none.
+std::string proxy_for(const std::string& url, const ProxyOptions& options,
+                      const ProxyEnvironment& environment);
+// A piece of the body; `announced` is its length as far as the server says it, or -1. False, and it
+// is noted why, if that is too much.
+bool take_body(Transfer& transfer, std::string_view piece, std::int64_t announced);
+// The response of an exchange that went well; status and content type stand in it already.
+Result<ClientResponse> response_of(Transfer& transfer);
+// Precondition: take_body() was false.
+Error refusal_of(const Transfer& transfer);
 
 // The secret, from its file if it stands in one. `what` names it in the error.
 Result<std::string> read_secret(const SecretSource& source, fs::FileSystem& files,

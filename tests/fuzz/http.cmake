@@ -2,3 +2,4 @@
 varve_fuzz(content_coding SOURCES content_coding_fuzz.cc DEPS varve::http)
 varve_fuzz(form SOURCES form_fuzz.cc DEPS varve::http)
 varve_fuzz(http_request SOURCES http_request_fuzz.cc DEPS varve::http)
+varve_fuzz(http_answer SOURCES http_answer_fuzz.cc DEPS varve::http)

@@ -1,9 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "http/client.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <future>
+#include <string>
+#include <thread>
+#include <vector>
 
 #include "fs/real_fs.h"
 #include "http/client_error.h"
@@ -203,6 +211,105 @@ TEST_CASE("http client: many requests at once on one thread", "[http]") {
     REQUIRE(response.ok());
     CHECK(response->body == "GET|/" + std::to_string(i) + "|||");
   }
+}
+
+// Answers each connection's requests with what it is told, then hangs up.
+class RawServer {
+ public:
+  explicit RawServer(std::vector<std::string> answers) : answers_(std::move(answers)) {
+    listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    REQUIRE(::bind(listener_, reinterpret_cast<sockaddr*>(&address), size) == 0);
+    REQUIRE(::listen(listener_, 16) == 0);
+    REQUIRE(::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size) == 0);
+    port_ = ntohs(address.sin_port);
+    thread_ = std::thread([this] { run(); });
+  }
+  ~RawServer() {
+    ::shutdown(listener_, SHUT_RDWR);
+    thread_.join();
+    ::close(listener_);
+  }
+  ClientRequest request() const {
+    ClientRequest request;
+    request.url = "http://127.0.0.1:" + std::to_string(port_) + "/metrics";
+    return request;
+  }
+  int connections() const { return connections_; }
+
+ private:
+  void run() {
+    for (;;) {
+      const int fd = ::accept(listener_, nullptr, nullptr);
+      if (fd < 0) return;
+      ++connections_;
+      for (const std::string& answer : answers_) {
+        std::string got;
+        char byte = 0;
+        while (!got.ends_with("\r\n\r\n") && ::recv(fd, &byte, 1, 0) == 1) got += byte;
+        if (got.empty()) break;
+        ::send(fd, answer.data(), answer.size(), MSG_NOSIGNAL);
+      }
+      ::close(fd);
+    }
+  }
+
+  std::vector<std::string> answers_;
+  int listener_ = -1;
+  std::uint16_t port_ = 0;
+  std::atomic<int> connections_{0};
+  std::thread thread_;
+};
+
+TEST_CASE("http client: a kept connection that the server has closed is not an error", "[http]") {
+  // The second request of each connection meets its end.
+  const RawServer server({"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"});
+  const auto client = make_client();
+  for (int i = 0; i < 5; ++i) {
+    const auto response = fetch(*client, server.request());
+    REQUIRE(response.ok());
+    CHECK(response->body == "ok");
+  }
+  CHECK(server.connections() >= 5);
+}
+
+TEST_CASE("http client: answers in chunks keep their connection", "[http]") {
+  const std::string answer =
+      "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n"
+      "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n";
+  const RawServer server({answer, answer, answer});
+  const auto client = make_client();
+  for (int i = 0; i < 3; ++i) {
+    const auto response = fetch(*client, server.request());
+    REQUIRE(response.ok());
+    CHECK(response->body == "abcde");
+    CHECK(response->content_type == "text/plain");
+    CHECK(response->wire_bytes == 5);
+  }
+  CHECK(server.connections() == 1);
+}
+
+TEST_CASE("http client: an answer that only libcurl understands is understood", "[http]") {
+  // HTTP/1.0, whose body ends with the connection.
+  const RawServer server({"HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\n\r\nold"});
+  const auto client = make_client();
+  for (int i = 0; i < 2; ++i) {
+    const auto response = fetch(*client, server.request());
+    REQUIRE(response.ok());
+    CHECK(response->body == "old");
+  }
+  CHECK(server.connections() == 3);  // the first was asked twice, then libcurl at once
+}
+
+TEST_CASE("http client: an answer that breaks off is an error", "[http]") {
+  const RawServer server({"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok"});
+  const auto client = make_client();
+  const auto response = fetch(*client, server.request());
+  REQUIRE_FALSE(response.ok());
+  CHECK(response.error().message().ends_with("unexpected EOF"));
 }
 
 TEST_CASE("http client: passwords in URLs stay out of error texts", "[http]") {
