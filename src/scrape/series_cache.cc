@@ -4,6 +4,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace varve::scrape {
 namespace {
@@ -14,6 +15,10 @@ void SeriesCache::begin() {
   ++generation_;
   order_.resize(std::min(order_.size(), next_));
   next_ = 0;
+  tracked_before_count_ = std::exchange(tracked_count_, 0);
+  seen_count_ = 0;
+  kept_count_ = 0;
+  unknown_met_ = false;
 }
 
 void SeriesCache::rebuild(std::size_t capacity) {
@@ -41,6 +46,7 @@ SeriesCache::Slot& SeriesCache::find(std::string_view series) {
     order_.push_back(static_cast<std::uint32_t>(at));
   }
   ++next_;
+  unknown_met_ |= slots_[at].state == State::kUnknown;
   return slots_[at];
 }
 
@@ -68,9 +74,16 @@ void SeriesCache::mark_tracked(Slot& slot) {
   if (slot.tracked == generation_) return;
   slot.tracked_before = slot.tracked == generation_ - 1;
   slot.tracked = generation_;
+  ++tracked_count_;
+  kept_count_ += slot.tracked_before ? 1 : 0;
 }
 
 void SeriesCache::finish(std::vector<storage::SeriesId>& stale) {
+  if (!unknown_met_ && orphans_.empty() && kept_count_ == tracked_before_count_ &&
+      seen_count_ == used_) {
+    whole_ = generation_;
+    return;
+  }
   std::vector<storage::SeriesId> gone = std::move(orphans_);
   orphans_.clear();
   for (Slot& slot : slots_) {
@@ -124,12 +137,14 @@ void SeriesCache::abort(std::vector<storage::SeriesId>& stale) {
     return slot.state == State::kUnknown || (slot.state == State::kDropped && slot.seen > whole_);
   });
   ++generation_;  // so that the next scrape finds nothing tracked in the one before it
+  tracked_count_ = 0;
 }
 
 void SeriesCache::forget_meanings() {
   for (const Slot& slot : slots_) {
     if (slot.state == State::kKnown && slot.tracked == generation_) orphans_.push_back(slot.id);
   }
+  tracked_count_ = 0;  // the orphans are remembered
   slots_.clear();
   order_.clear();
   next_ = 0;

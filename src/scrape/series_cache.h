@@ -39,7 +39,10 @@ class SeriesCache {
   // The slot of a text that find() has met in this generation.
   Slot& again(std::string_view series);
   bool seen(const Slot& slot) const { return slot.seen == generation_; }
-  void mark_seen(Slot& slot) { slot.seen = generation_; }
+  void mark_seen(Slot& slot) {
+    seen_count_ += slot.seen != generation_ ? 1 : 0;
+    slot.seen = generation_;
+  }
   void mark_tracked(Slot& slot);
   // Ends the generation as a whole scrape: the series that were tracked last time and not this
   // time.
@@ -72,6 +75,13 @@ class SeriesCache {
   std::size_t next_ = 0;              // in order_
   std::uint32_t generation_ = 2;
   std::uint32_t whole_ = 0;  // the generation of the last whole scrape
+  // A scrape that brings just the series of the one before is told by counts, without a look at all
+  // slots.
+  std::size_t seen_count_ = 0;     // slots seen in this generation
+  std::size_t tracked_count_ = 0;  // … tracked,
+  std::size_t kept_count_ = 0;     // … and tracked in the one before, too
+  std::size_t tracked_before_count_ = 0;  // slots tracked in the generation before
+  bool unknown_met_ = false;  // find() has come to a slot without a meaning in this generation
   std::vector<storage::SeriesId> orphans_;  // tracked last time, under meanings since forgotten
 };
 
