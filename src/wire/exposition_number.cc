@@ -2,7 +2,9 @@
 #include "wire/exposition_number.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
+#include <cstdint>
 #include <limits>
 #include <system_error>
 
@@ -25,15 +27,32 @@ std::optional<double> parse_special(std::string_view text) {
   return std::nullopt;
 }
 
-// Most samples are small integers; 15 digits are exact in a double.
-std::optional<double> parse_small_integer(std::string_view text) {
-  if (text.size() > 15) return std::nullopt;
+// Most samples are short: 15 digits are exact in a double, and so are the powers of ten up to
+// 10^22, so that one division rounds as it should.
+std::optional<double> parse_short_decimal(std::string_view text) {
+  constexpr std::size_t kDigitsMax = 15;
+  constexpr std::array<double, kDigitsMax + 1> kPowers{
+      1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
+  const bool negative = text.starts_with('-');
+  if (negative) text.remove_prefix(1);
+  if (text.size() > kDigitsMax + 1) return std::nullopt;
   std::int64_t value = 0;
+  std::size_t digits = 0;
+  std::size_t whole = text.size();  // digits before the point, if there is one
   for (const char c : text) {
-    if (c < '0' || c > '9') return std::nullopt;
-    value = value * 10 + (c - '0');
+    if (c >= '0' && c <= '9') {
+      value = value * 10 + (c - '0');
+      ++digits;
+    } else if (c == '.' && whole == text.size()) {
+      whole = digits;
+    } else {
+      return std::nullopt;
+    }
   }
-  return static_cast<double>(value);
+  if (digits == 0 || digits > kDigitsMax) return std::nullopt;
+  const double number =
+      static_cast<double>(value) / kPowers[whole == text.size() ? 0 : digits - whole];
+  return negative ? -number : number;
 }
 
 // from_chars reports under- and overflow alike. A number that is out of range is small if its
@@ -51,7 +70,7 @@ bool is_tiny(std::string_view text) {
 
 std::optional<double> parse_exposition_float(std::string_view text) {
   if (text.empty()) return std::nullopt;
-  if (const auto small = parse_small_integer(text)) return small;
+  if (const auto number = parse_short_decimal(text)) return number;
   std::string_view number = text;
   if (number[0] == '+') number.remove_prefix(1);
   const std::size_t digits_at = number.starts_with('-') && number.size() == text.size() ? 1 : 0;
