@@ -13,6 +13,7 @@
 #include "api/query_queue.h"
 #include "api/routes.h"
 #include "api/single_flight.h"
+#include "api/write_counters.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -85,6 +86,7 @@ struct Api::State {
     services.metrics
         ->gauge("prometheus_engine_queries_concurrent_max", "The max number of concurrent queries.")
         .set(static_cast<double>(services.queries->size()));
+    if (options.enable_remote_write) WriteCounters shown_from_the_start(*services.metrics);
   }
 
   Options options;

@@ -10,6 +10,7 @@
 
 #include "api/call.h"
 #include "api/routes.h"
+#include "api/write_counters.h"
 #include "base/ascii_case.h"
 #include "base/log.h"
 #include "base/release_memory.h"
@@ -198,6 +199,7 @@ void write(const CallPtr& call) {
     }
     return refuse(*call, outcome.error(), headers);
   }
+  WriteCounters(*call->services.metrics).count(*report, *outcome);
   const Written written{outcome->samples_appended, outcome->histograms_appended,
                         outcome->exemplars_appended};
   call->storage->when_durable(

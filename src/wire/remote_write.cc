@@ -187,6 +187,7 @@ class Walk {
       return {};
     }
     VARVE_TRY(charge(sizeof(SeriesEntry)));
+    report_.samples_without_metadata += entry.samples_count + entry.histograms_count;
     out_.series.push_back(entry);
     return {};
   }

@@ -41,6 +41,8 @@ struct DecodeReport {
   std::uint64_t refused_series = 0;      // series whose labels are too short for a metric name or too long
   std::uint64_t refused_histograms = 0;  // histograms that contradict themselves
   std::uint64_t refused_exemplars = 0;   // exemplars with invalid labels
+  // Samples and histograms whose series says nothing of its family; version 1 never does.
+  std::uint64_t samples_without_metadata = 0;
   std::string first_error;               // of the series and histograms; names the series
 
   bool all_decoded() const { return refused_series + refused_histograms == 0; }

@@ -225,6 +225,9 @@ class Walk2 {
       return {};  // all its histograms were refused
     }
     VARVE_TRY(charge(sizeof(SeriesEntry) + sizeof(Record)));
+    if (metadata.empty()) {
+      report_.samples_without_metadata += entry.samples_count + entry.histograms_count;
+    }
     if (!metadata.empty() && read->metric_ref != SymbolTable::kNone &&
         !kept_.metadata_seen_[read->metric_ref]) {
       kept_.metadata_seen_[read->metric_ref] = true;

@@ -76,6 +76,27 @@ TEST_CASE("remote write 2: what was written is counted in headers", "[api]") {
   CHECK(written(response) == "1 0 0");
 }
 
+TEST_CASE("remote write: what comes without metadata or with wrong labels is counted", "[api]") {
+  Writing server;
+  const auto shown = [&](const std::string& name) {
+    const std::string page = server.ask("GET", "/metrics").body;
+    const auto at = page.find("\nprometheus_api_remote_write_" + name + ' ');
+    if (at == std::string::npos) return std::string("nothing");
+    const auto value = page.find(' ', at) + 1;
+    return page.substr(value, page.find('\n', value) - value);
+  };
+  CHECK(shown("invalid_labels_samples_total") == "0");
+  CHECK(shown("without_metadata_appended_samples_total") == "0");
+  Request2Builder builder;
+  auto told = builder.series({{"__name__", "told"}}).sample(1, kNow);
+  builder.metadata(told, 1, "Is described.", "");
+  auto bare = builder.series({{"__name__", "bare"}}).sample(1, kNow - 1).sample(2, kNow);
+  auto wrong = builder.series({{"job", "without a name"}}).sample(1, kNow);
+  CHECK(server.write2(builder.add(told).add(bare).add(wrong).bytes()).status == 400);
+  CHECK(shown("invalid_labels_samples_total") == "1");
+  CHECK(shown("without_metadata_appended_samples_total") == "2");
+}
+
 TEST_CASE("remote write 2: the series of version 1 are the same series", "[api]") {
   Writing server;
   REQUIRE(server.write(time_series({{"__name__", "up"}, {"job", "a"}}, {{kNow - 1000, 1}})).status == 204);
