@@ -80,6 +80,31 @@ Status mark_ends(const Engine& engine, const BlockSet& set, TimeRange range) {
   return engine.blocks.commit(std::move(change));
 }
 
+// A hold is against what happens by itself. Who deletes by hand may not think of it, so it is said.
+void report_held(const Engine& engine, const BlockSet& set,
+                 std::span<const std::vector<model::Matcher>> selectors, TimeRange range) {
+  const std::shared_ptr<const Keeping> keeping = engine.keeping.get();
+  for (const Hold& hold : keeping->holds()) {
+    if (!hold.range.overlaps(range)) continue;
+    const bool any = std::any_of(set.blocks.begin(), set.blocks.end(), [&](const auto& block) {
+      if (!block->meta().range.overlaps(hold.range) || !block->meta().range.overlaps(range)) return false;
+      for (const auto& selector : selectors) {
+        for (const auto& held : hold.selectors) {
+          std::vector<model::Matcher> both = selector;
+          both.insert(both.end(), held.begin(), held.end());
+          const auto ordinals = block->select(both);
+          if (ordinals.ok() && !ordinals->empty()) return true;
+        }
+      }
+      return false;
+    });
+    if (!any) continue;
+    engine.log.warn("storage: samples that are held were deleted, as somebody asked for it: a hold "
+                    "keeps them from retention, not from deletes",
+                    {{"hold", hold.id}, {"min_ms", range.min_ms}, {"max_ms", range.max_ms}});
+  }
+}
+
 }  // namespace
 
 Status delete_samples(const Engine& engine,
@@ -99,6 +124,7 @@ Status delete_samples(const Engine& engine,
     first = delete_in_level(engine, *block, selectors, range);
     if (!first.ok()) first = std::move(first).error().with(block->directory());
   }
+  report_held(engine, *set, selectors, range);
   // Also after an error: a part may be hidden by now.
   engine.stamps.bump(range);
   return first;
