@@ -220,6 +220,7 @@ Status BlockStore::open_blocks(bool repair) {
     auto opened = open_block(ulid);
     if (opened.ok()) {
       blocks.push_back(std::move(*opened));
+      note_return(meta, repaired);
       continue;
     }
     // A folder without its files is as damaged as one with wrong bytes in them.
@@ -231,11 +232,26 @@ Status BlockStore::open_blocks(bool repair) {
     VARVE_TRY(files_.sync_directory(dense_));
     set.unreadable.push_back(meta);
   }
-  if (!repaired.removed.empty()) VARVE_TRY(manifest_.commit(repaired));
+  if (repaired.ladder) VARVE_TRY(manifest_.commit(repaired));
   VARVE_TRY(clean_up(names, repair));
   fill(set, std::move(blocks));
   sets_.publish(std::move(set));
   return {};
+}
+
+// What was made while a block was set aside was made without it, and what has changed since is not in
+// the buckets of one.
+void BlockStore::note_return(const block::BlockMeta& meta, ManifestEdit& edit) const {
+  const std::vector<std::string>& aside = manifest_.state().ladder.aside;
+  if (std::find(aside.begin(), aside.end(), meta.ulid) == aside.end()) return;
+  log_.info("storage: a block that was set aside is back", {{"block", fs::join(dense_, meta.ulid)}});
+  if (!edit.ladder) edit.ladder = manifest_.state().ladder;
+  std::erase(edit.ladder->aside, meta.ulid);
+  if (meta.resolution_ms == 0) {
+    edit.ladder->mark_dirty(meta.range);
+  } else {
+    edit.ladder->mark_dirty({meta.window_begin_ms + 1, meta.window_end_ms});
+  }
 }
 
 Status BlockStore::clean_up(const std::vector<std::string>& names, bool repair) {

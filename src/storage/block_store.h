@@ -79,6 +79,7 @@ class BlockStore {
         manifest_(std::move(manifest)) {}
 
   Status open_blocks(bool repair);
+  void note_return(const block::BlockMeta& meta, ManifestEdit& edit) const;
   Status check_unlisted(const std::vector<std::string>& names) const;
   Status mark_dirty(const block::Block& block, ManifestEdit& edit) const;
   Status adopt(const std::vector<std::string>& names, bool damaged);

@@ -45,6 +45,7 @@ class DbImpl final : public Db {
       : options_(std::move(options)),
         limits_(options_),
         keeping_(options_.ladder, options_.holds),
+        configured_holds_(options_.holds),
         clock_(clock),
         log_(log),
         metrics_(metrics),
@@ -80,6 +81,7 @@ class DbImpl final : public Db {
   void set_retention(std::chrono::milliseconds time, std::uint64_t bytes) override {
     const std::int64_t before_ms = limits_.retention_ms.exchange(time.count());
     limits_.retention_bytes.store(bytes);
+    limits_.accept(keeping_.get()->ladder());
     // What was hidden by its age and is not gone yet shows again.
     if (before_ms != time.count()) stamps_.bump(TimeRange::all());
   }
@@ -131,6 +133,7 @@ class DbImpl final : public Db {
   const Options options_;
   Limits limits_;
   CurrentKeeping keeping_;
+  std::vector<Hold> configured_holds_;  // guarded by holds_mutex_
   const base::Clock& clock_;
   base::Logger& log_;
   base::MetricsRegistry& metrics_;
@@ -147,7 +150,7 @@ class DbImpl final : public Db {
   std::unique_ptr<HeadSnapshots> head_snapshots_;
   RecoveryReport recovery_;
 
-  mutable std::mutex holds_mutex_;  // guards hold_store_; held over the write of a change
+  mutable std::mutex holds_mutex_;  // guards hold_store_ and configured_holds_; held over the write of a change
   HoldStore hold_store_;
 
   std::atomic<bool> stop_{false};  // long work is to end
@@ -212,9 +215,10 @@ Status DbImpl::open(fs::FileSystem& files) {
 }
 
 void DbImpl::apply_holds() {
-  std::vector<Hold> all = options_.holds;
+  std::vector<Hold> all = configured_holds_;
   for (const HoldRecord& record : hold_store_.records()) all.push_back(record.hold);
-  set_holds(std::move(all));
+  keeping_.set(std::move(all));
+  stamps_.bump(TimeRange::all());
 }
 
 // From the answer on nothing of it goes: retention that began without it has ended by then.
@@ -271,13 +275,21 @@ LevelReach DbImpl::level_reach(std::int64_t max_source_resolution_ms) const {
   const ReadRules rules = read_rules();
   LevelReach reach;
   for (std::size_t c = 0; c < rules.keeping->class_count(); ++c) {
-    const SeriesPlan plan =
-        make_plan(rules.keeping->plan_input(c, blocks->ladder, rules.newest_ms,
-                                            rules.raw_retention_ms, max_source_resolution_ms));
-    for (const LevelSpan& span : plan.spans) {
+    const PlanInput input =
+        rules.keeping->plan_input(c, {}, blocks->ladder, rules.newest_ms, rules.raw_retention_ms,
+                                  max_source_resolution_ms);
+    for (const LevelSpan& span : make_plan(input).spans) {
       reach.resolution_ms = std::max(reach.resolution_ms, span.resolution_ms);
       reach.until_ms = std::max(reach.until_ms, span.ends.max_ms);
     }
+    if (blocks->ladder.gone_of.empty()) continue;
+    // Of some series more has gone: coarser buckets answer, and to a later time.
+    for (const KeptLevel& level : input.levels) {
+      const bool asked = max_source_resolution_ms < 0 || level.resolution_ms <= max_source_resolution_ms;
+      if (asked) reach.resolution_ms = std::max(reach.resolution_ms, level.resolution_ms);
+    }
+    const Stretches raw = blocks->ladder.gone().of_any(0);
+    if (!raw.empty()) reach.until_ms = std::max(reach.until_ms, raw.back().max_ms + reach.resolution_ms);
   }
   return reach;
 }
@@ -285,13 +297,15 @@ LevelReach DbImpl::level_reach(std::int64_t max_source_resolution_ms) const {
 Status DbImpl::set_ladder(Ladder ladder) {
   VARVE_TRY(check_ladder(ladder));
   keeping_.set(std::move(ladder));
+  limits_.accept(keeping_.get()->ladder());
   stamps_.bump(TimeRange::all());
   return {};
 }
 
 void DbImpl::set_holds(std::vector<Hold> holds) {
-  keeping_.set(std::move(holds));
-  stamps_.bump(TimeRange::all());
+  const std::lock_guard lock(holds_mutex_);
+  configured_holds_ = std::move(holds);
+  apply_holds();
 }
 
 Timestamp DbImpl::min_time_ms() const {

@@ -138,25 +138,41 @@ SeriesPlan make_plan(const PlanInput& input) {
     }
     const KeptLevel* finest = nullptr;
     for (const KeptLevel& level : levels) {
-      if (level.until_ms >= seam && (finest == nullptr || preferred(level, *finest, 0))) {
+      if (level.from_ms >= seam || level.until_ms < seam) continue;
+      if (finest == nullptr || preferred(level, *finest, 0)) {
         finest = &level;
       }
     }
-    const std::int64_t resolution_ms = finest->resolution_ms;
-    const Timestamp below = floor_to(seam, resolution_ms);
-    const Timestamp above = std::min(ceil_to(seam, resolution_ms),
-                                     floor_to(finest->until_ms, resolution_ms));
-    seam = below >= input.raw_gone_ms ? below : std::max(above, below);
+    if (finest != nullptr) {
+      const std::int64_t resolution_ms = finest->resolution_ms;
+      const Timestamp below = floor_to(seam, resolution_ms);
+      const Timestamp above = std::min(ceil_to(seam, resolution_ms),
+                                       floor_to(finest->until_ms, resolution_ms));
+      seam = below >= input.raw_gone_ms ? below : std::max(above, below);
+    }
   }
   plan.spans = Walk(levels, coarse_up_to(at_most_ms)).run(seam);
-  plan.raw.push_back({plan.spans.empty() ? input.raw_from_ms : plan.spans.back().ends.max_ms + 1,
-                      kMax});
+  // Also where levels have not been for ever.
+  TimeRange rest{input.raw_from_ms, kMax};
+  if (!plan.spans.empty()) rest.min_ms = std::min(rest.min_ms, plan.spans.back().ends.max_ms + 1);
+  Stretches answered;
+  for (const LevelSpan& span : plan.spans) {
+    const Timestamp first = span.ends.min_ms;
+    add_stretch(answered, {first == kMin ? kMin : first - span.resolution_ms + 1, span.ends.max_ms});
+  }
+  plan.raw = without({rest}, answered);
   return plan;
 }
 
 void give_back(SeriesPlan& plan, TimeRange held) {
+  if (held.empty()) return;
   std::vector<LevelSpan> spans;
-  std::vector<TimeRange> raw;
+  Stretches answered;
+  const auto keep = [&](const LevelSpan& span) {
+    const Timestamp first = span.ends.min_ms;
+    add_stretch(answered, {first == kMin ? kMin : first - span.resolution_ms + 1, span.ends.max_ms});
+    spans.push_back(span);
+  };
   for (const LevelSpan& span : plan.spans) {
     const std::int64_t resolution_ms = span.resolution_ms;
     const Timestamp begin =
@@ -166,28 +182,42 @@ void give_back(SeriesPlan& plan, TimeRange held) {
     const Timestamp until =
         std::min(span.ends.max_ms, held.max_ms == kMax ? kMax : floor_to(held.max_ms, resolution_ms));
     if (after >= until) {
-      spans.push_back(span);
+      keep(span);
       continue;
     }
-    if (after > begin) spans.push_back({resolution_ms, {span.ends.min_ms, after}});
-    raw.push_back({after == kMin ? kMin : after + 1, until});
-    if (until < span.ends.max_ms) {
-      spans.push_back({resolution_ms, {until + resolution_ms, span.ends.max_ms}});
-    }
+    if (after > begin) keep({resolution_ms, {span.ends.min_ms, after}});
+    if (until < span.ends.max_ms) keep({resolution_ms, {until + resolution_ms, span.ends.max_ms}});
   }
-  raw.insert(raw.end(), plan.raw.begin(), plan.raw.end());
-  if (plan.spans.empty() && !held.empty()) raw.push_back(held);
-  std::sort(raw.begin(), raw.end(),
-            [](const TimeRange& a, const TimeRange& b) { return a.min_ms < b.min_ms; });
-  plan.raw.clear();
-  for (const TimeRange& one : raw) {
-    if (!plan.raw.empty() && (plan.raw.back().max_ms == kMax || one.min_ms <= plan.raw.back().max_ms + 1)) {
-      plan.raw.back().max_ms = std::max(plan.raw.back().max_ms, one.max_ms);
-    } else {
-      plan.raw.push_back(one);
-    }
-  }
+  for (const TimeRange& one : without({held}, answered)) add_stretch(plan.raw, one);
   plan.spans = std::move(spans);
+}
+
+void give_back_buckets(SeriesPlan& plan, std::span<const KeptLevel> levels, TimeRange held) {
+  Stretches answered = plan.raw;
+  for (const LevelSpan& span : plan.spans) {
+    const Timestamp first = span.ends.min_ms;
+    add_stretch(answered, {first == kMin ? kMin : first - span.resolution_ms + 1, span.ends.max_ms});
+  }
+  for (const TimeRange& open : without({held}, answered)) {
+    std::vector<KeptLevel> within;
+    Timestamp end = kMin;
+    for (const KeptLevel& level : levels) {
+      const std::int64_t resolution_ms = level.resolution_ms;
+      KeptLevel part = level;
+      if (open.min_ms != kMin) {
+        part.from_ms = std::max(part.from_ms, ceil_to(open.min_ms - 1, resolution_ms));
+      }
+      part.until_ms = std::min(part.until_ms, floor_to(open.max_ms, resolution_ms));
+      if (part.until_ms == kMin || part.until_ms <= part.from_ms) continue;
+      end = std::max(end, part.until_ms);
+      within.push_back(part);
+    }
+    if (within.empty()) continue;
+    for (const LevelSpan& span : Walk(within, 0).run(end)) plan.spans.push_back(span);
+  }
+  std::sort(plan.spans.begin(), plan.spans.end(), [](const LevelSpan& a, const LevelSpan& b) {
+    return a.ends.min_ms < b.ends.min_ms;
+  });
 }
 
 Status check_ladder(const Ladder& ladder) {
@@ -227,10 +257,10 @@ const LevelOptions* Keeping::level(std::int64_t resolution_ms) const {
   return nullptr;
 }
 
-std::size_t Keeping::class_of(const Labels& labels) const {
-  std::size_t at = 0;
-  while (at < ladder_.policies.size() && !matches(ladder_.policies[at].matchers, labels)) ++at;
-  return at;
+Policies Keeping::policies_of(const Ladder& ladder) {
+  Policies policies;
+  for (const RetentionPolicy& policy : ladder.policies) policies.push_back(policy.matchers);
+  return policies;
 }
 
 std::int64_t Keeping::raw_retention_ms(std::size_t series_class, std::int64_t raw_ms) const {
@@ -248,22 +278,71 @@ std::optional<std::int64_t> Keeping::level_retention_ms(std::size_t series_class
   return std::nullopt;
 }
 
-PlanInput Keeping::plan_input(std::size_t series_class, const LadderState& state,
-                              Timestamp newest_ms, std::int64_t raw_ms,
+std::int64_t Keeping::stored_level_ms(std::size_t series_class, const LevelState& level,
+                                      std::int64_t raw_ms) const {
+  const auto longer = [](std::int64_t a, std::int64_t b) { return a == 0 || b == 0 ? 0 : std::max(a, b); };
+  std::int64_t stored = raw_retention_ms(series_class, raw_ms);
+  if (const auto own = level_retention_ms(series_class, level)) stored = longer(stored, *own);
+  for (const LevelOptions& finer : ladder_.levels) {
+    if (finer.resolution.count() >= level.resolution_ms) break;
+    LevelState named;
+    named.resolution_ms = finer.resolution.count();
+    if (const auto kept = level_retention_ms(series_class, named)) stored = longer(stored, *kept);
+  }
+  return stored;
+}
+
+Timestamp Keeping::raw_from_ms(std::size_t series_class, const LadderState& state,
+                               Timestamp newest_ms, std::int64_t raw_ms) const {
+  const Timestamp from_ms = horizon(newest_ms, raw_retention_ms(series_class, raw_ms));
+  if (from_ms == kMin) return kMin;
+  const Timestamp passed_on = passed_on_ms(series_class, state, 0, false);
+  return passed_on >= from_ms ? from_ms : passed_on == kMin ? kMin : passed_on + 1;
+}
+
+PlanInput Keeping::plan_input(std::size_t series_class, std::span<const std::size_t> gone_classes,
+                              const LadderState& state, Timestamp newest_ms, std::int64_t raw_ms,
                               std::int64_t max_source_resolution_ms) const {
+  const Gone gone = state.gone();
   PlanInput input;
-  input.raw_from_ms = horizon(newest_ms, raw_retention_ms(series_class, raw_ms));
-  input.raw_gone_ms = state.raw_gone_ms;
+  input.raw_from_ms = raw_from_ms(series_class, state, newest_ms, raw_ms);
+  if (const Stretches raw = gone.of_series(0, gone_classes); !raw.empty()) {
+    input.raw_gone_ms = raw.back().max_ms;
+  }
   input.max_source_resolution_ms = max_source_resolution_ms;
   if (max_source_resolution_ms == kSourceRaw) return input;
   for (const LevelState& level : state.levels) {
-    const std::optional<std::int64_t> retention_ms = level_retention_ms(series_class, level);
-    if (!retention_ms) continue;
-    const Timestamp from_ms = std::max(horizon(newest_ms, *retention_ms), level.gone_ms);
-    input.levels.push_back(
-        {level.resolution_ms, floor_to(from_ms, level.resolution_ms), level.covered_ms});
+    const Timestamp from_ms = shown_after_ms(series_class, state, level, newest_ms);
+    if (from_ms >= level.covered_ms) continue;
+    const TimeRange shown{from_ms == kMin ? kMin : from_ms + 1, level.covered_ms};
+    for (const TimeRange& there :
+         without({shown}, gone.of_series(level.resolution_ms, gone_classes))) {
+      input.levels.push_back(
+          {level.resolution_ms,
+           there.min_ms == kMin ? kMin : floor_to(there.min_ms - 1, level.resolution_ms),
+           floor_to(there.max_ms, level.resolution_ms)});
+    }
   }
   return input;
+}
+
+std::size_t Keeping::next_of(const LevelState& level) const {
+  std::size_t next = 0;
+  while (next < ladder_.levels.size() &&
+         (ladder_.levels[next].resolution.count() <= level.resolution_ms ||
+          ladder_.levels[next].resolution.count() % level.resolution_ms != 0)) {
+    ++next;
+  }
+  return next;
+}
+
+Timestamp Keeping::shown_after_ms(std::size_t series_class, const LadderState& state,
+                                  const LevelState& level, Timestamp newest_ms) const {
+  const Timestamp passed_on = passed_on_ms(series_class, state, next_of(level), false);
+  const std::optional<std::int64_t> retention_ms = level_retention_ms(series_class, level);
+  Timestamp after = passed_on;
+  if (retention_ms) after = std::min(after, horizon(newest_ms, *retention_ms));
+  return after == kMax ? kMax : floor_to(after, level.resolution_ms);
 }
 
 Timestamp Keeping::raw_expired_ms(std::size_t series_class, const LadderState& state,
@@ -271,55 +350,68 @@ Timestamp Keeping::raw_expired_ms(std::size_t series_class, const LadderState& s
   const Timestamp from_ms = horizon(newest_ms, raw_retention_ms(series_class, raw_ms));
   if (from_ms == kMin) return kMin;
   Timestamp expired = from_ms - 1;
-  const Timestamp passed_on = passed_on_ms(series_class, state, 0);
+  const Timestamp passed_on = passed_on_ms(series_class, state, 0, true);
   if (passed_on == kMin || passed_on == kMax) return passed_on == kMin ? kMin : expired;
   return std::min(floor_to(expired, ladder_.levels.front().resolution.count()), passed_on);
 }
 
-bool Keeping::makes_level(std::size_t series_class, std::int64_t resolution_ms) const {
-  return std::any_of(ladder_.levels.begin(), ladder_.levels.end(), [&](const LevelOptions& level) {
-    const LevelState named{level.resolution.count(), kMin, kMin, 0, {}};
-    return named.resolution_ms >= resolution_ms && level_retention_ms(series_class, named);
-  });
-}
-
 Timestamp Keeping::passed_on_ms(std::size_t series_class, const LadderState& state,
-                                std::size_t first) const {
-  if (first >= ladder_.levels.size()) return kMax;
-  if (!makes_level(series_class, ladder_.levels[first].resolution.count())) return kMax;
+                                std::size_t first, bool up_to_date) const {
   Timestamp passed_on = kMax;
   for (std::size_t i = first; i < ladder_.levels.size(); ++i) {
-    const LevelState* made = state.find(ladder_.levels[i].resolution.count());
-    // A level that is not there yet has none.
-    if (made == nullptr) return kMin;
-    passed_on = std::min(passed_on, made->covered_ms);
-    if (!made->dirty.empty()) {
-      passed_on = std::min(passed_on, made->dirty.front().min_ms - made->resolution_ms);
+    LevelState named;
+    named.resolution_ms = ladder_.levels[i].resolution.count();
+    const LevelState* made = state.find(named.resolution_ms);
+    if (made == nullptr || made->covered_ms == kMin) {
+      // A level that is not there yet has none.
+      passed_on = kMin;
+    } else if (passed_on != kMin) {
+      passed_on = std::min(passed_on, made->covered_ms);
+      if (up_to_date && !made->dirty.empty()) {
+        passed_on = std::min(passed_on, made->dirty.front().min_ms - made->resolution_ms);
+      }
+      passed_on = floor_to(passed_on, made->resolution_ms);
     }
-    passed_on = floor_to(passed_on, made->resolution_ms);
-    if (level_retention_ms(series_class, *made)) break;
+    if (level_retention_ms(series_class, named)) return passed_on;
   }
-  return passed_on;
+  return kMax;
 }
 
 Timestamp Keeping::level_expired_ms(std::size_t series_class, const LadderState& state,
-                                    const LevelState& level, Timestamp newest_ms) const {
-  std::optional<std::int64_t> retention_ms = level_retention_ms(series_class, level);
-  const LevelOptions* own = this->level(level.resolution_ms);
-  const std::size_t next =
-      own == nullptr ? ladder_.levels.size()
-                     : static_cast<std::size_t>(own - ladder_.levels.data()) + 1;
-  const Timestamp passed_on = passed_on_ms(series_class, state, next);
-  // What is there for a coarser level only stays as long as samples, so that this can be made anew.
-  if (!retention_ms && passed_on != kMax) retention_ms = raw_retention_ms(series_class, 0);
-  Timestamp expired = kMax;
-  if (retention_ms) {
-    expired = horizon(newest_ms, *retention_ms);
-    if (expired == kMin) return kMin;
-    --expired;
-  }
+                                    const LevelState& level, Timestamp newest_ms,
+                                    std::int64_t raw_ms) const {
+  Timestamp expired = horizon(newest_ms, stored_level_ms(series_class, level, raw_ms));
+  if (expired == kMin) return kMin;
+  --expired;
+  const std::size_t next = next_of(level);
+  const Timestamp passed_on = passed_on_ms(series_class, state, next, true);
   if (passed_on == kMax) return expired;
+  if (passed_on == kMin) return kMin;
   return floor_to(std::min(expired, passed_on), ladder_.levels[next].resolution.count());
+}
+
+Stretches Keeping::held_samples(const Hold& hold, const HeldSince* since,
+                                std::span<const std::size_t> gone_classes) const {
+  const Stretches range{held(hold)};
+  return since == nullptr ? range : without(range, since->gone.of_series(0, gone_classes));
+}
+
+std::vector<KeptLevel> Keeping::held_levels(const HeldSince& since,
+                                            std::span<const std::size_t> gone_classes,
+                                            const LadderState& state,
+                                            std::int64_t max_source_resolution_ms) const {
+  std::vector<KeptLevel> levels;
+  for (const LevelState& level : state.levels) {
+    const bool asked = max_source_resolution_ms < 0 || level.resolution_ms <= max_source_resolution_ms;
+    if (!asked || level.covered_ms == kMin || since.gone.before.count(level.resolution_ms) == 0) continue;
+    for (const TimeRange& there : without({{kMin, level.covered_ms}},
+                                          since.gone.of_series(level.resolution_ms, gone_classes))) {
+      levels.push_back({level.resolution_ms,
+                        there.min_ms == kMin ? kMin : floor_to(there.min_ms - 1, level.resolution_ms),
+                        floor_to(there.max_ms, level.resolution_ms)});
+    }
+  }
+  return levels;
 }
 
 TimeRange Keeping::held(const Hold& hold) const {
@@ -338,12 +430,10 @@ Timestamp Keeping::oldest_ms(const LadderState& state, Timestamp newest_ms,
                              std::int64_t raw_ms) const {
   Timestamp oldest = kMax;
   for (std::size_t c = 0; c < class_count(); ++c) {
-    oldest = std::min(oldest, horizon(newest_ms, raw_retention_ms(c, raw_ms)));
+    oldest = std::min(oldest, raw_from_ms(c, state, newest_ms, raw_ms));
     for (const LevelState& level : state.levels) {
-      const std::optional<std::int64_t> retention_ms = level_retention_ms(c, level);
-      if (!retention_ms || level.covered_ms == kMin) continue;
-      const Timestamp from_ms = horizon(newest_ms, *retention_ms);
-      oldest = std::min(oldest, from_ms == kMin ? kMin : floor_to(from_ms, level.resolution_ms) + 1);
+      const Timestamp from_ms = shown_after_ms(c, state, level, newest_ms);
+      if (from_ms < level.covered_ms) oldest = std::min(oldest, from_ms == kMin ? kMin : from_ms + 1);
     }
   }
   for (const Hold& hold : holds_) oldest = std::min(oldest, held(hold).min_ms);

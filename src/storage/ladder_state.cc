@@ -25,6 +25,19 @@ const LevelState* LadderState::find(std::int64_t resolution_ms) const {
   return const_cast<LadderState*>(this)->find(resolution_ms);
 }
 
+Gone LadderState::gone() const {
+  Gone gone;
+  gone.of = gone_of;
+  gone.before.emplace(0, raw_gone_ms);
+  for (const LevelState& level : levels) gone.before.emplace(level.resolution_ms, level.gone_ms);
+  return gone;
+}
+
+void LadderState::note_gone(std::int64_t resolution_ms, Timestamp until_ms) {
+  if (resolution_ms == 0) raw_gone_ms = std::max(raw_gone_ms, until_ms);
+  if (LevelState* level = find(resolution_ms)) level->gone_ms = std::max(level->gone_ms, until_ms);
+}
+
 void LadderState::mark_dirty(TimeRange samples) {
   if (samples.empty()) return;
   for (LevelState& level : levels) {

@@ -5,8 +5,10 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
+#include "storage/gone.h"
 #include "varve/sample.h"
 
 namespace varve::storage {
@@ -25,13 +27,28 @@ struct LevelState {
   friend bool operator==(const LevelState&, const LevelState&) = default;
 };
 
+// What had gone when a hold was made: in its time nothing of its series has gone since.
+struct HeldSince {
+  std::string id;
+  Gone gone;
+  friend bool operator==(const HeldSince&, const HeldSince&) = default;
+};
+
 struct LadderState {
   // Samples at or before it may be gone.
   Timestamp raw_gone_ms = TimeRange::all().min_ms;
   std::vector<LevelState> levels;  // finest first
+  std::vector<GoneOf> gone_of;     // beside what may be gone of everybody
+  std::vector<HeldSince> holds;    // by age
+  // ULIDs of blocks that were set aside: what was made without them is out of date if they come back.
+  std::vector<std::string> aside;
 
   LevelState* find(std::int64_t resolution_ms);
   const LevelState* find(std::int64_t resolution_ms) const;
+  // As of now.
+  Gone gone() const;
+  // Samples (resolution 0), or buckets that end by it, may be gone of everybody.
+  void note_gone(std::int64_t resolution_ms, Timestamp until_ms);
   // Samples of this time have changed. Buckets that are not written yet need no mark.
   void mark_dirty(TimeRange samples);
 

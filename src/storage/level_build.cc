@@ -50,23 +50,31 @@ class Build {
   }
 
  private:
-  // Old blocks first, in time order; then sources, so that the first sample of a time stays.
+  // Old blocks first, in time order; then sources: of samples so that the first one of a time stays, of
+  // buckets, which are apart, by time: one made later may be of an earlier time.
   Status start() {
     std::sort(request_.old.begin(), request_.old.end(), [](const auto& a, const auto& b) {
       return a->meta().range.min_ms < b->meta().range.min_ms;
     });
-    std::sort(request_.sources.begin(), request_.sources.end(), [](const auto& a, const auto& b) {
-      return block::counts_before(a->meta(), b->meta());
-    });
-    cursors_.reserve(request_.old.size() + request_.sources.size());
-    for (const auto* blocks : {&request_.old, &request_.sources}) {
-      for (const auto& block : *blocks) {
-        Status started = cursors_.emplace_back(block).start();
-        if (blocks == &request_.old) {
-          if (!started.ok()) return std::move(started).error().with(block->directory());
-          continue;
-        }
+    std::size_t count = request_.old.size();
+    for (LevelSource& source : request_.sources) {
+      const bool buckets = source.resolution_ms != 0;
+      std::sort(source.blocks.begin(), source.blocks.end(), [buckets](const auto& a, const auto& b) {
+        return buckets ? a->meta().range.min_ms < b->meta().range.min_ms
+                       : block::counts_before(a->meta(), b->meta());
+      });
+      count += source.blocks.size();
+    }
+    cursors_.reserve(count);
+    for (const auto& block : request_.old) {
+      Status started = cursors_.emplace_back(block).start();
+      if (!started.ok()) return std::move(started).error().with(block->directory());
+    }
+    for (std::size_t s = 0; s < request_.sources.size(); ++s) {
+      for (const auto& block : request_.sources[s].blocks) {
+        const Status started = cursors_.emplace_back(block).start();
         readers_.push_back(std::make_unique<BlockReader>(block, context_));
+        source_of_.push_back(s);
         if (!started.ok()) give_up(cursors_.back(), *readers_.back(), started.error());
       }
     }
@@ -98,46 +106,46 @@ class Build {
     return found ? Status() : error;
   }
 
-  // Which buckets of a series are made anew.
-  TimeRange anew(const Labels& labels) const {
-    TimeRange ends = request_.ends;
-    if (ends.empty() || !request_.complete_after) return ends;
-    const std::optional<Timestamp> after = request_.complete_after(labels);
-    if (!after) return {0, -1};
-    if (*after == kAll.min_ms) return ends;
-    const std::int64_t resolution_ms = request_.fold.resolution_ms;
-    ends.min_ms = std::max(ends.min_ms, bucket_end(*after, resolution_ms) + resolution_ms);
-    return ends;
-  }
+  // A block that has the series at hand.
+  struct Source {
+    BlockCursor* cursor = nullptr;
+    const BlockReader* reader = nullptr;
+    std::size_t source = 0;  // of the request
+  };
+  using Sources = std::vector<Source>;
 
   Status series(const Labels& labels, const index::SeriesHash hash) {
-    const bool left_out = request_.leave_out && request_.leave_out(labels);
-    const TimeRange ends = anew(labels);
     std::vector<BlockCursor*> old;
-    std::vector<std::pair<BlockCursor*, const BlockReader*>> sources;
+    Sources sources;
     for (std::size_t c = 0; c < cursors_.size(); ++c) {
       BlockCursor& cursor = cursors_[c];
       if (cursor.done() || cursor.hash() != hash) continue;
       if (c < request_.old.size()) {
         old.push_back(&cursor);
       } else {
-        sources.emplace_back(&cursor, readers_[c - request_.old.size()].get());
+        const std::size_t at = c - request_.old.size();
+        sources.push_back({&cursor, readers_[at].get(), source_of_[at]});
       }
     }
-    if (!left_out) {
-      VARVE_TRY(keep(old, ends.empty() ? kAll : TimeRange{kAll.min_ms, ends.min_ms - 1}));
-      if (!ends.empty()) {
-        VARVE_TRY(make_or_keep(old, sources, ends));
-        VARVE_TRY(keep(old, {ends.max_ms + 1, kAll.max_ms}));
+    if (!request_.leave_out || !request_.leave_out(labels)) {
+      TimeRange rest = kAll;
+      if (request_.pieces) {
+        for (const LevelPiece& piece : request_.pieces(labels)) {
+          VARVE_TRY(keep(old, {rest.min_ms, piece.ends.min_ms - 1}));
+          VARVE_TRY(make_or_keep(old, sources, piece));
+          rest.min_ms = piece.ends.max_ms + 1;
+        }
       }
+      VARVE_TRY(keep(old, rest));
     }
     VARVE_TRY(writer_->finish_series(labels, hash));
     for (BlockCursor* cursor : old) VARVE_TRY(cursor->advance());
-    for (const auto& [cursor, reader] : sources) advance(*cursor, *reader);
+    for (const Source& source : sources) advance(*source.cursor, *source.reader);
     return {};
   }
 
   Status keep(const std::vector<BlockCursor*>& old, TimeRange ends) {
+    if (ends.empty()) return {};
     for (const BlockCursor* cursor : old) {
       Status added = writer_->add(*cursor->block(), cursor->tombstones(), cursor->ordinal(), ends);
       if (!added.ok()) return std::move(added).error().with(cursor->block()->directory());
@@ -145,16 +153,15 @@ class Build {
     return {};
   }
 
-  // Old buckets say more than what is left of damaged samples.
-  Status make_or_keep(const std::vector<BlockCursor*>& old,
-                      const std::vector<std::pair<BlockCursor*, const BlockReader*>>& sources,
-                      TimeRange ends) {
+  // Old buckets say more than what is left of samples that are damaged, or have gone in part.
+  Status make_or_keep(const std::vector<BlockCursor*>& old, const Sources& sources,
+                      const LevelPiece& piece) {
     const std::size_t damages = context_.damages();
-    FoldedSeries made = make(sources, ends);
-    if (context_.damages() != damages) {
+    FoldedSeries made = make(sources, piece);
+    if (!piece.whole || context_.damages() != damages) {
       FoldedSeries before;
       for (const BlockCursor* cursor : old) {
-        Status read = read_level(*cursor->block(), cursor->tombstones(), cursor->ordinal(), ends, before);
+        Status read = read_level(*cursor->block(), cursor->tombstones(), cursor->ordinal(), piece.ends, before);
         if (!read.ok()) return std::move(read).error().with(cursor->block()->directory());
       }
       if (!before.empty()) made = std::move(before);
@@ -164,33 +171,35 @@ class Build {
   }
 
   // A day at a time: what is decoded at once has a bound, however long the stretch.
-  FoldedSeries make(const std::vector<std::pair<BlockCursor*, const BlockReader*>>& sources,
-                    TimeRange ends) {
+  FoldedSeries make(const Sources& sources, const LevelPiece& piece) {
     const std::int64_t resolution_ms = request_.fold.resolution_ms;
-    const std::int64_t piece_ms = std::max(kPieceMs / resolution_ms, std::int64_t{1}) * resolution_ms;
+    const std::int64_t part_ms = std::max(kPieceMs / resolution_ms, std::int64_t{1}) * resolution_ms;
     FoldedSeries all;
+    TimeRange ends = piece.ends;
     while (!ends.empty()) {
-      TimeRange piece = ends;
-      piece.max_ms = std::min(ends.max_ms, bucket_end(ends.min_ms, piece_ms));
-      make_piece(sources, piece);
+      LevelPiece part = piece;
+      part.ends = {ends.min_ms, std::min(ends.max_ms, bucket_end(ends.min_ms, part_ms))};
+      make_part(sources, part);
       std::move(folded_.floats.begin(), folded_.floats.end(), std::back_inserter(all.floats));
       std::move(folded_.histograms.begin(), folded_.histograms.end(),
                 std::back_inserter(all.histograms));
-      if (piece.max_ms == ends.max_ms) break;
-      ends.min_ms = piece.max_ms + resolution_ms;
+      if (part.ends.max_ms == ends.max_ms) break;
+      ends.min_ms = part.ends.max_ms + resolution_ms;
     }
     return all;
   }
 
   // Replaces folded_.
-  void make_piece(const std::vector<std::pair<BlockCursor*, const BlockReader*>>& sources,
-                  TimeRange ends) {
+  void make_part(const Sources& sources, const LevelPiece& part) {
+    const TimeRange ends = part.ends;
     const std::int64_t resolution_ms = request_.fold.resolution_ms;
+    const std::int64_t source_resolution_ms = request_.sources[part.source].resolution_ms;
     folded_.clear();
-    if (request_.source_resolution_ms == 0) {
+    if (source_resolution_ms == 0) {
       samples_.clear();
       const TimeRange range{ends.min_ms - resolution_ms + 1, ends.max_ms};
-      for (const auto& [cursor, reader] : sources) {
+      for (const auto& [cursor, reader, source] : sources) {
+        if (source != part.source) continue;
         more_.clear();
         reader->append(cursor->ordinal(), range, more_);
         if (more_.float_times.empty() && more_.histogram_times.empty()) continue;
@@ -204,9 +213,10 @@ class Build {
       }
       fold_samples(samples_, request_.fold, folded_);
     } else {
-      const TimeRange range{ends.min_ms - resolution_ms + request_.source_resolution_ms, ends.max_ms};
+      const TimeRange range{ends.min_ms - resolution_ms + source_resolution_ms, ends.max_ms};
       finer_.clear();
-      for (const auto& [cursor, reader] : sources) {
+      for (const auto& [cursor, reader, source] : sources) {
+        if (source != part.source) continue;
         const Status read =
             read_level(*cursor->block(), cursor->tombstones(), cursor->ordinal(), range, finer_);
         if (!read.ok()) reader->damaged(read.error());
@@ -239,6 +249,7 @@ class Build {
   ReadContext& context_;
   std::vector<BlockCursor> cursors_;  // of old blocks, then of sources
   std::vector<std::unique_ptr<BlockReader>> readers_;  // of sources
+  std::vector<std::size_t> source_of_;                 // which of the request's, likewise
   std::unique_ptr<LevelWriter> writer_;
   // Of the piece at hand.
   SeriesSamples samples_;

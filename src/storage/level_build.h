@@ -18,16 +18,26 @@
 
 namespace varve::storage {
 
+// What buckets can be made of: blocks of samples (resolution 0), or of a finer level.
+struct LevelSource {
+  std::int64_t resolution_ms = 0;
+  std::vector<std::shared_ptr<block::Block>> blocks;
+};
+
+// Buckets of one series that are made anew, of one source.
+struct LevelPiece {
+  TimeRange ends;
+  std::size_t source = 0;
+  // Whether the source has all that these buckets are about. If not, old ones stay where there are any.
+  bool whole = true;
+};
+
 struct LevelRequest {
   std::vector<std::shared_ptr<block::Block>> old;  // of this level; apart in time
-  // What new buckets are made of: blocks of samples (source_resolution_ms 0), or of a finer level.
-  std::vector<std::shared_ptr<block::Block>> sources;
-  std::int64_t source_resolution_ms = 0;
+  std::vector<LevelSource> sources;
   FoldOptions fold;
-  TimeRange ends{0, -1};  // of the buckets that are made anew; the others are the old ones
-  // Of a series: where its samples (or finer buckets) begin to be complete, exclusive; buckets before
-  // that stay as they are. nullopt: the level does not keep the series, nothing is made. Null: all.
-  std::function<std::optional<Timestamp>(const Labels&)> complete_after;
+  // Of a series: ascending, apart; buckets beside them are the old ones. Null: nothing is made.
+  std::function<std::vector<LevelPiece>(const Labels&)> pieces;
   std::function<bool(const Labels&)> leave_out;  // series that are to go from the old ones; null: none
   std::string directory;                         // of the new block; does not exist
   std::string ulid;

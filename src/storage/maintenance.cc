@@ -114,7 +114,13 @@ Status Maintenance::round_locked() {
   FirstError first;
   {
     const std::lock_guard lock(head_mutex_);
-    first.note(retention_.run());
+    // Nothing goes by a configuration before it is known what that will be made of.
+    Status adopted = rollup_.adopt();
+    if (adopted.ok()) {
+      first.note(retention_.run());
+    } else {
+      first.note(std::move(adopted));
+    }
     flush_.trim();
     first.note(idle_.run(engine_.options.idle_after, &engine_.stop));
   }
@@ -159,7 +165,7 @@ Status Maintenance::cut_and_compact(bool asked) {
     }
   };
   all([&] { return rollup_.next(); });
-  all([&] { return trim_.next(); });
+  if (!retention_.waits()) all([&] { return trim_.next(); });
   return first.take();
 }
 

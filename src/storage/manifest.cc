@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/try.h"
+#include "storage/ladder_json.h"
 
 namespace varve::storage {
 namespace {
@@ -28,22 +29,6 @@ std::string line_of(const std::string& json) {
 std::string first_line(const ManifestState& state) {
   return line_of(fmt::format(R"({{"format":{},"created_ms":{},"hash_secret":"{}"}})", kFormat,
                              state.created_ms, state.hash_secret));
-}
-
-std::string ladder_json(const LadderState& ladder) {
-  std::string json = fmt::format(R"({{"raw_gone_ms":{},"levels":[)", ladder.raw_gone_ms);
-  for (const LevelState& level : ladder.levels) {
-    if (json.back() == '}') json += ',';
-    json += fmt::format(
-        R"({{"resolution_ms":{},"covered_ms":{},"gone_ms":{},"retention_ms":{},"dirty":[)",
-        level.resolution_ms, level.covered_ms, level.gone_ms, level.retention_ms);
-    for (const TimeRange& ends : level.dirty) {
-      if (json.back() == ']') json += ',';
-      json += fmt::format("[{},{}]", ends.min_ms, ends.max_ms);
-    }
-    json += "]}";
-  }
-  return json + "]}";
 }
 
 std::string edit_line(const ManifestEdit& edit) {
@@ -72,7 +57,7 @@ std::string edit_line(const ManifestEdit& edit) {
   }
   if (edit.ladder) {
     begin("ladder");
-    json += ladder_json(*edit.ladder);
+    json += ladder_text(*edit.ladder);
   }
   return line_of(json + '}');
 }
@@ -161,37 +146,6 @@ Result<ManifestState> parse_first(const Json& json, const std::string& path) {
   return state;
 }
 
-Result<LevelState> parse_level(const Json& json) {
-  if (!json.is_object()) return corrupt("a level is not an object");
-  LevelState level;
-  VARVE_TRY_ASSIGN(level.resolution_ms, integer(json, "resolution_ms"));
-  VARVE_TRY_ASSIGN(level.covered_ms, integer(json, "covered_ms"));
-  VARVE_TRY_ASSIGN(level.gone_ms, integer(json, "gone_ms"));
-  VARVE_TRY_ASSIGN(level.retention_ms, integer(json, "retention_ms"));
-  if (level.resolution_ms <= 0) return corrupt("a level without a resolution");
-  VARVE_TRY_ASSIGN(const Json dirty, array(json, "dirty"));
-  for (const Json& ends : dirty) {
-    if (!ends.is_array() || ends.size() != 2 || !ends[0].is_number_integer() ||
-        !ends[1].is_number_integer()) {
-      return corrupt("\"dirty\" has something that is no range");
-    }
-    add_dirty(level, {ends[0].get<std::int64_t>(), ends[1].get<std::int64_t>()});
-  }
-  return level;
-}
-
-Result<LadderState> parse_ladder(const Json& json) {
-  if (!json.is_object()) return corrupt("\"ladder\" is not an object");
-  LadderState ladder;
-  VARVE_TRY_ASSIGN(ladder.raw_gone_ms, integer(json, "raw_gone_ms"));
-  VARVE_TRY_ASSIGN(const Json levels, array(json, "levels"));
-  for (const Json& level : levels) {
-    VARVE_TRY_ASSIGN(LevelState parsed, parse_level(level));
-    ladder.levels.push_back(std::move(parsed));
-  }
-  return ladder;
-}
-
 Result<ManifestEdit> parse_edit(const Json& json) {
   ManifestEdit edit;
   VARVE_TRY_ASSIGN(const Json added, array(json, "add"));
@@ -219,7 +173,7 @@ Result<ManifestEdit> parse_edit(const Json& json) {
     }
   }
   if (const auto ladder = json.find("ladder"); ladder != json.end()) {
-    VARVE_TRY_ASSIGN(edit.ladder, parse_ladder(*ladder));
+    VARVE_TRY_ASSIGN(edit.ladder, ladder_of(ladder->dump(-1, ' ', false, Json::error_handler_t::replace)));
   }
   return edit;
 }

@@ -5,11 +5,14 @@
 
 #include <algorithm>
 #include <iterator>
+#include <list>
 #include <map>
 #include <string>
+#include <tuple>
 #include <utility>
 
 #include "base/try.h"
+#include "storage/bucket_fold.h"
 #include "storage/chunk_decode.h"
 #include "storage/head_selection.h"
 #include "storage/level_selection.h"
@@ -55,23 +58,24 @@ class StorageQuerier final : public Querier {
                                             TimeRange range, const SelectHints& hints) override {
     range = intersection(range, range_);
     std::vector<SeriesPlan> plans;
-    for (std::size_t c = 0; c < rules_.keeping->class_count(); ++c) {
-      plans.push_back(make_plan(
-          rules_.keeping->plan_input(c, blocks_->ladder, rules_.newest_ms, rules_.raw_retention_ms,
-                                     hints.max_source_resolution_ms)));
-    }
-    const bool alike = plans.size() == 1 && rules_.keeping->holds().empty();
+    const bool alike = rules_.keeping->class_count() == 1 && rules_.keeping->holds().empty() &&
+                       blocks_->ladder.gone_of.empty();
+    if (alike) plans.push_back(plan_of_class(0, {}, hints.max_source_resolution_ms));
     // What everybody has no samples of need not be looked for.
-    const TimeRange samples = alike ? intersection(range, plans[0].raw[0]) : range;
+    const TimeRange samples =
+        alike ? intersection(range, {plans[0].raw.front().min_ms, plans[0].raw.back().max_ms}) : range;
     VARVE_TRY_ASSIGN(index::Ids ids, find_in_head(head_, matchers, samples));
     VARVE_TRY(check_count(ids.size(), hints.series_max));
     std::vector<std::shared_ptr<block::Block>> blocks;
     for (const std::shared_ptr<block::Block>& block : blocks_->blocks) {
       if (reads(*block, samples)) blocks.push_back(block);
     }
-    const TimeRange ends = ends_of(range, plans);
+    const TimeRange ends = ends_of(range);
     for (const std::shared_ptr<block::Block>& block : blocks_->levels) {
-      if (reads(*block, ends) && answers(*block, plans)) blocks.push_back(block);
+      const bool asked = hints.max_source_resolution_ms < 0 ||
+                         block->meta().resolution_ms <= hints.max_source_resolution_ms;
+      if (!asked || !reads(*block, ends)) continue;
+      if (!alike || answers(*block, plans[0])) blocks.push_back(block);
     }
     std::vector<BlockPart> parts;
     for (const std::shared_ptr<block::Block>& block : blocks) {
@@ -102,7 +106,7 @@ class StorageQuerier final : public Querier {
     }
     if (alike && plans[0].spans.empty()) return all;
     std::vector<std::uint32_t> plan_of;
-    if (!alike) plan_of = assign_plans(*all, plans);
+    if (!alike) plan_of = assign_plans(*all, hints.max_source_resolution_ms, plans);
     return std::unique_ptr<Selection>(std::make_unique<LevelSelection>(
         std::move(all), levels, std::move(plans), std::move(plan_of), ends));
   }
@@ -142,11 +146,18 @@ class StorageQuerier final : public Querier {
     return !range.empty() && block.meta().range.overlaps(range);
   }
 
+  SeriesPlan plan_of_class(std::size_t series_class, std::span<const std::size_t> gone_classes,
+                           std::int64_t max_source_resolution_ms) const {
+    return make_plan(rules_.keeping->plan_input(series_class, gone_classes, blocks_->ladder,
+                                                rules_.newest_ms, rules_.raw_retention_ms,
+                                                max_source_resolution_ms));
+  }
+
   // What lies inside a bucket needs it, wherever that begins and ends.
-  static TimeRange ends_of(TimeRange range, const std::vector<SeriesPlan>& plans) {
+  TimeRange ends_of(TimeRange range) const {
     std::int64_t coarsest_ms = 0;
-    for (const SeriesPlan& plan : plans) {
-      for (const LevelSpan& span : plan.spans) coarsest_ms = std::max(coarsest_ms, span.resolution_ms);
+    for (const LevelState& level : blocks_->ladder.levels) {
+      coarsest_ms = std::max(coarsest_ms, level.resolution_ms);
     }
     if (!range.empty() && __builtin_sub_overflow(range.min_ms, coarsest_ms, &range.min_ms)) {
       range.min_ms = TimeRange::all().min_ms;
@@ -156,40 +167,73 @@ class StorageQuerier final : public Querier {
     }
     return range;
   }
-  static bool answers(const block::Block& block, const std::vector<SeriesPlan>& plans) {
+  static bool answers(const block::Block& block, const SeriesPlan& plan) {
     const block::BlockMeta& meta = block.meta();
-    return std::any_of(plans.begin(), plans.end(), [&](const SeriesPlan& plan) {
-      return std::any_of(plan.spans.begin(), plan.spans.end(), [&](const LevelSpan& span) {
-        return span.resolution_ms == meta.resolution_ms && span.ends.overlaps(meta.range);
-      });
+    return std::any_of(plan.spans.begin(), plan.spans.end(), [&](const LevelSpan& span) {
+      return span.resolution_ms == meta.resolution_ms && span.ends.overlaps(meta.range);
     });
   }
 
-  // The samples that there still are of what is held: those of blocks, as others have gone.
-  SeriesPlan held_plan(SeriesPlan plan, const std::vector<const Hold*>& holds) const {
-    for (const Hold* hold : holds) {
-      const TimeRange range = rules_.keeping->held(*hold);
-      std::vector<TimeRange> stretches;
-      for (const std::shared_ptr<block::Block>& block : blocks_->blocks) {
-        const block::BlockMeta& meta = block->meta();
-        const TimeRange own = meta.out_of_order || meta.window_end_ms <= meta.window_begin_ms
-                                  ? meta.range
-                                  : TimeRange{meta.window_begin_ms, meta.window_end_ms - 1};
-        const TimeRange part = intersection(range, own);
-        if (part.empty()) continue;
-        if (!stretches.empty() && part.min_ms <= stretches.back().max_ms + 1) {
-          stretches.back().max_ms = std::max(stretches.back().max_ms, part.max_ms);
-        } else {
-          stretches.push_back(part);
-        }
+  // The time of samples that can be read.
+  Stretches readable() const {
+    Stretches stretches;
+    for (const std::shared_ptr<block::Block>& block : blocks_->blocks) {
+      const block::BlockMeta& meta = block->meta();
+      const bool whole = !meta.out_of_order && meta.window_begin_ms < meta.window_end_ms;
+      add_stretch(stretches, whole ? TimeRange{meta.window_begin_ms, meta.window_end_ms - 1} : meta.range);
+    }
+    return stretches;
+  }
+
+  using Classes = std::vector<std::size_t>;
+  // Of one series: its classes of LadderState::gone_of, and the holds of it with those of each.
+  using HeldBy = std::vector<std::pair<const Hold*, Classes>>;
+
+  // Where samples begin that do not reach back for ever: behind the finest bucket that has some of them
+  // together with those before.
+  static Timestamp after_bucket(const std::vector<KeptLevel>& levels, Timestamp begin_ms) {
+    for (const KeptLevel& level : levels) {
+      const Timestamp end_ms = bucket_end(begin_ms - 1, level.resolution_ms);
+      if (level.from_ms < begin_ms && end_ms <= level.until_ms) return end_ms + 1;
+    }
+    return begin_ms;
+  }
+
+  // The samples that there still are of what is held, and where they have gone before, the buckets.
+  SeriesPlan held_plan(SeriesPlan plan, const HeldBy& holds, const Stretches& readable,
+                       std::int64_t max_source_resolution_ms) const {
+    for (const auto& [hold, classes] : holds) {
+      const HeldSince* since = held_since(*hold);
+      std::vector<KeptLevel> levels;
+      if (since != nullptr && max_source_resolution_ms != kSourceRaw) {
+        levels = rules_.keeping->held_levels(*since, classes, blocks_->ladder, max_source_resolution_ms);
       }
-      for (const TimeRange& stretch : stretches) give_back(plan, stretch);
+      const TimeRange all = rules_.keeping->held(*hold);
+      for (TimeRange samples : common(rules_.keeping->held_samples(*hold, since, classes), readable)) {
+        if (samples.min_ms > all.min_ms) samples.min_ms = after_bucket(levels, samples.min_ms);
+        give_back(plan, samples);
+      }
+    }
+    if (max_source_resolution_ms == kSourceRaw) return plan;
+    for (const auto& [hold, classes] : holds) {
+      const HeldSince* since = held_since(*hold);
+      if (since == nullptr) continue;
+      give_back_buckets(plan,
+                        rules_.keeping->held_levels(*since, classes, blocks_->ladder,
+                                                    max_source_resolution_ms),
+                        rules_.keeping->held(*hold));
     }
     return plan;
   }
+  const HeldSince* held_since(const Hold& hold) const {
+    for (const HeldSince& one : blocks_->ladder.holds) {
+      if (one.id == hold.id) return &one;
+    }
+    return nullptr;
+  }
 
-  // Which plan each series has, by its labels. Plans of held series are added.
-  std::vector<std::uint32_t> assign_plans(const Selection& all,
+  // Which plan each series has, by its labels. `plans` become those of all that there are.
+  std::vector<std::uint32_t> assign_plans(const Selection& all, std::int64_t max_source_resolution_ms,
                                           std::vector<SeriesPlan>& plans) const {
     std::map<std::string, LabelColumn> columns;
     const auto picks = [&](const std::vector<model::Matcher>& matchers) {
@@ -206,13 +250,38 @@ class StorageQuerier final : public Querier {
       }
       return picked;
     };
-    const auto& policies = rules_.keeping->ladder().policies;
-    std::vector<std::uint32_t> plan_of(all.size(), static_cast<std::uint32_t>(policies.size()));
-    for (std::size_t p = policies.size(); p-- > 0;) {
-      const std::vector<bool> picked = picks(policies[p].matchers);
-      for (std::size_t i = 0; i < picked.size(); ++i) {
-        if (picked[i]) plan_of[i] = static_cast<std::uint32_t>(p);
+    // By list of policies, of each series its class; holds and marks share lists, as a rule.
+    std::list<std::pair<const Policies*, Classes>> known_lists;
+    const auto classes_by = [&](const Policies& policies) -> const Classes* {
+      for (const auto& [list, classes] : known_lists) {
+        if (*list == policies) return &classes;
       }
+      Classes classes(all.size(), policies.size());
+      for (std::size_t p = policies.size(); p-- > 0;) {
+        const std::vector<bool> picked = picks(policies[p]);
+        for (std::size_t i = 0; i < picked.size(); ++i) {
+          if (picked[i]) classes[i] = p;
+        }
+      }
+      return &known_lists.emplace_back(&policies, std::move(classes)).second;
+    };
+    using Lists = std::vector<const Classes*>;
+    const auto lists_by = [&](const std::vector<GoneOf>& of) {
+      Lists lists;
+      for (const GoneOf& list : of) lists.push_back(classes_by(*list.policies));
+      return lists;
+    };
+    const auto classes_of = [](const Lists& lists, std::size_t series) {
+      Classes classes;
+      for (const Classes* list : lists) classes.push_back((*list)[series]);
+      return classes;
+    };
+    const Classes& now = *classes_by(rules_.keeping->policies());
+    const Lists then = lists_by(blocks_->ladder.gone_of);
+    std::map<const Hold*, Lists> when_held;
+    for (const Hold& hold : rules_.keeping->holds()) {
+      const HeldSince* since = held_since(hold);
+      when_held.emplace(&hold, since == nullptr ? Lists() : lists_by(since->gone.of));
     }
     std::vector<std::vector<const Hold*>> holds(all.size());
     for (const Hold& hold : rules_.keeping->holds()) {
@@ -225,17 +294,26 @@ class StorageQuerier final : public Querier {
         if (held[i]) holds[i].push_back(&hold);
       }
     }
-    std::map<std::pair<std::uint32_t, std::vector<const Hold*>>, std::uint32_t> known;
-    for (std::size_t i = 0; i < holds.size(); ++i) {
-      if (holds[i].empty()) continue;
-      const auto [at, is_new] = known.try_emplace(std::pair(plan_of[i], holds[i]),
-                                                  static_cast<std::uint32_t>(plans.size()));
-      if (is_new) {
-        SeriesPlan plan = held_plan(plans[plan_of[i]], holds[i]);
-        plans.push_back(std::move(plan));
+    const Stretches there = rules_.keeping->holds().empty() ? Stretches() : readable();
+    std::map<std::tuple<std::size_t, Classes, HeldBy>, std::uint32_t> known;
+    std::vector<std::uint32_t> plan_of(all.size());
+    for (std::size_t i = 0; i < all.size(); ++i) {
+      HeldBy held_by;
+      for (const Hold* hold : holds[i]) held_by.emplace_back(hold, classes_of(when_held[hold], i));
+      const std::size_t own = now[i];
+      Classes gone = classes_of(then, i);
+      auto key = std::tuple(own, gone, std::move(held_by));
+      const auto found = known.find(key);
+      if (found != known.end()) {
+        plan_of[i] = found->second;
+        continue;
       }
-      plan_of[i] = at->second;
+      plan_of[i] = static_cast<std::uint32_t>(plans.size());
+      plans.push_back(held_plan(plan_of_class(own, gone, max_source_resolution_ms), std::get<2>(key),
+                                there, max_source_resolution_ms));
+      known.emplace(std::move(key), plan_of[i]);
     }
+    if (plans.empty()) plans.push_back({});
     return plan_of;
   }
 

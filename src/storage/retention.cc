@@ -42,9 +42,25 @@ Timestamp newest_ms(const base::Clock& clock, const head::Head& head, const Bloc
   return newest == TimeRange::all().min_ms ? newest : std::min(newest, clock.now_ms());
 }
 
-bool is_held(const Keeping& keeping, const block::Block& block) {
+bool holds_block(const Keeping& keeping, const LadderState& ladder, const Hold& hold,
+                 const block::BlockMeta& meta) {
+  const TimeRange held = keeping.held(hold);
+  TimeRange own = meta.range;
+  if (meta.resolution_ms == 0) return held.overlaps(own);
+  if (__builtin_sub_overflow(own.min_ms, meta.resolution_ms - 1, &own.min_ms)) {
+    own.min_ms = TimeRange::all().min_ms;
+  }
+  for (const HeldSince& since : ladder.holds) {
+    if (since.id != hold.id) continue;
+    // Where samples were there they are held, and more.
+    return !common(common({held}, {own}), since.gone.of_any(0)).empty();
+  }
+  return false;
+}
+
+bool is_held(const Keeping& keeping, const LadderState& ladder, const block::Block& block) {
   for (const Hold& hold : keeping.holds()) {
-    if (!keeping.held(hold).overlaps(block.meta().range)) continue;
+    if (!holds_block(keeping, ladder, hold, block.meta())) continue;
     for (const std::vector<model::Matcher>& selector : hold.selectors) {
       const auto ordinals = block.select(selector);
       // What cannot be read may be held.
@@ -93,7 +109,7 @@ void Retention::note_seams(const Keeping& keeping, const LadderState& ladder, Ti
   std::vector<SeriesPlan> plans;
   const std::int64_t raw_ms = engine_.limits.retention_ms.load(std::memory_order_relaxed);
   for (std::size_t c = 0; c < keeping.class_count() && !ladder.levels.empty(); ++c) {
-    plans.push_back(make_plan(keeping.plan_input(c, ladder, newest_ms, raw_ms, kSourceAuto)));
+    plans.push_back(make_plan(keeping.plan_input(c, {}, ladder, newest_ms, raw_ms, kSourceAuto)));
   }
   const bool alike = plans.size() == plans_.size();
   for (std::size_t c = 0; c < plans.size(); ++c) {
@@ -112,12 +128,32 @@ void Retention::note_seams(const Keeping& keeping, const LadderState& ladder, Ti
   noted_ = true;
 }
 
+bool Retention::is_jump(const BlockSet& set, Timestamp newest_ms) {
+  constexpr std::int64_t kJumpMs = 30LL * 24 * 60 * 60 * 1000;
+  Timestamp before = TimeRange::all().min_ms;
+  for (const auto& block : set.blocks) before = std::max(before, block->meta().range.max_ms);
+  if (before == TimeRange::all().min_ms || horizon(newest_ms, kJumpMs) <= before) {
+    jumped_at_.reset();
+    return false;
+  }
+  const std::chrono::nanoseconds now = engine_.clock.monotonic();
+  if (!jumped_at_) {
+    jumped_at_ = now;
+    engine_.log.warn("storage: samples are a month and more newer than all in blocks; in case a clock "
+                     "has jumped, nothing goes by its age for an hour",
+                     {{"newest_ms", newest_ms}, {"newest_in_blocks_ms", before}});
+  }
+  return now - *jumped_at_ < std::chrono::hours(1);
+}
+
 Status Retention::run() {
   const std::shared_ptr<const Keeping> keeping = engine_.keeping.get();
   const std::shared_ptr<const BlockSet> set = engine_.blocks.current();
   const Timestamp newest = newest_ms(engine_.clock, engine_.head, engine_.blocks);
   const std::int64_t raw_ms = engine_.limits.retention_ms.load(std::memory_order_relaxed);
   note_seams(*keeping, set->ladder, newest);
+  waits_ = is_jump(*set, newest);
+  if (waits_) return {};
 
   LadderState ladder = set->ladder;
   const auto for_all = [&](const auto& expired_of) {
@@ -138,9 +174,9 @@ Status Retention::run() {
   std::vector<KeptBlock> raw;
   for (const auto& block : set->blocks) {
     const block::BlockMeta& meta = block->meta();
-    if (any_raw && meta.range.max_ms <= raw_expired_ms && !is_held(*keeping, *block)) {
+    if (any_raw && meta.range.max_ms <= raw_expired_ms && !is_held(*keeping, ladder, *block)) {
       change.removed.push_back(meta.ulid);
-      ladder.raw_gone_ms = std::max(ladder.raw_gone_ms, meta.range.max_ms);
+      ladder.note_gone(0, meta.range.max_ms);
     } else {
       raw.push_back({meta, engine_.blocks.bytes_of(*block)});
     }
@@ -153,11 +189,12 @@ Status Retention::run() {
     Timestamp expired = TimeRange::all().min_ms;
     if (level != nullptr) {
       expired = for_all([&](std::size_t c) {
-        return keeping->level_expired_ms(c, set->ladder, *level, newest);
+        return keeping->level_expired_ms(c, set->ladder, *level, newest, raw_ms);
       });
       expired = spared_ms(*keeping, *set, meta.resolution_ms, expired);
     }
-    if (expired != TimeRange::all().min_ms && meta.range.max_ms <= expired) {
+    if (expired != TimeRange::all().min_ms && meta.range.max_ms <= expired &&
+        !is_held(*keeping, ladder, *block)) {
       change.removed.push_back(meta.ulid);
       level->gone_ms = std::max(level->gone_ms, meta.range.max_ms);
     } else {
@@ -166,10 +203,20 @@ Status Retention::run() {
   }
   for (const block::BlockMeta& meta : set->unreadable) {
     // Its folder stays, for people; the database stops asking for it.
-    if (any_raw && meta.resolution_ms == 0 && meta.range.max_ms <= raw_expired_ms) {
-      change.removed.push_back(meta.ulid);
-      ladder.raw_gone_ms = std::max(ladder.raw_gone_ms, meta.range.max_ms);
+    const LevelState* level = set->ladder.find(meta.resolution_ms);
+    Timestamp expired = raw_expired_ms;
+    if (meta.resolution_ms != 0) {
+      expired = level == nullptr ? TimeRange::all().min_ms : for_all([&](std::size_t c) {
+        return keeping->level_expired_ms(c, set->ladder, *level, newest, raw_ms);
+      });
     }
+    // Nobody can say of which series it has something.
+    const bool held = std::any_of(
+        keeping->holds().begin(), keeping->holds().end(),
+        [&](const Hold& hold) { return holds_block(*keeping, ladder, hold, meta); });
+    if (expired == TimeRange::all().min_ms || meta.range.max_ms > expired || held) continue;
+    change.removed.push_back(meta.ulid);
+    ladder.note_gone(meta.resolution_ms, meta.range.max_ms);
   }
   if (!change.removed.empty()) time_retentions_.add();
 
@@ -182,9 +229,7 @@ Status Retention::run() {
     for (const KeptBlock& block : *blocks) {
       if (std::find(excess.begin(), excess.end(), block.meta.ulid) == excess.end()) continue;
       surprises.push_back(block.meta.range);
-      Timestamp* gone = &ladder.raw_gone_ms;
-      if (LevelState* level = ladder.find(block.meta.resolution_ms)) gone = &level->gone_ms;
-      *gone = std::max(*gone, block.meta.range.max_ms);
+      ladder.note_gone(block.meta.resolution_ms, block.meta.range.max_ms);
     }
   }
   change.removed.insert(change.removed.end(), excess.begin(), excess.end());
@@ -239,7 +284,7 @@ std::vector<std::string> Retention::too_much(const Keeping& keeping, const Block
     const auto found = std::find_if(set.blocks.begin(), set.blocks.end(), [&](const auto& open) {
       return open->meta().ulid == block.meta.ulid;
     });
-    if (found != set.blocks.end() && is_held(keeping, **found)) {
+    if (found != set.blocks.end() && is_held(keeping, set.ladder, **found)) {
       held += block.bytes;
     } else {
       free.push_back(block);

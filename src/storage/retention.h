@@ -2,7 +2,9 @@
 // Which samples are old enough to go, and the blocks that go with them.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -29,8 +31,12 @@ std::vector<std::string> excess_blocks(std::span<const KeptBlock> blocks, std::u
 // if there is no sample. Thread-safe.
 Timestamp newest_ms(const base::Clock& clock, const head::Head& head, const BlockStore& blocks);
 
-// Whether a block of samples has some that are held.
-bool is_held(const Keeping& keeping, const block::Block& block);
+// Whether a block has something that is held: samples, or buckets whose samples had gone when a hold
+// was made.
+bool is_held(const Keeping& keeping, const LadderState& ladder, const block::Block& block);
+// Whether a hold is about what a block has of its series, whatever these are.
+bool holds_block(const Keeping& keeping, const LadderState& ladder, const Hold& hold,
+                 const block::BlockMeta& meta);
 
 // Up to which time what a level is made of (samples: 0, or buckets of this resolution) may go of what is
 // expired: not what a block of it was made of that is set aside, for it may be made again.
@@ -44,8 +50,13 @@ class Retention {
 
   // Removes the blocks that have to go, the head's expired samples too.
   Status run();
+  // Whether it is not clear that the time is right, and nothing goes by its age.
+  bool waits() const { return waits_; }
 
  private:
+  // Whether all samples in blocks are older than what came next by more than a month: a clock may have
+  // jumped, and what it lets go cannot be brought back. If it is right, an hour more does no harm.
+  bool is_jump(const BlockSet& set, Timestamp newest_ms);
   void note_seams(const Keeping& keeping, const LadderState& ladder, Timestamp newest_ms);
   std::vector<std::string> too_much(const Keeping& keeping, const BlockSet& set,
                                     const std::vector<KeptBlock>& raw,
@@ -57,6 +68,8 @@ class Retention {
   const Engine engine_;
   std::vector<SeriesPlan> plans_;  // as of the last run, by class
   bool noted_ = false;
+  bool waits_ = false;
+  std::optional<std::chrono::nanoseconds> jumped_at_;  // monotonic
   bool held_reported_ = false;
   base::Counter& time_retentions_;
   base::Counter& size_retentions_;

@@ -10,7 +10,7 @@
 #include "base/try.h"
 #include "storage/compaction.h"
 #include "storage/compaction_plan.h"
-#include "storage/retention.h"
+#include "storage/level_sources.h"
 
 namespace varve::storage {
 namespace {
@@ -20,10 +20,6 @@ constexpr std::int64_t kHourMs = 60LL * 60 * 1000;
 constexpr std::int64_t kDayMs = 24 * kHourMs;
 // Buckets that a first block should have of a series: labels and postings are about forty bytes.
 constexpr std::int64_t kBucketsMin = 24;
-
-std::int64_t resolution_of(const Keeping& keeping, std::size_t level) {
-  return keeping.ladder().levels[level].resolution.count();
-}
 
 // The time of samples that buckets cover.
 TimeRange samples_of(TimeRange ends, std::int64_t resolution_ms) {
@@ -53,29 +49,55 @@ Rollup::Rollup(const Engine& engine)
       failed_(engine.metrics.counter("varve_level_failures_total",
                                      "Blocks of levels that could not be written.")) {}
 
-Timestamp Rollup::newest_ms() const {
-  return storage::newest_ms(engine_.clock, engine_.head, engine_.blocks);
-}
-
 Result<bool> Rollup::next() {
+  VARVE_TRY(adopt());
   const std::shared_ptr<const Keeping> keeping = engine_.keeping.get();
-  VARVE_TRY_ASSIGN(const bool adopted, adopt(*keeping));
-  if (adopted) return true;
-  for (std::size_t level = 0; level < keeping->ladder().levels.size(); ++level) {
-    if (engine_.blocks.ladder().find(resolution_of(*keeping, level)) == nullptr) continue;
-    VARVE_TRY_ASSIGN(const bool repaired, repair(*keeping, level));
+  // Finest first; also those that the ladder has no more, as they answer until they are gone.
+  const std::vector<LevelState> levels = engine_.blocks.ladder().levels;
+  for (const LevelState& level : levels) {
+    VARVE_TRY_ASSIGN(const bool repaired, repair(*keeping, level.resolution_ms));
     if (repaired) return true;
-    VARVE_TRY_ASSIGN(const bool extended, extend(*keeping, level));
+    VARVE_TRY_ASSIGN(const bool remade, remake(*keeping, level.resolution_ms));
+    if (remade) return true;
+    if (keeping->level(level.resolution_ms) == nullptr) continue;
+    VARVE_TRY_ASSIGN(const bool extended, extend(*keeping, level.resolution_ms));
     if (extended) return true;
   }
-  for (const LevelState& level : engine_.blocks.ladder().levels) {
+  for (const LevelState& level : levels) {
     VARVE_TRY_ASSIGN(const bool merged, merge(level.resolution_ms));
     if (merged) return true;
   }
   return false;
 }
 
-Result<bool> Rollup::adopt(const Keeping& keeping) {
+HeldSince Rollup::held_since(const Keeping& keeping, const Hold& hold, const LadderState& ladder) {
+  HeldSince since{hold.id, ladder.gone()};
+  // Behind that nothing is made of buckets for the hold: samples are held from then on.
+  for (const LevelState& level : ladder.levels) {
+    if (level.covered_ms == kMin) continue;
+    since.gone.note(level.resolution_ms, {}, 0, {level.covered_ms + 1, TimeRange::all().max_ms});
+  }
+  // What an older hold has kept of the same series goes on being kept, so that holds can be prolonged.
+  for (const HeldSince& older : ladder.holds) {
+    const auto same = std::find_if(keeping.holds().begin(), keeping.holds().end(), [&](const Hold& one) {
+      return one.id == older.id && one.selectors == hold.selectors;
+    });
+    if (same == keeping.holds().end()) continue;
+    const Stretches kept = without({keeping.held(*same)}, older.gone.of_any(0));
+    const Stretches gone = without(since.gone.of_series(0, {}), kept);
+    since.gone.before[0] = kMin;
+    for (GoneOf& list : since.gone.of) {
+      const auto marks = list.marks.find(0);
+      if (marks == list.marks.end()) continue;
+      for (Stretches& own : marks->second) own = without(own, kept);
+    }
+    for (const TimeRange& one : gone) since.gone.note(0, {}, 0, one);
+  }
+  return since;
+}
+
+Status Rollup::adopt() {
+  const std::shared_ptr<const Keeping> keeping = engine_.keeping.get();
   const std::shared_ptr<const BlockSet> set = engine_.blocks.current();
   LadderState ladder = engine_.blocks.ladder();
   // A level that the ladder lacks is forgotten once the last of it has gone.
@@ -83,83 +105,86 @@ Result<bool> Rollup::adopt(const Keeping& keeping) {
     const auto is_of = [&](const block::BlockMeta& meta) {
       return meta.resolution_ms == level.resolution_ms;
     };
-    return keeping.level(level.resolution_ms) == nullptr &&
+    return keeping->level(level.resolution_ms) == nullptr &&
            std::none_of(set->levels.begin(), set->levels.end(),
                         [&](const auto& block) { return is_of(block->meta()); }) &&
            std::none_of(set->unreadable.begin(), set->unreadable.end(), is_of);
   });
-  for (const LevelOptions& level : keeping.ladder().levels) {
-    const std::int64_t resolution_ms = level.resolution.count();
-    if (LevelState* known = ladder.find(resolution_ms)) {
+  for (const LevelOptions& level : keeping->ladder().levels) {
+    if (LevelState* known = ladder.find(level.resolution.count())) {
       known->retention_ms = level.retention.count();
-      continue;
+    } else {
+      add_level(level, *set, ladder);
     }
-    Timestamp oldest_ms = TimeRange::all().max_ms;
-    for (const auto& block : set->blocks) {
-      oldest_ms = std::min(oldest_ms, block->meta().range.min_ms);
-    }
-    for (const auto& block : set->levels) {
-      const block::BlockMeta& meta = block->meta();
-      if (meta.resolution_ms >= resolution_ms || keeping.level(meta.resolution_ms) == nullptr) {
-        continue;
-      }
-      oldest_ms = std::min(oldest_ms, meta.range.min_ms - meta.resolution_ms + 1);
-    }
-    if (oldest_ms == TimeRange::all().max_ms) continue;  // nothing to make it of, so far
-    LevelState fresh;
-    fresh.resolution_ms = resolution_ms;
-    fresh.retention_ms = level.retention.count();
-    fresh.covered_ms = bucket_floor(oldest_ms - 1, level_window_ms(resolution_ms));
-    // What may have gone from before samples were complete is not there. If nothing has gone, what
-    // comes later of a time before all others can still be in a bucket.
-    const LevelState* finer =
-        &level == keeping.ladder().levels.data() ? nullptr
-                                                 : ladder.find((&level - 1)->resolution.count());
-    const bool complete =
-        (finer != nullptr || ladder.raw_gone_ms == kMin) &&
-        std::all_of(ladder.levels.begin(), ladder.levels.end(),
-                    [](const LevelState& other) { return other.gone_ms == kMin; });
-    fresh.gone_ms = complete ? kMin : fresh.covered_ms;
-    ladder.levels.push_back(std::move(fresh));
   }
-  std::sort(ladder.levels.begin(), ladder.levels.end(),
-            [](const LevelState& a, const LevelState& b) {
-              return a.resolution_ms < b.resolution_ms;
-            });
-  if (ladder == engine_.blocks.ladder()) return false;
+  std::erase_if(ladder.holds, [&](const HeldSince& since) {
+    return std::none_of(keeping->holds().begin(), keeping->holds().end(),
+                        [&](const Hold& hold) { return hold.id == since.id; });
+  });
+  for (const Hold& hold : keeping->holds()) {
+    if (std::none_of(ladder.holds.begin(), ladder.holds.end(),
+                     [&](const HeldSince& since) { return hold.id == since.id; })) {
+      ladder.holds.push_back(held_since(*keeping, hold, ladder));
+    }
+  }
+  ladder.aside.clear();
+  for (const block::BlockMeta& meta : set->unreadable) ladder.aside.push_back(meta.ulid);
+  Gone gone = ladder.gone();
+  gone.prune();
+  ladder.gone_of = std::move(gone.of);
+  // Without levels nobody asks what may be gone.
+  if (ladder == engine_.blocks.ladder()) return {};
   BlockChange change;
   change.ladder = std::move(ladder);
-  VARVE_TRY(engine_.blocks.commit(std::move(change)));
-  return true;
+  return engine_.blocks.commit(std::move(change));
 }
 
-std::vector<std::shared_ptr<block::Block>> Rollup::sources(const Keeping& keeping,
-                                                           std::size_t level,
-                                                           TimeRange range) const {
-  const std::shared_ptr<const BlockSet> set = engine_.blocks.current();
-  const std::int64_t of_ms = level == 0 ? 0 : resolution_of(keeping, level - 1);
-  std::vector<std::shared_ptr<block::Block>> found;
-  for (const auto& block : level == 0 ? set->blocks : set->levels) {
+void Rollup::add_level(const LevelOptions& level, const BlockSet& set, LadderState& ladder) {
+  const std::int64_t resolution_ms = level.resolution.count();
+  Timestamp oldest_ms = TimeRange::all().max_ms;
+  // What may have gone from before all that it can be made of is not there. If of one of them nothing
+  // has, what comes later of a time before all others can still be in a bucket.
+  bool complete = false;
+  const auto look_at = [&](const block::BlockMeta& meta, Timestamp gone_ms) {
+    const Timestamp first_ms =
+        meta.resolution_ms == 0 ? meta.range.min_ms : meta.range.min_ms - meta.resolution_ms + 1;
+    oldest_ms = std::min(oldest_ms, first_ms);
+    complete = complete || gone_ms == kMin;
+  };
+  for (const auto& block : set.blocks) look_at(block->meta(), ladder.raw_gone_ms);
+  for (const auto& block : set.levels) {
     const block::BlockMeta& meta = block->meta();
-    if (meta.resolution_ms == of_ms && meta.range.overlaps(range)) found.push_back(block);
+    const LevelState* finer = ladder.find(meta.resolution_ms);
+    if (finer == nullptr || meta.resolution_ms >= resolution_ms) continue;
+    if (resolution_ms % meta.resolution_ms == 0) look_at(meta, finer->gone_ms);
   }
-  return found;
+  if (oldest_ms == TimeRange::all().max_ms) return;  // nothing to make it of, so far
+  LevelState fresh;
+  fresh.resolution_ms = resolution_ms;
+  fresh.retention_ms = level.retention.count();
+  fresh.covered_ms = bucket_floor(oldest_ms - 1, level_window_ms(resolution_ms));
+  fresh.gone_ms = complete ? kMin : fresh.covered_ms;
+  ladder.levels.push_back(std::move(fresh));
+  std::sort(ladder.levels.begin(), ladder.levels.end(), [](const LevelState& a, const LevelState& b) {
+    return a.resolution_ms < b.resolution_ms;
+  });
 }
 
-LevelRequest Rollup::request(const Keeping& keeping, std::size_t level, TimeRange ends) const {
-  const LevelOptions& options = keeping.ladder().levels[level];
+LevelRequest Rollup::request(const Keeping& keeping, const std::shared_ptr<const BlockSet>& set,
+                             std::int64_t resolution_ms, TimeRange ends) const {
   LevelRequest request;
-  request.fold.resolution_ms = options.resolution.count();
-  request.fold.sketch = options.sketch;
+  request.fold.resolution_ms = resolution_ms;
+  if (const LevelOptions* options = keeping.level(resolution_ms)) request.fold.sketch = options->sketch;
   request.fold.schema = sketch_schema(keeping.ladder().sketch_relative_error);
-  request.source_resolution_ms = level == 0 ? 0 : resolution_of(keeping, level - 1);
-  request.ends = ends;
-  request.sources = sources(keeping, level, samples_of(ends, request.fold.resolution_ms));
+  const auto sources = std::make_shared<LevelSources>(keeping, *set, damaged_, resolution_ms);
+  request.sources = sources->of(ends);
+  request.pieces = [set, sources, ends](const Labels& labels) { return sources->pieces(labels, ends); };
   return request;
 }
 
-Status Rollup::replace(LevelRequest request, LadderState ladder) {
+Status Rollup::replace(LevelRequest request, LadderState ladder, std::vector<std::string> removed) {
   BlockChange change;
+  change.removed = std::move(removed);
   for (const auto& block : request.old) change.removed.push_back(block->meta().ulid);
   change.ladder = std::move(ladder);
   request.ulid = block::make_ulid(engine_.clock.now_ms());
@@ -198,23 +223,27 @@ bool Rollup::leave_damaged(const Status& status,
   return true;
 }
 
-Result<bool> Rollup::extend(const Keeping& keeping, std::size_t level) {
+Result<bool> Rollup::extend(const Keeping& keeping, std::int64_t resolution_ms) {
+  const std::shared_ptr<const BlockSet> set = engine_.blocks.current();
   LadderState ladder = engine_.blocks.ladder();
-  LevelState& own = *ladder.find(resolution_of(keeping, level));
-  const std::int64_t resolution_ms = own.resolution_ms;
+  LevelState& own = *ladder.find(resolution_ms);
+  const LevelOptions& options = *keeping.level(resolution_ms);
   const std::int64_t window_ms = level_window_ms(resolution_ms);
-  Timestamp ready_ms = kMin;
-  if (level == 0) {
-    ready_ms = settled_ms(engine_);
-    if (ready_ms != kMin) --ready_ms;
-  } else if (const LevelState* finer = ladder.find(resolution_of(keeping, level - 1))) {
-    ready_ms = finer->covered_ms;
-    if (!finer->dirty.empty()) {
-      ready_ms = std::min(ready_ms, finer->dirty.front().min_ms - finer->resolution_ms);
+  Timestamp ready_ms = settled_ms(engine_);
+  if (ready_ms == kMin) return false;
+  --ready_ms;
+  if (&options != keeping.ladder().levels.data()) {
+    const LevelState* finer = ladder.find((&options - 1)->resolution.count());
+    if (finer == nullptr) return false;
+    ready_ms = std::min(ready_ms, finer->covered_ms);
+    // What cannot be made anew is not waited for.
+    const Stretches unfit = unfit_windows(*set, finer->resolution_ms, damaged_);
+    for (const TimeRange& ends : finer->dirty) {
+      const Stretches waits = without({samples_of(ends, finer->resolution_ms)}, unfit);
+      if (!waits.empty()) ready_ms = std::min(ready_ms, waits.front().min_ms - 1);
     }
   }
-  if (ready_ms == kMin) return false;
-  const std::int64_t after_ms = keeping.ladder().levels[level].after.count();
+  const std::int64_t after_ms = options.after.count();
   if (after_ms > 0) ready_ms = std::min(ready_ms, horizon(engine_.clock.now_ms(), after_ms));
   ready_ms = bucket_floor(ready_ms, window_ms);
   if (ready_ms <= own.covered_ms) return false;
@@ -222,69 +251,76 @@ Result<bool> Rollup::extend(const Keeping& keeping, std::size_t level) {
   // What waits is written a day at a time: a block, and what is decoded for it, has a bound.
   const std::int64_t step_ms = std::max(kDayMs, window_ms);
   const Timestamp begin_ms = own.covered_ms;
-  const TimeRange wanted{begin_ms + 1, ready_ms};
-  Timestamp first_ms = ready_ms;
-  for (const auto& block : sources(keeping, level, wanted)) {
-    first_ms = std::min(first_ms, std::max(block->meta().range.min_ms, wanted.min_ms));
-  }
+  const LevelSources sources(keeping, *set, damaged_, resolution_ms);
+  const Timestamp first_ms =
+      std::min(ready_ms, sources.first_ms({begin_ms + resolution_ms, ready_ms}));
   const Timestamp skipped_ms = bucket_floor(first_ms - 1, window_ms);
   const Timestamp from_ms = std::max(begin_ms, skipped_ms);
   const Timestamp end_ms = std::min(ready_ms, bucket_floor(from_ms, step_ms) + step_ms);
   own.covered_ms = bucket_floor(end_ms, window_ms) > begin_ms ? bucket_floor(end_ms, window_ms) : ready_ms;
+  const Timestamp covered_ms = own.covered_ms;
+  sources.note_missing({begin_ms + resolution_ms, covered_ms}, ladder);
 
-  LevelRequest request = this->request(keeping, level, {from_ms + resolution_ms, own.covered_ms});
-  request.complete_after = [&keeping, resolution_ms](const Labels& labels) -> std::optional<Timestamp> {
-    if (!keeping.makes_level(keeping.class_of(labels), resolution_ms)) return std::nullopt;
-    return kMin;
-  };
-  if (keeping.class_count() == 1) request.complete_after = nullptr;
+  LevelRequest request =
+      this->request(keeping, set, resolution_ms, {from_ms + resolution_ms, covered_ms});
   request.window_begin_ms = from_ms;
-  request.window_end_ms = own.covered_ms;
+  request.window_end_ms = covered_ms;
   const auto started = engine_.clock.monotonic();
-  const TimeRange ends = request.ends;
   VARVE_TRY(replace(std::move(request), std::move(ladder)));
   written_.add();
   engine_.log.info(
       "storage: level written",
       {{"resolution_ms", resolution_ms},
-       {"begin_ms", ends.min_ms - resolution_ms},
-       {"end_ms", ends.max_ms},
+       {"begin_ms", from_ms},
+       {"end_ms", covered_ms},
        {"duration_s",
         std::chrono::duration<double>(engine_.clock.monotonic() - started).count()}});
   return true;
 }
 
-Result<bool> Rollup::repair(const Keeping& keeping, std::size_t level) {
-  LadderState ladder = engine_.blocks.ladder();
-  LevelState& own = *ladder.find(resolution_of(keeping, level));
-  const std::int64_t resolution_ms = own.resolution_ms;
-  const std::int64_t window_ms = level_window_ms(resolution_ms);
+Result<bool> Rollup::repair(const Keeping& keeping, std::int64_t resolution_ms) {
   const std::shared_ptr<const BlockSet> set = engine_.blocks.current();
+  LadderState ladder = engine_.blocks.ladder();
+  LevelState& own = *ladder.find(resolution_ms);
+  const std::int64_t window_ms = level_window_ms(resolution_ms);
   LevelState able = own;
-  for (const auto& block : set->levels) {
-    const block::BlockMeta& meta = block->meta();
-    if (meta.resolution_ms != resolution_ms || damaged_.count(meta.ulid) == 0) continue;
-    remove_dirty(able, {meta.window_begin_ms + resolution_ms, meta.window_end_ms});
+  for (const TimeRange& window : unfit_windows(*set, resolution_ms, damaged_)) {
+    remove_dirty(able, {window.min_ms - 1 + resolution_ms, window.max_ms});
   }
   if (able.dirty.empty()) return false;
+  const auto pass = [&](TimeRange ends) -> Result<bool> {
+    remove_dirty(own, ends);
+    BlockChange change;
+    change.ladder = std::move(ladder);
+    VARVE_TRY(engine_.blocks.commit(std::move(change)));
+    return true;
+  };
   const TimeRange stretch = able.dirty.front();
+  if (stretch.min_ms <= own.gone_ms) {
+    return pass({stretch.min_ms, std::min(stretch.max_ms, bucket_floor(own.gone_ms, resolution_ms))});
+  }
   TimeRange ends = stretch;
 
   // Within one block of the level, or between two of them.
   std::shared_ptr<block::Block> old;
   Timestamp before_ms = kMin;
   Timestamp after_ms = TimeRange::all().max_ms;
-  for (const auto& block : set->levels) {
-    const block::BlockMeta& meta = block->meta();
-    if (meta.resolution_ms != resolution_ms) continue;
+  const auto look_at = [&](const block::BlockMeta& meta) {
+    if (meta.resolution_ms != resolution_ms) return false;
     if (meta.window_end_ms < ends.min_ms) {
       before_ms = std::max(before_ms, meta.window_end_ms);
     } else if (meta.window_begin_ms >= ends.min_ms) {
       after_ms = std::min(after_ms, meta.window_begin_ms);
     } else {
-      old = block;
+      return true;
     }
+    return false;
+  };
+  for (const auto& block : set->levels) {
+    if (look_at(block->meta())) old = block;
   }
+  // A place is kept for those that may come back.
+  for (const block::BlockMeta& meta : set->unreadable) look_at(meta);
   Timestamp begin_ms = 0;
   Timestamp end_ms = 0;
   if (old != nullptr) {
@@ -299,60 +335,15 @@ Result<bool> Rollup::repair(const Keeping& keeping, std::size_t level) {
   }
   if (old == nullptr) {
     const TimeRange rest{ends.min_ms, std::min(stretch.max_ms, after_ms)};
-    if (sources(keeping, level, samples_of(rest, resolution_ms)).empty()) {
-      // Nothing was there, nothing is.
-      remove_dirty(own, rest);
-      BlockChange change;
-      change.ladder = std::move(ladder);
-      VARVE_TRY(engine_.blocks.commit(std::move(change)));
-      return true;
-    }
+    const LevelSources sources(keeping, *set, damaged_, resolution_ms);
+    // Nothing was there, nothing is.
+    if (sources.first_ms(rest) == TimeRange::all().max_ms) return pass(rest);
   }
-  // What is not there any more cannot be counted again.
-  const LevelState* finer = level == 0 ? nullptr : ladder.find(resolution_of(keeping, level - 1));
-  Timestamp gone_ms = level == 0 ? ladder.raw_gone_ms : finer == nullptr ? own.covered_ms : finer->gone_ms;
-  // Nor what cannot be read: of a bucket that is there, what it was made of is more than what is left.
-  for (const block::BlockMeta& meta : set->unreadable) {
-    if (meta.resolution_ms == (finer == nullptr ? 0 : finer->resolution_ms) &&
-        meta.range.overlaps(samples_of(ends, resolution_ms))) {
-      gone_ms = std::max(gone_ms, meta.range.max_ms);
-    }
-  }
-  if (finer != nullptr && ends.max_ms > gone_ms) {
-    // A finer level that came into the ladder later has yet to come by.
-    ends.max_ms = std::min(ends.max_ms, bucket_floor(finer->covered_ms, resolution_ms));
-    if (ends.empty()) return false;
-  }
-  const Timestamp newest = newest_ms();
-  const std::int64_t raw_ms = engine_.limits.retention_ms.load();
-  LadderState before = ladder;
   remove_dirty(own, ends);
-  if (ends.max_ms <= gone_ms) {
-    BlockChange change;
-    change.ladder = std::move(ladder);
-    VARVE_TRY(engine_.blocks.commit(std::move(change)));
-    return true;
-  }
-  // Dirty buckets keep what they are made of; here it only matters what went before.
-  for (LevelState& state : before.levels) state.dirty.clear();
-  LevelRequest request = this->request(keeping, level, ends);
+  LevelRequest request = this->request(keeping, set, resolution_ms, ends);
   if (old != nullptr) request.old.push_back(old);
   request.window_begin_ms = begin_ms;
   request.window_end_ms = end_ms;
-  std::vector<std::optional<Timestamp>> complete;
-  for (std::size_t c = 0; c < keeping.class_count(); ++c) {
-    complete.emplace_back();
-    if (!keeping.makes_level(c, resolution_ms)) continue;
-    const Timestamp expired = level == 0 ? keeping.raw_expired_ms(c, before, newest, raw_ms)
-                              : finer == nullptr
-                                  ? own.covered_ms
-                                  : keeping.level_expired_ms(c, before, *before.find(finer->resolution_ms), newest);
-    // Series that are all kept alike go with whole blocks, of which it is known.
-    complete.back() = keeping.class_count() == 1 ? gone_ms : std::max(expired, gone_ms);
-  }
-  request.complete_after = [&keeping, complete](const Labels& labels) {
-    return complete[keeping.class_of(labels)];
-  };
   const std::vector<std::shared_ptr<block::Block>> olds = request.old;
   Status replaced = replace(std::move(request), std::move(ladder));
   if (leave_damaged(replaced, olds)) return true;
@@ -363,6 +354,33 @@ Result<bool> Rollup::repair(const Keeping& keeping, std::size_t level) {
                                                {"begin_ms", ends.min_ms - resolution_ms},
                                                {"end_ms", ends.max_ms}});
   return true;
+}
+
+Result<bool> Rollup::remake(const Keeping& keeping, std::int64_t resolution_ms) {
+  const std::shared_ptr<const BlockSet> set = engine_.blocks.current();
+  std::vector<block::BlockMeta> bad = set->unreadable;
+  for (const auto& block : set->levels) {
+    if (damaged_.count(block->meta().ulid) > 0) bad.push_back(block->meta());
+  }
+  for (const block::BlockMeta& meta : bad) {
+    if (meta.resolution_ms != resolution_ms) continue;
+    const TimeRange ends{meta.window_begin_ms + resolution_ms, meta.window_end_ms};
+    const LevelSources sources(keeping, *set, damaged_, resolution_ms);
+    if (ends.empty() || !sources.whole(ends)) continue;
+    LadderState ladder = engine_.blocks.ladder();
+    remove_dirty(*ladder.find(resolution_ms), ends);
+    std::erase(ladder.aside, meta.ulid);
+    LevelRequest request = this->request(keeping, set, resolution_ms, ends);
+    request.window_begin_ms = meta.window_begin_ms;
+    request.window_end_ms = meta.window_end_ms;
+    VARVE_TRY(replace(std::move(request), std::move(ladder), {meta.ulid}));
+    damaged_.erase(meta.ulid);
+    engine_.stamps.bump(samples_of(ends, resolution_ms));
+    engine_.log.info("storage: a block of a level that could not be read was made anew",
+                     {{"block", meta.ulid}, {"resolution_ms", resolution_ms}});
+    return true;
+  }
+  return false;
 }
 
 Result<bool> Rollup::merge(std::int64_t resolution_ms) {

@@ -28,6 +28,9 @@ class Rollup {
  public:
   explicit Rollup(const Engine& engine);
 
+  // What is configured becomes part of the state: levels that are new or changed, and of holds what had
+  // gone before them. Comes before anything else that goes by the configuration.
+  Status adopt();
   // The next step there is, if any; whether there was one.
   Result<bool> next();
   // Rewrites every block of a level that has tombstones without what they delete.
@@ -37,22 +40,20 @@ class Rollup {
                    LadderState ladder);
 
  private:
-  // Ladders that are new or changed become part of the state. Whether there was something to do.
-  Result<bool> adopt(const Keeping& keeping);
-  Result<bool> repair(const Keeping& keeping, std::size_t level);
-  Result<bool> extend(const Keeping& keeping, std::size_t level);
+  static void add_level(const LevelOptions& level, const BlockSet& set, LadderState& ladder);
+  static HeldSince held_since(const Keeping& keeping, const Hold& hold, const LadderState& ladder);
+  Result<bool> repair(const Keeping& keeping, std::int64_t resolution_ms);
+  Result<bool> extend(const Keeping& keeping, std::int64_t resolution_ms);
+  // Makes a block that is damaged or was set aside anew, if all is there that it was made of.
+  Result<bool> remake(const Keeping& keeping, std::int64_t resolution_ms);
   Result<bool> merge(std::int64_t resolution_ms);
   // Whether the step failed for damage in `blocks`: these are left as they are from now on.
   bool leave_damaged(const Status& status, const std::vector<std::shared_ptr<block::Block>>& blocks);
 
-  Timestamp newest_ms() const;
-  // Blocks that the level is made of and that have something in the range; of samples, or of the finer
-  // level.
-  std::vector<std::shared_ptr<block::Block>> sources(const Keeping& keeping, std::size_t level,
-                                                     TimeRange range) const;
-  LevelRequest request(const Keeping& keeping, std::size_t level, TimeRange ends) const;
-  // Writes the block and makes it count in place of `request.old`, together with `ladder`.
-  Status replace(LevelRequest request, LadderState ladder);
+  LevelRequest request(const Keeping& keeping, const std::shared_ptr<const BlockSet>& set,
+                       std::int64_t resolution_ms, TimeRange ends) const;
+  // Writes the block and makes it count in place of `request.old` and `removed`, together with `ladder`.
+  Status replace(LevelRequest request, LadderState ladder, std::vector<std::string> removed = {});
 
   const Engine engine_;
   std::set<std::string> damaged_;  // ULIDs of blocks of levels that could not be read to the end

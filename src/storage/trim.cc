@@ -42,7 +42,7 @@ Result<bool> Trim::next() {
     if (level == nullptr) continue;
     for (std::size_t c = 0; c < expired.size(); ++c) {
       expired[c] = spared_ms(*keeping, *set, level->resolution_ms,
-                             keeping->level_expired_ms(c, set->ladder, *level, newest));
+                             keeping->level_expired_ms(c, set->ladder, *level, newest, raw_ms));
     }
     VARVE_TRY_ASSIGN(const bool trimmed, try_trim(keeping, block, expired));
     if (trimmed) return true;
@@ -78,15 +78,17 @@ Result<bool> Trim::trim(const std::shared_ptr<const Keeping>& keeping,
     return false;
   }
   const bool raw = meta.resolution_ms == 0;
-  const TimeRange range = meta.range;
-  const auto leaves = [keeping, past, raw, range](const Labels& labels) {
+  LadderState ladder = engine_.blocks.ladder();
+  std::vector<const Hold*> holds;
+  for (const Hold& hold : keeping->holds()) {
+    if (holds_block(*keeping, ladder, hold, meta)) holds.push_back(&hold);
+  }
+  const auto leaves = [keeping, past, holds](const Labels& labels) {
     if (!past[keeping->class_of(labels)]) return false;
-    return !raw || std::none_of(keeping->holds().begin(), keeping->holds().end(),
-                                [&](const Hold& hold) {
-                                  return keeping->held(hold).overlaps(range) &&
-                                         std::any_of(hold.selectors.begin(), hold.selectors.end(),
-                                                     [&](const auto& s) { return matches(s, labels); });
-                                });
+    return std::none_of(holds.begin(), holds.end(), [&](const Hold* hold) {
+      return std::any_of(hold->selectors.begin(), hold->selectors.end(),
+                         [&](const auto& selector) { return matches(selector, labels); });
+    });
   };
   bool found = false;
   constexpr std::uint32_t kBatch = 1024;
@@ -101,11 +103,12 @@ Result<bool> Trim::trim(const std::shared_ptr<const Keeping>& keeping,
     looked_[meta.ulid] = std::move(past);
     return false;
   }
-  LadderState ladder = engine_.blocks.ladder();
-  if (std::find(past.begin(), past.end(), false) == past.end()) {
-    LevelState* level = ladder.find(meta.resolution_ms);
-    Timestamp& gone_ms = raw || level == nullptr ? ladder.raw_gone_ms : level->gone_ms;
-    gone_ms = std::max(gone_ms, range.max_ms);
+  if (!note_gone(*keeping, past, meta, ladder)) {
+    if (!std::exchange(full_reported_, true)) {
+      engine_.log.warn("storage: series stay longer than their retention policies say, as these have "
+                       "been changed too often: it is not known any more of whom what has gone");
+    }
+    return false;
   }
   engine_.log.info("storage: block written anew without series past their retention",
                    {{"block", meta.ulid}});
@@ -114,6 +117,21 @@ Result<bool> Trim::trim(const std::shared_ptr<const Keeping>& keeping,
   } else {
     VARVE_TRY(rollup_.leave_out(block, leaves, std::move(ladder)));
   }
+  return true;
+}
+
+bool Trim::note_gone(const Keeping& keeping, const std::vector<bool>& past,
+                     const block::BlockMeta& meta, LadderState& ladder) {
+  if (std::find(past.begin(), past.end(), false) == past.end()) {
+    ladder.note_gone(meta.resolution_ms, meta.range.max_ms);
+    return true;
+  }
+  Gone gone = ladder.gone();
+  for (std::size_t c = 0; c < past.size(); ++c) {
+    const TimeRange until{TimeRange::all().min_ms, meta.range.max_ms};
+    if (past[c] && !gone.note(meta.resolution_ms, keeping.policies(), c, until)) return false;
+  }
+  ladder.gone_of = std::move(gone.of);
   return true;
 }
 

@@ -33,6 +33,9 @@ class Trim {
   Result<bool> trim(const std::shared_ptr<const Keeping>& keeping,
                     const std::shared_ptr<block::Block>& block,
                     const std::vector<Timestamp>& expired);
+  // False: it would not be known of whom what has gone.
+  static bool note_gone(const Keeping& keeping, const std::vector<bool>& past,
+                        const block::BlockMeta& meta, LadderState& ladder);
   Status rewrite(std::shared_ptr<block::Block> block, std::function<bool(const Labels&)> leaves,
                  LadderState ladder);
 
@@ -40,6 +43,7 @@ class Trim {
   Rollup& rollup_;
   std::map<std::string, Looked> looked_;  // by ULID
   std::set<std::string> damaged_;         // ULIDs
+  bool full_reported_ = false;
   std::shared_ptr<const Keeping> looked_with_;
 };
 

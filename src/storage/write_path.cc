@@ -214,7 +214,7 @@ Result<WriteOutcome> WritePath::append(const WriteBatch& batch, const AppendOpti
   Run run;
   run.outcome = &outcome;
   run.newest_allowed_ms = saturating_add(now, options_.future_max.count());
-  const std::int64_t retention_ms = limits_.retention_ms.load(std::memory_order_relaxed);
+  const std::int64_t retention_ms = limits_.accepted_ms.load(std::memory_order_relaxed);
   run.oldest_allowed_ms =
       retention_ms > 0 ? saturating_add(now, -retention_ms) : TimeRange::all().min_ms;
   Timestamp newest = head_.max_time_ms();
