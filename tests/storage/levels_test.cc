@@ -526,6 +526,106 @@ TEST_CASE("levels: held samples stay and answer, whatever is past its retention 
   CHECK(history.check() > 500);
 }
 
+TEST_CASE("levels: series whose policy goes have the buckets of what they had as samples",
+          "[storage][levels]") {
+  Ladder ladder;
+  ladder.levels = {level(minutes(5)), level(hours(1))};
+  RetentionPolicy exact;
+  exact.matchers = {equal("s", "1")};
+  exact.raw = hours(60);
+  Ladder with = ladder;
+  with.policies = {exact};
+  History history(with, hours(10));
+  Maker maker(93, 3);
+  maker.until(history, kBegin + 40 * kHourMs);
+  CHECK(history.check() > 500);
+  REQUIRE(history.db->set_ladder(ladder).ok());
+  history.options.ladder = ladder;
+  CHECK(history.check() > 500);
+  maker.until(history, kBegin + 44 * kHourMs);
+  history.maintain();
+  CHECK(history.check() > 1000);
+  CHECK(history.check(kHourMs) > 50);
+}
+
+TEST_CASE("levels: samples that are kept longer again do not hide the buckets of what has gone",
+          "[storage][levels]") {
+  Ladder ladder;
+  ladder.levels = {level(minutes(5))};
+  RetentionPolicy brief;
+  brief.matchers = {equal("s", "1")};
+  brief.raw = hours(4);
+  brief.levels = {{minutes(5), hours(0)}};
+  ladder.policies = {brief};
+  History history(ladder, hours(20));
+  Maker maker(95, 3);
+  maker.until(history, kBegin + 30 * kHourMs);
+  ladder.policies[0].raw = hours(20);
+  REQUIRE(history.db->set_ladder(ladder).ok());
+  history.options.ladder = ladder;
+  CHECK(history.check() > 100);
+  // Nor is a bucket made anew of what is left.
+  history.db->set_out_of_order_window(hours(24));
+  history.add("0", kBegin + 15 * kHourMs + 55'555, 4);
+  history.db->set_out_of_order_window(hours(1));
+  maker.until(history, kBegin + 34 * kHourMs);
+  history.reopen();
+  CHECK(history.check() > 100);
+  CHECK(history.check(5 * kMinuteMs) > 500);
+}
+
+TEST_CASE("levels: a hold on what has gone holds its buckets", "[storage][levels]") {
+  Ladder ladder;
+  ladder.levels = {level(minutes(5), hours(24)), level(hours(1), hours(24))};
+  History history(ladder, hours(4));
+  Maker maker(97, 3);
+  maker.until(history, kBegin + 20 * kHourMs);
+  const TimeRange range{kBegin + 5 * kHourMs + 1, kBegin + 7 * kHourMs};
+  const std::vector<model::Matchers> selectors{{equal("s", "1")}};
+  const auto held = history.db->add_hold(range, selectors, "");
+  REQUIRE(held.ok());
+  CHECK(history.check() > 100);
+  maker.until(history, kBegin + 60 * kHourMs);
+  history.reopen();
+  const auto count = [&](const char* name) {
+    auto querier = history.db->querier(TimeRange::all());
+    SelectHints hints;
+    hints.max_source_resolution_ms = kSourceAuto;
+    auto selection = (*querier)->select(std::vector{equal("s", name)}, TimeRange::all(), hints);
+    double sum = 0;
+    SeriesBuckets buckets;
+    for (std::size_t k = 0; (*selection)->size() > 0 && k < (*selection)->levels(0).size(); ++k) {
+      REQUIRE((*selection)->read_buckets(0, k, range, BucketColumns::kAll, buckets).ok());
+      for (const double one : buckets.counts) sum += one;
+    }
+    return sum;
+  };
+  CHECK(count("1") > 80);
+  CHECK(count("0") == 0);
+  REQUIRE(history.db->release_hold(held->hold.id).ok());
+  history.maintain();
+  CHECK(count("1") == 0);
+}
+
+TEST_CASE("levels: nothing goes at once when a clock jumps by a year", "[storage][levels]") {
+  Ladder ladder;
+  ladder.levels = {level(minutes(5), hours(48))};
+  History history(ladder, hours(10));
+  Maker maker(99, 2);
+  maker.until(history, kBegin + 20 * kHourMs);
+  const std::size_t before = history.db->blocks().size();
+  const Timestamp right = history.newest;
+  history.world.clock.set(right + 365 * kDayMs);
+  BatchBuilder batch;
+  batch.add(Labels{{"__name__", "n"}}, right + 365 * kDayMs, 1);
+  append(*history.db, batch.batch);
+  REQUIRE(history.db->maintain().ok());
+  CHECK(history.db->blocks().size() >= before);
+  history.world.clock.set(right + 1);
+  REQUIRE(history.db->maintain().ok());
+  CHECK(history.check() > 50);
+}
+
 TEST_CASE("levels: sketches bound the error of quantiles", "[storage][levels]") {
   Ladder ladder;
   ladder.levels = {level(minutes(5)), level(hours(1))};

@@ -44,6 +44,35 @@ ManifestReading read(fs::FaultFs& files) {
   return std::move(reading).value();
 }
 
+TEST_CASE("manifest: what has gone of whom is read back", "[storage][levels]") {
+  fs::FaultFs files;
+  Manifest manifest = create(files);
+  ManifestEdit edit;
+  LadderState& ladder = edit.ladder.emplace();
+  ladder.raw_gone_ms = 77;
+  ladder.levels.push_back({5, 1000, 10, 0, {{500, 505}}});
+  const auto matcher = [](model::MatchType type, const char* value) {
+    return std::move(model::Matcher::create(type, "a\"b", value)).value();
+  };
+  const Policies policies{{matcher(model::MatchType::kRegex, "x.*"), matcher(model::MatchType::kNotEqual, "\n")},
+                          {matcher(model::MatchType::kEqual, "")}};
+  Gone gone = ladder.gone();
+  REQUIRE(gone.note(0, policies, 1, {TimeRange::all().min_ms, 300}));
+  REQUIRE(gone.note(5, policies, 2, {20, 40}));
+  REQUIRE(gone.note(5, policies, 2, {41, 50}));
+  REQUIRE(gone.note(5, {}, 0, {600, TimeRange::all().max_ms}));
+  ladder.gone_of = gone.of;
+  ladder.holds.push_back({"3", gone});
+  ladder.aside = {block::make_ulid(7)};
+  REQUIRE(manifest.commit(edit).ok());
+  const LadderState read_back = read(files).state.ladder;
+  CHECK(read_back == ladder);
+  const std::vector<std::size_t> classes{2, 0};
+  CHECK(read_back.gone().of_series(5, classes) ==
+        Stretches{{TimeRange::all().min_ms, 10}, {20, 50}, {600, TimeRange::all().max_ms}});
+  CHECK(read_back.gone().of_series(0, classes) == Stretches{{TimeRange::all().min_ms, 77}});
+}
+
 TEST_CASE("manifest: what was committed is read back", "[storage]") {
   fs::FaultFs files;
   Manifest manifest = create(files);
