@@ -12,7 +12,6 @@
 #include <utility>
 
 #include "base/try.h"
-#include "storage/bucket_fold.h"
 #include "storage/chunk_decode.h"
 #include "storage/head_selection.h"
 #include "storage/level_selection.h"
@@ -189,39 +188,31 @@ class StorageQuerier final : public Querier {
   // Of one series: its classes of LadderState::gone_of, and the holds of it with those of each.
   using HeldBy = std::vector<std::pair<const Hold*, Classes>>;
 
-  // Where samples begin that do not reach back for ever: behind the finest bucket that has some of them
-  // together with those before.
-  static Timestamp after_bucket(const std::vector<KeptLevel>& levels, Timestamp begin_ms) {
-    for (const KeptLevel& level : levels) {
-      const Timestamp end_ms = bucket_end(begin_ms - 1, level.resolution_ms);
-      if (level.from_ms < begin_ms && end_ms <= level.until_ms) return end_ms + 1;
-    }
-    return begin_ms;
-  }
-
   // The samples that there still are of what is held, and where they have gone before, the buckets.
+  // `gone`: samples, now.
   SeriesPlan held_plan(SeriesPlan plan, const HeldBy& holds, const Stretches& readable,
-                       std::int64_t max_source_resolution_ms) const {
+                       const Stretches& gone, std::int64_t max_source_resolution_ms) const {
     for (const auto& [hold, classes] : holds) {
       const HeldSince* since = held_since(*hold);
-      std::vector<KeptLevel> levels;
-      if (since != nullptr && max_source_resolution_ms != kSourceRaw) {
-        levels = rules_.keeping->held_levels(*since, classes, blocks_->ladder, max_source_resolution_ms);
+      if (since == nullptr || max_source_resolution_ms == kSourceRaw) continue;
+      const std::vector<KeptLevel> levels = rules_.keeping->held_levels(
+          *since, classes, blocks_->ladder, max_source_resolution_ms);
+      const Stretches before = plan.raw;
+      plan.raw = without(plan.raw, common({rules_.keeping->held(*hold)}, gone));
+      give_back_buckets(plan, levels, rules_.keeping->held(*hold));
+      Stretches answered;
+      for (const LevelSpan& span : plan.spans) {
+        const Timestamp first = span.ends.min_ms;
+        const bool endless = first == TimeRange::all().min_ms;
+        add_stretch(answered, {endless ? first : first - span.resolution_ms + 1, span.ends.max_ms});
       }
-      const TimeRange all = rules_.keeping->held(*hold);
-      for (TimeRange samples : common(rules_.keeping->held_samples(*hold, since, classes), readable)) {
-        if (samples.min_ms > all.min_ms) samples.min_ms = after_bucket(levels, samples.min_ms);
+      plan.raw = without(before, answered);
+    }
+    for (const auto& [hold, classes] : holds) {
+      for (const TimeRange& samples :
+           common(rules_.keeping->held_samples(*hold, held_since(*hold), classes), readable)) {
         give_back(plan, samples);
       }
-    }
-    if (max_source_resolution_ms == kSourceRaw) return plan;
-    for (const auto& [hold, classes] : holds) {
-      const HeldSince* since = held_since(*hold);
-      if (since == nullptr) continue;
-      give_back_buckets(plan,
-                        rules_.keeping->held_levels(*since, classes, blocks_->ladder,
-                                                    max_source_resolution_ms),
-                        rules_.keeping->held(*hold));
     }
     return plan;
   }
@@ -294,6 +285,7 @@ class StorageQuerier final : public Querier {
         if (held[i]) holds[i].push_back(&hold);
       }
     }
+    const Gone gone_now = blocks_->ladder.gone();
     const Stretches there = rules_.keeping->holds().empty() ? Stretches() : readable();
     std::map<std::tuple<std::size_t, Classes, HeldBy>, std::uint32_t> known;
     std::vector<std::uint32_t> plan_of(all.size());
@@ -310,7 +302,7 @@ class StorageQuerier final : public Querier {
       }
       plan_of[i] = static_cast<std::uint32_t>(plans.size());
       plans.push_back(held_plan(plan_of_class(own, gone, max_source_resolution_ms), std::get<2>(key),
-                                there, max_source_resolution_ms));
+                                there, gone_now.of_series(0, gone), max_source_resolution_ms));
       known.emplace(std::move(key), plan_of[i]);
     }
     if (plans.empty()) plans.push_back({});

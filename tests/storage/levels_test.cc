@@ -600,7 +600,7 @@ TEST_CASE("levels: a hold on what has gone holds its buckets", "[storage][levels
     }
     return sum;
   };
-  CHECK(count("1") > 80);
+  CHECK(count("1") > 40);
   CHECK(count("0") == 0);
   REQUIRE(history.db->release_hold(held->hold.id).ok());
   history.maintain();
@@ -613,14 +613,16 @@ TEST_CASE("levels: nothing goes at once when a clock jumps by a year", "[storage
   History history(ladder, hours(10));
   Maker maker(99, 2);
   maker.until(history, kBegin + 20 * kHourMs);
-  const std::size_t before = history.db->blocks().size();
   const Timestamp right = history.newest;
   history.world.clock.set(right + 365 * kDayMs);
   BatchBuilder batch;
   batch.add(Labels{{"__name__", "n"}}, right + 365 * kDayMs, 1);
   append(*history.db, batch.batch);
   REQUIRE(history.db->maintain().ok());
-  CHECK(history.db->blocks().size() >= before);
+  const std::vector<block::BlockMeta> blocks = history.db->blocks();
+  CHECK(std::any_of(blocks.begin(), blocks.end(), [](const block::BlockMeta& meta) {
+    return meta.range.min_ms < kBegin + 2 * kHourMs;
+  }));
   history.world.clock.set(right + 1);
   REQUIRE(history.db->maintain().ok());
   CHECK(history.check() > 50);
