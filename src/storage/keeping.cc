@@ -23,19 +23,35 @@ Timestamp ceil_to(Timestamp t, std::int64_t resolution_ms) {
   return t == kMin ? kMin : bucket_end(t, resolution_ms);
 }
 
-// Which of two levels a query prefers where both could answer: the coarsest up to a resolution, then
-// the finest.
-bool preferred(const KeptLevel& a, const KeptLevel& b, std::int64_t coarse_up_to_ms) {
-  const bool coarse = a.resolution_ms <= coarse_up_to_ms;
-  if (coarse != (b.resolution_ms <= coarse_up_to_ms)) return coarse;
-  return coarse ? a.resolution_ms > b.resolution_ms : a.resolution_ms < b.resolution_ms;
-}
+// Which of two levels a query prefers where both could answer: the coarsest of those whose buckets
+// give what finer ones would (or that were asked for), then the finest.
+class Preference {
+ public:
+  explicit Preference(std::int64_t max_source_resolution_ms)
+      : is_auto_(is_auto(max_source_resolution_ms)),
+        limit_ms_(is_auto_ ? whole_of(max_source_resolution_ms) : max_source_resolution_ms) {}
+
+  bool operator()(const KeptLevel& a, const KeptLevel& b) const {
+    const bool a_coarse = coarse(a);
+    if (a_coarse != coarse(b)) return a_coarse;
+    return a_coarse ? a.resolution_ms > b.resolution_ms : a.resolution_ms < b.resolution_ms;
+  }
+
+ private:
+  bool coarse(const KeptLevel& level) const {
+    if (!is_auto_) return level.resolution_ms <= limit_ms_;
+    return limit_ms_ > 0 && limit_ms_ % level.resolution_ms == 0;
+  }
+
+  bool is_auto_;
+  std::int64_t limit_ms_;
+};
 
 // Goes back in time from `end` on, from one level to the next.
 class Walk {
  public:
-  Walk(std::span<const KeptLevel> levels, std::int64_t coarse_up_to_ms)
-      : levels_(levels), coarse_up_to_ms_(coarse_up_to_ms) {}
+  Walk(std::span<const KeptLevel> levels, Preference preferred)
+      : levels_(levels), preferred_(preferred) {}
 
   std::vector<LevelSpan> run(Timestamp end) {
     std::vector<LevelSpan> newest_first;
@@ -50,7 +66,7 @@ class Walk {
         if (until <= level.from_ms) continue;
         if (until < end) {
           next = std::max(next, until);
-        } else if (best == nullptr || preferred(level, *best, coarse_up_to_ms_)) {
+        } else if (best == nullptr || preferred_(level, *best)) {
           best = &level;
         }
       }
@@ -80,7 +96,7 @@ class Walk {
       const std::int64_t common = std::lcm(level.resolution_ms, other.resolution_ms);
       const Timestamp until = floor_to(std::min(other.until_ms, last), common);
       if (until >= last || until <= other.from_ms) continue;
-      if (!preferred(other, level, coarse_up_to_ms_) || until <= begin) continue;
+      if (!preferred_(other, level) || until <= begin) continue;
       begin = until;
       own = false;
     }
@@ -96,7 +112,7 @@ class Walk {
   }
 
   const std::span<const KeptLevel> levels_;
-  const std::int64_t coarse_up_to_ms_;
+  const Preference preferred_;
 };
 
 }  // namespace
@@ -139,7 +155,7 @@ SeriesPlan make_plan(const PlanInput& input) {
     const KeptLevel* finest = nullptr;
     for (const KeptLevel& level : levels) {
       if (level.from_ms >= seam || level.until_ms < seam) continue;
-      if (finest == nullptr || preferred(level, *finest, 0)) {
+      if (finest == nullptr || level.resolution_ms < finest->resolution_ms) {
         finest = &level;
       }
     }
@@ -151,7 +167,7 @@ SeriesPlan make_plan(const PlanInput& input) {
       seam = below >= input.raw_gone_ms ? below : std::max(above, below);
     }
   }
-  plan.spans = Walk(levels, coarse_up_to(at_most_ms)).run(seam);
+  plan.spans = Walk(levels, Preference(at_most_ms)).run(seam);
   // Also where levels have not been for ever.
   TimeRange rest{input.raw_from_ms, kMax};
   if (!plan.spans.empty()) rest.min_ms = std::min(rest.min_ms, plan.spans.back().ends.max_ms + 1);
@@ -213,7 +229,7 @@ void give_back_buckets(SeriesPlan& plan, std::span<const KeptLevel> levels, Time
       within.push_back(part);
     }
     if (within.empty()) continue;
-    for (const LevelSpan& span : Walk(within, 0).run(end)) plan.spans.push_back(span);
+    for (const LevelSpan& span : Walk(within, Preference(kSourceAuto)).run(end)) plan.spans.push_back(span);
   }
   std::sort(plan.spans.begin(), plan.spans.end(), [](const LevelSpan& a, const LevelSpan& b) {
     return a.ends.min_ms < b.ends.min_ms;

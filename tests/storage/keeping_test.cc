@@ -67,15 +67,15 @@ TEST_CASE("plan: a resolution that is asked for answers wherever it can", "[stor
 TEST_CASE("plan: for whole windows the coarser level answers, but not where samples do",
           "[storage][levels]") {
   const std::vector<KeptLevel> levels{{5, 500, 2000}, {60, kMin, 1980}};
-  const SeriesPlan plan = make_plan(input_of(levels, 1003, auto_up_to(60)));
+  const SeriesPlan plan = make_plan(input_of(levels, 1003, auto_in_whole(60)));
   CHECK(plan.spans == std::vector<LevelSpan>{{60, {kMin, 960}}, {5, {965, 1000}}});
   CHECK(plan.raw == std::vector<TimeRange>{{1001, kMax}});
   const auto finest = make_plan(input_of(levels, 1003));
-  for (const std::int64_t whole_ms : {0, 1, 5, 59}) {
-    CHECK(make_plan(input_of(levels, 1003, auto_up_to(whole_ms))).spans == finest.spans);
+  for (const std::int64_t whole_ms : {0, 1, 5, 59, 75, 90}) {
+    CHECK(make_plan(input_of(levels, 1003, auto_in_whole(whole_ms))).spans == finest.spans);
   }
   const SeriesPlan three =
-      make_plan(input_of({{5, 500, 2000}, {60, kMin, 1980}, {360, kMin, 1800}}, 1003, auto_up_to(120)));
+      make_plan(input_of({{5, 500, 2000}, {60, kMin, 1980}, {360, kMin, 1800}}, 1003, auto_in_whole(120)));
   CHECK(three.spans == plan.spans);  // what is too coarse comes last
 }
 

@@ -206,9 +206,11 @@ Result<SeriesSourcePtr> Evaluator::range_call_source(const Call& call,
                           extension != RangeExtension::kNone ? lookback : 0,
                           extension == RangeExtension::kSmoothed ? lookback : 0};
   VARVE_TRY_ASSIGN(BoundArgs args, bind_args(call, grid, false));
-  const bool buckets_answer =
-      extension == RangeExtension::kNone && find_level_rule(call.function->id) != nullptr;
-  const std::int64_t whole_ms = buckets_answer ? whole_windows_ms(shape) : 0;
+  // A finer level may keep sketches that a coarser one does not.
+  const LevelAnswer answer = level_answer(call.function->id);
+  const bool coarser_is_same = extension == RangeExtension::kNone &&
+                               (answer == LevelAnswer::kExact || answer == LevelAnswer::kSum);
+  const std::int64_t whole_ms = coarser_is_same ? whole_windows_ms(shape) : 0;
   VARVE_TRY_ASSIGN(auto selection, select(*matrix.selector, timing, shape.span(), grid, whole_ms));
   return settled(source_of_range_call(std::move(selection), matrix, timing, grid, function,
                                       fixes_name(*matrix.selector), std::move(args), state_));

@@ -294,7 +294,7 @@ Result<std::shared_ptr<storage::Selection>> Evaluator::select(const model::Match
                                                               std::int64_t whole_ms) {
   const std::int64_t asked = state_.settings().max_source_resolution_ms;
   hints.max_source_resolution_ms =
-      asked == storage::kSourceAuto ? storage::auto_up_to(whole_ms) : asked;
+      asked == storage::kSourceAuto ? storage::auto_in_whole(whole_ms) : asked;
   // Where buckets are longer than the window, samples beside them are wanted as far back.
   const storage::LevelReach& reach = state_.settings().level_reach;
   const Timestamp widened = saturating_subtract(range.min_ms, reach.resolution_ms);

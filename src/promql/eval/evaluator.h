@@ -64,7 +64,7 @@ class Evaluator {
                                                      const Timing& timing, TimeRange range,
                                                      const StepGrid& grid,
                                                      std::int64_t whole_ms = 0);
-  // `whole_ms`: coarser buckets up to this resolution give what finer ones would.
+  // `whole_ms`: buckets of a resolution that divides it give what finer ones would; 0: none do.
   Result<std::shared_ptr<storage::Selection>> select(const model::Matchers& matchers,
                                                      TimeRange range,
                                                      storage::SelectHints hints,
