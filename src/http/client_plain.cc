@@ -22,7 +22,10 @@ namespace {
 
 constexpr std::string_view kScheme = "http://";
 constexpr std::size_t kReadBytes = 256 << 10;
-constexpr std::chrono::minutes kForeignTime{1};
+// How long a host is left to libcurl: where a connection failed or was closed in between, and where
+// its answers are of another kind (HTTP/1.0, redirects), which they will be the next time too.
+constexpr std::chrono::minutes kFailedTime{1};
+constexpr std::chrono::hours kForeignTime{24};
 constexpr std::size_t kForeignMax = 10'000;
 // A connection that nobody has used for so long goes; most servers close it before.
 constexpr std::chrono::minutes kIdleMax{3};
@@ -124,7 +127,7 @@ void PlainConnections::begin(TransferPtr transfer, const std::vector<std::string
     connection = connect(host);
   }
   if (connection == nullptr) {
-    leave(host);
+    leave(host, kFailedTime);
     callbacks_.handed_back(std::move(transfer));
     return;
   }
@@ -143,7 +146,7 @@ void PlainConnections::begin(TransferPtr transfer, const std::vector<std::string
   // What is being connected is written to when epoll says so.
   if (connection->fresh) return;
   if (!send(*connection)) {
-    hand_back(*connection);
+    hand_back(*connection, kFailedTime);
   } else if (!connection->unsent.empty()) {
     watch(*connection, EPOLLIN | EPOLLOUT, EPOLL_CTL_MOD);
   }
@@ -207,7 +210,7 @@ void PlainConnections::take_event(int descriptor) {
     socklen_t size = sizeof problem;
     ::getsockopt(descriptor, SOL_SOCKET, SO_ERROR, &problem, &size);
     if (problem != 0 || !send(connection)) {
-      hand_back(connection);
+      hand_back(connection, kFailedTime);
       return;
     }
     connection.fresh = false;
@@ -226,7 +229,7 @@ void PlainConnections::take_event(int descriptor) {
   const ::ssize_t got = ::recv(descriptor, buffer_.data(), buffer_.size(), 0);
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (got <= 0) {
-    hand_back(connection);
+    hand_back(connection, kFailedTime);
     return;
   }
   switch (connection.reader.read({buffer_.data(), static_cast<std::size_t>(got)}, take)) {
@@ -234,7 +237,7 @@ void PlainConnections::take_event(int descriptor) {
     case AnswerReader::State::kBody:
       return;
     case AnswerReader::State::kForeign:
-      hand_back(connection);
+      hand_back(connection, kForeignTime);
       return;
     case AnswerReader::State::kStopped:
     case AnswerReader::State::kDone:
@@ -264,12 +267,11 @@ void PlainConnections::finish(Connection& connection) {
   callbacks_.ended(std::move(transfer), std::move(outcome));
 }
 
-// Also when a kept connection was closed as the request went out, which happens to the best: for a
-// minute that host's requests go by libcurl then.
-void PlainConnections::hand_back(Connection& connection) {
+// Also when a kept connection was closed as the request went out, which happens to the best.
+void PlainConnections::hand_back(Connection& connection, Clock::duration leave_for) {
   TransferPtr transfer = std::move(connection.transfer);
   due_.erase({connection.since, connection.descriptor});
-  leave(connection.host);
+  leave(connection.host, leave_for);
   close(connection);
   transfer->response = {};
   transfer->received.clear();
@@ -277,9 +279,9 @@ void PlainConnections::hand_back(Connection& connection) {
   callbacks_.handed_back(std::move(transfer));
 }
 
-void PlainConnections::leave(const std::string& host) {
+void PlainConnections::leave(const std::string& host, Clock::duration leave_for) {
   if (foreign_.size() >= kForeignMax) foreign_.clear();
-  foreign_[host] = Clock::now() + kForeignTime;
+  foreign_[host] = Clock::now() + leave_for;
 }
 
 void PlainConnections::close(Connection& connection) {

@@ -37,8 +37,8 @@ class PlainConnections {
   PlainConnections(const PlainConnections&) = delete;
   PlainConnections& operator=(const PlainConnections&) = delete;
 
-  // Whether an exchange is of the kind carried here, and its host has not had to be left to libcurl
-  // within the last minute. `proxy`: the one for its URL, "" for none.
+  // Whether an exchange is of the kind carried here, and its host is not left to libcurl at
+  // present. `proxy`: the one for its URL, "" for none.
   bool fits(const Transfer& transfer, std::string_view proxy);
   // Precondition: it fits. `header_lines`: without their ends. Either callback gets the transfer,
   // now or later.
@@ -68,9 +68,9 @@ class PlainConnections {
   bool send(Connection& connection);
   void watch(const Connection& connection, std::uint32_t events, int operation) const;
   void close(Connection& connection);
-  void hand_back(Connection& connection);
+  void hand_back(Connection& connection, Clock::duration leave_for);
   // The host's requests go by libcurl for a while.
-  void leave(const std::string& host);
+  void leave(const std::string& host, Clock::duration leave_for);
   void finish(Connection& connection);
 
   const int epoll_;
