@@ -232,7 +232,17 @@ void Log::turn(bool closing) {
     }
     clear_stall();
   }
-  if (pending_ && !commit_pending()) return;
+  if (pending_ && !commit_pending()) {
+    // What was written before does not wait for space.
+    if (!failed_ && unsynced_ && options_.sync == SyncMode::kAlways) {
+      if (const Status synced = sync(); !synced.ok()) {
+        set_error(synced.error(), true);
+      } else {
+        publish(written_seq_);
+      }
+    }
+    return;
+  }
   do {
     notified_.store(false, std::memory_order_release);
     const std::uint64_t used = filling_.segment == segment_->id() ? segment_->offset() : 0;

@@ -151,10 +151,27 @@ Status SegmentPool::retire(std::uint32_t before_segment,
     } else {
       VARVE_TRY(files_.remove(path(name)));
     }
-    size_bytes_ -= size;
   }
   VARVE_TRY(drop_spares());
+  VARVE_TRY(count_bytes());
   return names.empty() ? Status() : files_.sync_directory(directory_);
+}
+
+// Counted anew, since frames may make a segment longer than it was prepared.
+Status SegmentPool::count_bytes() {
+  VARVE_TRY_ASSIGN(const std::vector<std::string> names, files_.list(directory_));
+  std::uint64_t sum = 0;
+  for (const std::string& name : names) {
+    if (!parse_segment_name(name)) continue;
+    VARVE_TRY_ASSIGN(const std::uint64_t size, files_.size(path(name)));
+    sum += size;
+  }
+  for (const std::uint32_t index : spares_) {
+    VARVE_TRY_ASSIGN(const std::uint64_t size, files_.size(path(spare_name(index))));
+    sum += size;
+  }
+  size_bytes_ = sum;
+  return {};
 }
 
 // What one snapshot has made needless is what the log takes until the next one.
@@ -172,11 +189,8 @@ void SegmentPool::fit_to_interval(std::uint32_t retired) {
 
 Status SegmentPool::drop_spares() {
   while (spares_.size() > spares_kept_) {
-    const std::string name = path(spare_name(*spares_.rbegin()));
-    VARVE_TRY_ASSIGN(const std::uint64_t size, files_.size(name));
-    VARVE_TRY(files_.remove(name));
+    VARVE_TRY(files_.remove(path(spare_name(*spares_.rbegin()))));
     spares_.erase(std::prev(spares_.end()));
-    size_bytes_ -= size;
   }
   return {};
 }

@@ -75,6 +75,7 @@ class SegmentPool {
   Status make_spare();
   void fit_to_interval(std::uint32_t retired);
   Status drop_spares();
+  Status count_bytes();
   void run();
 
   fs::FileSystem& files_;
