@@ -82,11 +82,14 @@ class QueryQueue::Guest {
  public:
   // Null where all threads of the pool have something to do.
   static std::shared_ptr<Guest> join(const std::shared_ptr<State>& state) {
-    if (!state->pool.try_join()) return nullptr;
-    return std::make_shared<Guest>(state);
+    auto guest = std::make_shared<Guest>(state);
+    guest->joined_ = state->pool.try_join();
+    return guest->joined_ ? guest : nullptr;
   }
   explicit Guest(std::shared_ptr<State> state) : state_(std::move(state)) {}
-  ~Guest() { state_->pool.leave(); }
+  ~Guest() {
+    if (joined_) state_->pool.leave();
+  }
   Guest(const Guest&) = delete;
   Guest& operator=(const Guest&) = delete;
 
@@ -95,6 +98,7 @@ class QueryQueue::Guest {
 
  private:
   const std::shared_ptr<State> state_;
+  bool joined_ = false;
 };
 
 QueryQueue::QueryQueue(base::ThreadPool& pool, const base::Clock& clock, std::size_t waiting_max)
