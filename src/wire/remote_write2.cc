@@ -225,7 +225,8 @@ class Walk2 {
       return {};  // all its histograms were refused
     }
     VARVE_TRY(charge(sizeof(SeriesEntry) + sizeof(Record)));
-    if (metadata.empty()) {
+    // A series without a name is not taken further on.
+    if (metadata.empty() && read->metric_ref != SymbolTable::kNone) {
       report_.samples_without_metadata += entry.samples_count + entry.histograms_count;
     }
     if (!metadata.empty() && read->metric_ref != SymbolTable::kNone &&
