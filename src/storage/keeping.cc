@@ -294,8 +294,8 @@ std::optional<std::int64_t> Keeping::level_retention_ms(std::size_t series_class
   return std::nullopt;
 }
 
-std::int64_t Keeping::stored_level_ms(std::size_t series_class, const LevelState& level,
-                                      std::int64_t raw_ms) const {
+std::int64_t Keeping::stored_level_ms(std::size_t series_class, const LadderState& state,
+                                      const LevelState& level, std::int64_t raw_ms) const {
   const auto longer = [](std::int64_t a, std::int64_t b) { return a == 0 || b == 0 ? 0 : std::max(a, b); };
   std::int64_t stored = raw_retention_ms(series_class, raw_ms);
   if (const auto own = level_retention_ms(series_class, level)) stored = longer(stored, *own);
@@ -304,6 +304,13 @@ std::int64_t Keeping::stored_level_ms(std::size_t series_class, const LevelState
     LevelState named;
     named.resolution_ms = finer.resolution.count();
     if (const auto kept = level_retention_ms(series_class, named)) stored = longer(stored, *kept);
+  }
+  for (const LevelState& finer : state.levels) {
+    if (finer.resolution_ms >= level.resolution_ms) break;
+    const bool lacking = this->level(finer.resolution_ms) == nullptr;
+    if (lacking && level.resolution_ms % finer.resolution_ms == 0) {
+      stored = longer(stored, finer.retention_ms);
+    }
   }
   return stored;
 }
@@ -396,7 +403,7 @@ Timestamp Keeping::passed_on_ms(std::size_t series_class, const LadderState& sta
 Timestamp Keeping::level_expired_ms(std::size_t series_class, const LadderState& state,
                                     const LevelState& level, Timestamp newest_ms,
                                     std::int64_t raw_ms) const {
-  Timestamp expired = horizon(newest_ms, stored_level_ms(series_class, level, raw_ms));
+  Timestamp expired = horizon(newest_ms, stored_level_ms(series_class, state, level, raw_ms));
   if (expired == kMin) return kMin;
   --expired;
   const std::size_t next = next_of(level);

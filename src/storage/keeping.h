@@ -71,9 +71,9 @@ class Keeping {
 
   // How long they stay on the disk, 0: for ever. Buckets are made of all series and stay as long as
   // what they are made of: then whatever the configuration will want of the time that it keeps now is
-  // there, or can be made.
-  std::int64_t stored_level_ms(std::size_t series_class, const LevelState& level,
-                               std::int64_t raw_ms) const;
+  // there, or can be made. That goes for finer levels that the ladder lacks, too.
+  std::int64_t stored_level_ms(std::size_t series_class, const LadderState& state,
+                               const LevelState& level, std::int64_t raw_ms) const;
 
   // Of series that are in these classes of `state.gone_of`. `newest_ms`: from when ages are counted; the
   // minimum Timestamp: nothing has an age.
