@@ -2,6 +2,7 @@
 #include "storage/gone.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace varve::storage {
 namespace {
@@ -103,6 +104,42 @@ bool Gone::note(std::int64_t resolution_ms, const Policies& policies, std::size_
   std::vector<Stretches>& marks = list->marks[resolution_ms];
   marks.resize(policies.size() + 1);
   add_stretch(marks[series_class], range);
+  return true;
+}
+
+bool Gone::keep_since(const Gone& older, TimeRange kept) {
+  Gone next = *this;
+  for (const auto& [resolution_ms, until_ms] : before) {
+    if (older.before.count(resolution_ms) == 0) continue;
+    // What nobody had then may have come since, so that now counts.
+    Stretches nobodys = older.of_series(resolution_ms, {});
+    for (const GoneOf& list : older.of) {
+      const auto marks = list.marks.find(resolution_ms);
+      if (!list.policies->empty() || marks == list.marks.end()) continue;
+      for (const TimeRange& one : marks->second.front()) add_stretch(nobodys, one);
+    }
+    const Stretches then = without({kept}, nobodys);
+    if (common(of_any(resolution_ms), then).empty()) continue;
+    next.before[resolution_ms] = kAll.min_ms;
+    for (GoneOf& list : next.of) {
+      const auto marks = list.marks.find(resolution_ms);
+      if (marks == list.marks.end()) continue;
+      for (Stretches& own : marks->second) own = without(own, then);
+    }
+    for (const TimeRange& one : without(of_series(resolution_ms, {}), then)) {
+      if (!next.note(resolution_ms, {}, 0, one)) return false;
+    }
+    for (const GoneOf& list : older.of) {
+      const auto marks = list.marks.find(resolution_ms);
+      if (marks == list.marks.end()) continue;
+      for (std::size_t c = 0; c < marks->second.size(); ++c) {
+        for (const TimeRange& one : common(marks->second[c], then)) {
+          if (!next.note(resolution_ms, *list.policies, c, one)) return false;
+        }
+      }
+    }
+  }
+  *this = std::move(next);
   return true;
 }
 

@@ -211,6 +211,12 @@ Status Maintenance::compact() {
   return first.take();
 }
 
-void Maintenance::settle() { const std::lock_guard lock(work_mutex_); }
+void Maintenance::settle() {
+  const std::lock_guard lock(work_mutex_);
+  if (const Status adopted = rollup_.adopt(); !adopted.ok()) {
+    engine_.log.warn("storage: what is held will be noted later",
+                     {{"err", adopted.error().message()}});
+  }
+}
 
 }  // namespace varve::storage

@@ -43,7 +43,8 @@ class Maintenance {
   Status clean_tombstones();
   Result<std::string> snapshot(bool skip_head);
   Status compact();
-  // Returns when the work under way, which may go by what held before the call, has ended.
+  // Returns when the work under way, which may go by what held before the call, has ended, and what has
+  // gone by now is noted with new holds: older ones may be released at once.
   void settle();
 
  private:

@@ -74,8 +74,8 @@ HeldSince Rollup::held_since(const Keeping& keeping, const Hold& hold, const Lad
   HeldSince since{hold.id, ladder.gone()};
   // Behind that nothing is made of buckets for the hold: samples are held from then on.
   for (const LevelState& level : ladder.levels) {
-    if (level.covered_ms == kMin) continue;
-    since.gone.note(level.resolution_ms, {}, 0, {level.covered_ms + 1, TimeRange::all().max_ms});
+    const Timestamp first_ms = level.covered_ms == kMin ? kMin : level.covered_ms + 1;
+    since.gone.note(level.resolution_ms, {}, 0, {first_ms, TimeRange::all().max_ms});
   }
   // What an older hold has kept of the same series goes on being kept, so that holds can be prolonged.
   for (const HeldSince& older : ladder.holds) {
@@ -83,15 +83,8 @@ HeldSince Rollup::held_since(const Keeping& keeping, const Hold& hold, const Lad
       return one.id == older.id && one.selectors == hold.selectors;
     });
     if (same == keeping.holds().end()) continue;
-    const Stretches kept = without({keeping.held(*same)}, older.gone.of_any(0));
-    const Stretches gone = without(since.gone.of_series(0, {}), kept);
-    since.gone.before[0] = kMin;
-    for (GoneOf& list : since.gone.of) {
-      const auto marks = list.marks.find(0);
-      if (marks == list.marks.end()) continue;
-      for (Stretches& own : marks->second) own = without(own, kept);
-    }
-    for (const TimeRange& one : gone) since.gone.note(0, {}, 0, one);
+    // If it cannot be noted, what is held is there all the same, but not shown.
+    (void)since.gone.keep_since(older.gone, keeping.held(*same));
   }
   return since;
 }

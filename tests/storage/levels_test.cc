@@ -607,6 +607,92 @@ TEST_CASE("levels: a hold on what has gone holds its buckets", "[storage][levels
   CHECK(count("1") == 0);
 }
 
+TEST_CASE("levels: a hold goes on with what an older one of the same series has kept",
+          "[storage][levels]") {
+  Ladder ladder;
+  ladder.levels = {level(minutes(5), hours(24)), level(hours(1), hours(24))};
+  RetentionPolicy longer;
+  longer.matchers = {equal("s", "1")};
+  longer.raw = hours(8);
+  longer.levels = {{minutes(5), hours(24)}, {hours(1), hours(24)}};
+  ladder.policies = {longer};
+  History history(ladder, hours(2));
+  Maker maker(101, 3);
+  maker.until(history, kBegin + 20 * kHourMs);
+  const std::vector<model::Matchers> selectors{{equal("s", "1")}};
+  const auto at = [](int from, int until) {
+    return TimeRange{kBegin + from * kHourMs + 1, kBegin + until * kHourMs};
+  };
+  // Of its series the first holds buckets, the second samples; of the others these have gone.
+  const auto buckets = history.db->add_hold(at(5, 7), selectors, "");
+  const auto samples = history.db->add_hold(at(14, 16), selectors, "");
+  REQUIRE((buckets.ok() && samples.ok()));
+  maker.until(history, kBegin + 60 * kHourMs);
+  const auto both = history.db->add_hold(at(4, 18), selectors, "");
+  REQUIRE(both.ok());
+  REQUIRE(history.db->release_hold(buckets->hold.id).ok());
+  REQUIRE(history.db->release_hold(samples->hold.id).ok());
+  maker.until(history, kBegin + 64 * kHourMs);
+  history.reopen();
+
+  auto querier = history.db->querier(TimeRange::all());
+  SelectHints hints;
+  hints.max_source_resolution_ms = kSourceAuto;
+  auto selection = (*querier)->select(std::vector{equal("s", "1")}, TimeRange::all(), hints);
+  REQUIRE((*selection)->size() == 1);
+  const Series& truth = history.truth["1"];
+  const auto written = [&](TimeRange range) {
+    return static_cast<double>(
+        std::distance(truth.lower_bound(range.min_ms), truth.upper_bound(range.max_ms)));
+  };
+  double sum = 0;
+  SeriesBuckets read;
+  for (std::size_t k = 0; k < (*selection)->levels(0).size(); ++k) {
+    REQUIRE((*selection)->read_buckets(0, k, at(5, 7), BucketColumns::kAll, read).ok());
+    for (const double one : read.counts) sum += one;
+  }
+  CHECK(sum > 40);
+  CHECK(sum <= written(at(5, 7)));
+  SeriesSamples raw;
+  REQUIRE((*selection)->read(0, at(14, 16), raw).ok());
+  CHECK(static_cast<double>(raw.float_times.size()) == written(at(14, 16)));
+}
+
+TEST_CASE("levels: coarse buckets stay while finer ones do that the ladder has dropped",
+          "[storage][levels]") {
+  Ladder ladder;
+  ladder.levels = {level(minutes(20)), level(hours(1))};
+  History history(ladder, hours(4));
+  Maker maker(103, 3);
+  maker.until(history, kBegin + 30 * kHourMs);
+  // The hourly buckets of one series are not asked for, but there are its finer ones.
+  RetentionPolicy brief;
+  brief.matchers = {equal("s", "1")};
+  brief.raw = hours(4);
+  Ladder without = ladder;
+  without.levels = {level(hours(1))};
+  without.policies = {brief};
+  REQUIRE(history.db->set_ladder(without).ok());
+  maker.until(history, kBegin + 60 * kHourMs);
+  ladder.levels = {level(minutes(20), hours(10)), level(hours(1))};
+  REQUIRE(history.db->set_ladder(ladder).ok());
+  maker.until(history, kBegin + 62 * kHourMs);
+  const auto querier = history.db->querier(TimeRange::all());
+  SelectHints hints;
+  hints.max_source_resolution_ms = kSourceAuto;
+  const auto selection =
+      (*querier)->select(std::vector{equal("s", "1")}, TimeRange::all(), hints);
+  REQUIRE((*selection)->size() == 1);
+  const std::span<const LevelSpan> spans = (*selection)->levels(0);
+  REQUIRE(spans.size() > 0);
+  CHECK(spans[0].resolution_ms == kHourMs);
+  SeriesBuckets buckets;
+  REQUIRE((*selection)
+              ->read_buckets(0, 0, {kBegin, kBegin + 24 * kHourMs}, BucketColumns::kAll, buckets)
+              .ok());
+  CHECK(buckets.ends_ms.size() == 24);
+}
+
 TEST_CASE("levels: nothing goes at once when a clock jumps by a year", "[storage][levels]") {
   Ladder ladder;
   ladder.levels = {level(minutes(5), hours(48))};
