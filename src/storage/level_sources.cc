@@ -12,6 +12,14 @@ namespace {
 constexpr Timestamp kMin = TimeRange::all().min_ms;
 constexpr Timestamp kMax = TimeRange::all().max_ms;
 
+// What its samples, or its buckets, are about.
+TimeRange time_of_block(const block::Block& block) {
+  const block::BlockMeta& meta = block.meta();
+  TimeRange time = meta.range;
+  if (meta.resolution_ms != 0) time.min_ms -= meta.resolution_ms - 1;
+  return time;
+}
+
 }  // namespace
 
 Stretches unfit_windows(const BlockSet& set, std::int64_t resolution_ms,
@@ -123,10 +131,7 @@ Timestamp LevelSources::first_ms(TimeRange ends) const {
   Timestamp first = kMax;
   for (const Candidate& candidate : candidates_) {
     for (const auto& block : blocks(candidate, ends)) {
-      const block::BlockMeta& meta = block->meta();
-      const Timestamp from =
-          meta.resolution_ms == 0 ? meta.range.min_ms : meta.range.min_ms - meta.resolution_ms + 1;
-      first = std::min(first, std::max(from, time_of(ends).min_ms));
+      first = std::min(first, std::max(time_of_block(*block).min_ms, time_of(ends).min_ms));
     }
   }
   return first;
@@ -169,15 +174,27 @@ std::vector<LevelPiece> LevelSources::pieces(const Labels& labels, TimeRange end
 Stretches LevelSources::missing(TimeRange ends, const Gone& gone,
                                 std::span<const std::size_t> classes) const {
   Stretches missing{time_of(ends)};
+  Stretches in_blocks;  // where there may be something, of what is not missing
   for (const Candidate& one : candidates_) {
-    Stretches there = without({{kMin, one.until_ms}}, gone.of_series(one.resolution_ms, classes));
+    const Stretches there =
+        without({{kMin, one.until_ms}}, gone.of_series(one.resolution_ms, classes));
     missing = without(missing, there);
+    for (const auto& block : blocks(one, ends)) {
+      for (const TimeRange& part : common(there, {time_of_block(*block)})) {
+        add_stretch(in_blocks, part);
+      }
+    }
   }
-  // A bucket of which there is a part is there.
+  // A bucket of which there is a part is there; time that no block is about is no part.
   Stretches whole;
   for (const TimeRange& stretch : missing) {
+    for (const Timestamp edge_ms : {stretch.min_ms, stretch.max_ms}) {
+      const Timestamp end_ms = bucket_end(edge_ms, resolution_ms_);
+      const TimeRange bucket = time_of({end_ms, end_ms});
+      if (common({bucket}, in_blocks).empty()) add_stretch(whole, bucket);
+    }
     const TimeRange own = ends_in(stretch);
-    if (!own.empty()) whole.push_back(time_of(own));
+    if (!own.empty()) add_stretch(whole, time_of(own));
   }
   return whole;
 }

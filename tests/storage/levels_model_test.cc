@@ -487,17 +487,18 @@ class Model : public History {
 TEST_CASE("levels: whatever changes, nothing is gone that the configuration keeps",
           "[storage][levels]") {
   std::uint64_t checked = 0;
-  constexpr unsigned kSeeds = 9;
-  const char* const only = std::getenv("VARVE_MODEL_SEED");
-  for (unsigned seed = 1; seed <= kSeeds; ++seed) {
-    if (only != nullptr && seed != 1) break;
-    const unsigned own = only != nullptr ? static_cast<unsigned>(std::atoi(only)) : seed;
-    CAPTURE(own);
-    Model model(own);
+  // Those after the first nine have found something.
+  std::vector<unsigned> seeds{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20, 24};
+  if (const char* const only = std::getenv("VARVE_MODEL_SEED")) {
+    seeds = {static_cast<unsigned>(std::atoi(only))};
+  }
+  for (const unsigned seed : seeds) {
+    CAPTURE(seed);
+    Model model(seed);
     model.run(8);
     checked += model.checked();
   }
-  std::cout << "levels: random keeping: seeds 1 to " << kSeeds << ", " << checked
+  std::cout << "levels: random keeping: " << seeds.size() << " seeds, " << checked
             << " samples found where they should be\n";
 }
 
