@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "api/bucket_presence.h"
 #include "base/try.h"
 
 namespace varve::api {
@@ -36,7 +37,7 @@ void release(const CardinalityQuery& query, std::size_t things, std::int64_t byt
 struct Side {
   std::unique_ptr<storage::Querier> querier;
   std::unique_ptr<storage::Selection> selection;
-  std::vector<std::uint32_t> alive;    // ordinals of the series that have a sample in the range
+  std::vector<std::uint32_t> alive;    // ordinals of the series that have a sample or a bucket there
   std::vector<std::uint64_t> hashes;   // of their labels, in any order of these
   std::vector<std::string> names;      // of labels, sorted
   storage::LabelColumn metrics;
@@ -47,6 +48,7 @@ Result<Side> load(const storage::Queryable& storage, const CardinalityQuery& que
   VARVE_TRY_ASSIGN(side.querier, storage.querier(range));
   storage::SelectHints hints;
   hints.series_max = kCardinalitySeriesMax;
+  hints.max_source_resolution_ms = storage::kSourceAuto;
   VARVE_TRY_ASSIGN(side.selection, side.querier->select(query.matchers, range, hints));
   VARVE_TRY(charge(query, side.selection->size(), kSeriesBytes));
   VARVE_TRY_ASSIGN(storage::Querier::Names names, side.querier->label_names(query.matchers, range));
@@ -62,7 +64,10 @@ Result<Side> load(const storage::Queryable& storage, const CardinalityQuery& que
     last.assign(batch.size(), {});
     VARVE_TRY(side.selection->read_last(batch, range, last));
     for (std::size_t i = 0; i < batch.size(); ++i) {
-      if (last[i].kind != storage::LastSample::Kind::kNone) side.alive.push_back(batch[i]);
+      if (last[i].kind != storage::LastSample::Kind::kNone ||
+          has_bucket(*side.selection, batch[i], range)) {
+        side.alive.push_back(batch[i]);
+      }
     }
   }
   side.hashes.assign(side.alive.size(), 0);

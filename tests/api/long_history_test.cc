@@ -118,6 +118,11 @@ TEST_CASE("api: samples that are gone leave no gap, and the result says what ans
     const bool whole_hours = kPanels[i].find('[') != std::string::npos;
     CHECK(resolutions.back() == (whole_hours ? "1h" : "5m"));
   }
+  // Series exist where buckets of them do.
+  const auto cardinality =
+      world.get("/api/v1/status/cardinality", "start=" + std::to_string(kBegin / 1000) +
+                                                  "&end=" + std::to_string(kBegin / 1000 + 3600));
+  CHECK(cardinality["data"]["series"]["value"] == 12);
   // What cannot be told from buckets is missing there, and said.
   const auto deviation = world.panel("stddev_over_time(g[1h])", kBegin, "");
   REQUIRE(deviation.contains("warnings"));
