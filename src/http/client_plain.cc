@@ -23,7 +23,7 @@ namespace {
 constexpr std::string_view kScheme = "http://";
 constexpr std::size_t kReadBytes = 256 << 10;
 // How long a host is left to libcurl: where a connection failed or was closed in between, and where
-// its answers are of another kind (HTTP/1.0, redirects), which they will be the next time too.
+// its answers are of another kind (redirects), which they will be the next time too.
 constexpr std::chrono::minutes kFailedTime{1};
 constexpr std::chrono::hours kForeignTime{24};
 constexpr std::size_t kForeignMax = 10'000;
@@ -229,7 +229,11 @@ void PlainConnections::take_event(int descriptor) {
   const ::ssize_t got = ::recv(descriptor, buffer_.data(), buffer_.size(), 0);
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (got <= 0) {
-    hand_back(connection, kFailedTime);
+    if (got == 0 && connection.reader.end() == AnswerReader::State::kDone) {
+      finish(connection);
+    } else {
+      hand_back(connection, kFailedTime);
+    }
     return;
   }
   switch (connection.reader.read({buffer_.data(), static_cast<std::size_t>(got)}, take)) {

@@ -17,6 +17,8 @@ namespace {
 namespace beast = boost::beast;
 
 constexpr std::size_t kBufferStart = 4 << 10;
+// What stands between chunks is at least `0\r\n\r\n`; Beast wants so much once it has seen a part.
+constexpr std::size_t kBetweenChunksBytes = 5;
 
 }  // namespace
 
@@ -129,6 +131,7 @@ RequestReader::State RequestReader::advance() {
       if (begin_ == end_) return state_;
       current_ = ReadRequest();
       current_.lease = BodyLease(budget_);
+      between_chunks_ = false;
       parser_ = std::make_unique<Parser>(current_, limits_.header_max_bytes, limits_.body_max_bytes);
       state_ = State::kHeader;
       [[fallthrough]];
@@ -224,11 +227,13 @@ RequestReader::State RequestReader::fill_body() {
 RequestReader::State RequestReader::parse_chunks() {
   while (!parser_->is_done()) {
     if (begin_ == end_) return state_;
+    if (between_chunks_ && end_ - begin_ < kBetweenChunksBytes) return state_;
     boost::system::error_code error;
     const std::size_t used =
         parser_->put(boost::asio::const_buffer(buffer_.data() + begin_, end_ - begin_), error);
     begin_ += used;
-    if (error == beast::http::error::need_more) {
+    between_chunks_ = error == beast::http::error::need_more;
+    if (between_chunks_) {
       // What stays unparsed is a chunk header or a trailer.
       if (end_ - begin_ > limits_.header_max_bytes) return refuse(400, "a chunk header is too long");
       return state_;

@@ -84,6 +84,7 @@ class RequestReader {
   bool continue_wanted_ = false;
   ReadRequest current_;
   std::size_t body_bytes_ = 0;   // of a body of known length
+  bool between_chunks_ = false;  // what has come is the beginning of a chunk header or trailer
   std::size_t body_filled_ = 0;  // of these, what has come; body.size() is what there is room for
   Refusal refusal_;
 };

@@ -51,6 +51,21 @@ TEST_CASE("request reader: the same requests however the bytes are cut", "[http]
                                                           "GET /?  close"});
 }
 
+TEST_CASE("request reader: a body of no chunks, byte by byte", "[http]") {
+  const std::string head = "POST /c HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n";
+  for (const std::string_view end : {"\r\n", "T: 1\r\n\r\n"}) {
+    BodyBudget budget(1 << 20);
+    RequestReader reader({}, budget);
+    for (const char byte : head + std::string(end)) {
+      REQUIRE(reader.advance() != State::kComplete);
+      reader.space()[0] = byte;
+      reader.committed(1);
+    }
+    REQUIRE(reader.advance() == State::kComplete);
+    CHECK(reader.take().request.body.empty());
+  }
+}
+
 TEST_CASE("request reader: a large claimed length takes memory only as its bytes come", "[http]") {
   BodyBudget budget(std::size_t{64} << 20);
   RequestLimits limits;
