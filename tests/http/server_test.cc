@@ -2,6 +2,7 @@
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <condition_variable>
+#include <latch>
 #include <stdexcept>
 #include <thread>
 
@@ -364,6 +365,41 @@ TEST_CASE("http server: a half-closed client still gets its answer", "[http]") {
   client.send("GET /half HTTP/1.1\r\nHost: t\r\n\r\n");
   client.shut_down_sending();
   CHECK(body_of(client.read_to_end()) == "GET /half? ");
+}
+
+TEST_CASE("http server: all requests that came before the client ended its side are answered",
+          "[http]") {
+  constexpr std::string_view kRequests =
+      "GET /1 HTTP/1.1\r\nHost: t\r\n\r\nGET /2 HTTP/1.1\r\nHost: t\r\n\r\n"
+      "POST /3 HTTP/1.1\r\nHost: t\r\nContent-Length: 4\r\n\r\nbody";
+  const bool end_while_first_is_handled = GENERATE(false, true);
+  const std::string_view begun_too = GENERATE("", "GET /4 HTT");
+  CAPTURE(end_while_first_is_handled, begun_too);
+  std::latch ended(1);
+  std::atomic<bool> third_gone{true};
+  ServerFixture fixture([&](ExchangePtr exchange) {
+    if (end_while_first_is_handled && exchange->request().path == "/1") {
+      std::function<void()> work = [&ended, exchange] {
+        ended.wait();
+        echo(exchange);
+      };
+      exchange->run_after_handler(work);
+      return;
+    }
+    if (exchange->request().path == "/3") third_gone = exchange->client_gone();
+    echo(exchange);
+  });
+  for (int round = 0; round < 20; ++round) {
+    SocketClient client(fixture.port);
+    REQUIRE(client.send(std::string(kRequests) + std::string(begun_too)));
+    client.shut_down_sending();
+    ended.count_down(round == 0 ? 1 : 0);
+    CHECK(body_of(client.read_response()) == "GET /1? ");
+    CHECK(body_of(client.read_response()) == "GET /2? ");
+    CHECK(body_of(client.read_response()) == "POST /3? body");
+    CHECK_FALSE(third_gone);
+    CHECK(client.read_to_end().empty());
+  }
 }
 
 TEST_CASE("http server: stop lets a request under way finish and refuses new ones", "[http]") {
