@@ -132,15 +132,12 @@ constexpr FlagSpec kFlags[] = {
     {"log.format", kText, "logfmt", kUsed, "logfmt or json."},
 };
 
-// Prometheus features that need nothing from us: always on here, or without meaning.
-constexpr std::string_view kQuietFeatures[] = {
-    "exemplar-storage", "native-histograms", "memory-snapshot-on-shutdown",
-    "promql-per-step-stats", "delayed-compaction", "auto-gomaxprocs", "auto-gomemlimit",
-    "otlp-write-receiver", "promql-at-modifier", "promql-negative-offset", "remote-write-receiver",
-    "new-service-discovery-manager", "expand-external-labels", "no-default-scrape-port",
-    "metadata-wal-records", "auto-reload-config", "utf8-names",
-    "otlp-deltatocumulative", "otlp-native-delta-ingestion", "type-and-unit-labels",
-    "old-ui", "agent"};
+// Features of Prometheus, and of its older versions, that are always on here. What is neither here nor
+// in enable_feature is not done, and said to be ignored: nobody shall believe that it is.
+constexpr std::string_view kAlwaysOn[] = {
+    "exemplar-storage", "expand-external-labels", "memory-snapshot-on-shutdown",
+    "metadata-wal-records", "new-service-discovery-manager", "no-default-scrape-port",
+    "ooo-native-histograms", "promql-at-modifier", "promql-negative-offset", "utf8-names"};
 
 using Values = std::map<std::string, std::vector<std::string>, std::less<>>;
 
@@ -285,11 +282,17 @@ void enable_feature(Flags& flags, std::string_view name) {
     flags.extra_scrape_metrics = true;
   } else if (name == "created-timestamp-zero-ingestion") {
     flags.start_zeros = true;
-  } else if (std::find(std::begin(kQuietFeatures), std::end(kQuietFeatures), name) ==
-             std::end(kQuietFeatures)) {
+  } else if (name == "auto-reload-config") {
+    flags.config_auto_reload = true;
+  } else if (name == "remote-write-receiver") {
+    flags.enable_remote_write = true;
+  } else if (name == "native-histograms") {
+    flags.warnings.emplace_back(
+        "feature native-histograms in --enable-feature is ignored: what is scraped is said by "
+        "scrape_native_histograms in the configuration");
+  } else if (std::find(std::begin(kAlwaysOn), std::end(kAlwaysOn), name) == std::end(kAlwaysOn)) {
     flags.warnings.push_back(fmt::format("unknown feature {} in --enable-feature is ignored", name));
   }
-  if (name == "auto-reload-config") flags.config_auto_reload = true;
 }
 
 // "/a/b" of "http://host/a/b/"; a route prefix begins with a slash and does not end with one.

@@ -12,7 +12,7 @@ TEST_CASE("flags: Prometheus's spellings are taken, both with = and with a blank
        "--no-web.enable-remote-write-receiver", "--web.listen-address=:1", "--web.listen-address=:2",
        "--storage.tsdb.retention.time=100y", "--storage.tsdb.retention.size=512MB",
        "--query.max-samples=7", "--query.memory-max=2GB", "--query.cache-max=0", "--log.level=warn",
-       "--enable-feature=promql-experimental-functions,native-histograms"});
+       "--enable-feature=promql-experimental-functions,exemplar-storage"});
   REQUIRE(flags.ok());
   CHECK(flags->config_file == "a.yml");
   CHECK(flags->storage_path == "d");
@@ -37,6 +37,30 @@ TEST_CASE("flags: what Varve has no use for is accepted with a warning", "[serve
                                           "--storage.tsdb.head-chunks-write-queue-size=5"});
   REQUIRE(flags.ok());
   CHECK(flags->warnings.size() == 3);
+}
+
+TEST_CASE("flags: a feature is there, or said to be ignored", "[server]") {
+  // What Prometheus 3.14 and 2.x know, in the order of its documentation.
+  const auto [name, ignored] = GENERATE(table<std::string, bool>(
+      {{"exemplar-storage", false}, {"memory-snapshot-on-shutdown", false},
+       {"extra-scrape-metrics", false}, {"promql-per-step-stats", true},
+       {"promql-experimental-functions", false}, {"created-timestamp-zero-ingestion", false},
+       {"st-storage", true}, {"use-start-timestamps", false}, {"concurrent-rule-eval", false},
+       {"old-ui", true}, {"metadata-wal-records", false}, {"delayed-compaction", true},
+       {"promql-delayed-name-removal", false}, {"auto-reload-config", false},
+       {"otlp-deltatocumulative", true}, {"promql-duration-expr", false},
+       {"otlp-native-delta-ingestion", true}, {"type-and-unit-labels", true},
+       {"use-uncached-io", true}, {"xor2-encoding", true},
+       {"promql-extended-range-selectors", false}, {"promql-binop-fill-modifiers", false},
+       {"native-histograms", true}, {"ooo-native-histograms", false},
+       {"remote-write-receiver", false}, {"expand-external-labels", false},
+       {"promql-at-modifier", false}, {"agent", true}, {"auto-gomaxprocs", true},
+       {"otlp-write-receiver", true}}));
+  CAPTURE(name);
+  const auto flags = server::parse_flags({"--enable-feature=," + name});
+  REQUIRE(flags.ok());
+  REQUIRE(flags->warnings.size() == (ignored ? 1 : 0));
+  if (ignored) CHECK_THAT(flags->warnings[0], Catch::Contains(name) && Catch::Contains("is ignored"));
 }
 
 TEST_CASE("flags: mistakes are named", "[server]") {
