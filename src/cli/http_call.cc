@@ -3,10 +3,10 @@
 
 #include <future>
 
+#include "base/percent_encode.h"
 #include "base/try.h"
 #include "cli/arguments.h"
 #include "config/read_http_client.h"
-#include "template/escape.h"
 
 namespace varve::cli {
 namespace {
@@ -73,7 +73,7 @@ std::string form_text(const FormFields& form) {
   std::string out;
   for (const auto& [name, value] : form) {
     if (!out.empty()) out += '&';
-    out += templates::escape_query(name) + "=" + templates::escape_query(value);
+    out += base::query_escape(name) + "=" + base::query_escape(value);
   }
   return out;
 }

@@ -12,13 +12,13 @@
 
 #include "api/moment.h"
 #include "base/clock.h"
+#include "base/percent_encode.h"
 #include "base/try.h"
 #include "cli/arguments.h"
 #include "cli/http_call.h"
 #include "cli/result_text.h"
 #include "fs/real_fs.h"
 #include "model/duration.h"
-#include "template/escape.h"
 
 namespace varve::cli {
 namespace {
@@ -213,7 +213,7 @@ int query_labels(const std::vector<std::string>& words, const Console& console) 
   for (const std::string& match : request->arguments.all("match")) {
     form->emplace_back("match[]", match);
   }
-  const std::string name = templates::escape_query(request->arguments.positional()[1]);
+  const std::string name = base::query_escape(request->arguments.positional()[1]);
   return ask(*request, "/api/v1/label/" + name + "/values", *form, false, label_values_text,
              console);
 }

@@ -10,10 +10,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/percent_encode.h"
 #include "base/try.h"
 #include "discovery/consul_groups.h"
 #include "discovery/json_document.h"
-#include "discovery/query_escape.h"
 #include "discovery/source.h"
 #include "http/client.h"
 
@@ -95,16 +95,17 @@ class ConsulSource final : public Source {
 
   // What every question says.
   std::string parameters() const {
-    std::string out = fmt::format("wait={}ms&dc={}", kWait.count(), query_escape(datacenter_));
+    std::string out =
+        fmt::format("wait={}ms&dc={}", kWait.count(), base::percent_encode(datacenter_));
     if (options_.allow_stale) out += "&stale=";
     if (!options_.namespace_name.empty()) {
-      out += "&ns=" + query_escape(options_.namespace_name);
+      out += "&ns=" + base::percent_encode(options_.namespace_name);
     }
     if (!options_.partition.empty()) {
-      out += "&partition=" + query_escape(options_.partition);
+      out += "&partition=" + base::percent_encode(options_.partition);
     }
     for (const auto& [name, value] : options_.node_meta) {
-      out += "&node-meta=" + query_escape(name + ":" + value);
+      out += "&node-meta=" + base::percent_encode(name + ":" + value);
     }
     return out;
   }
@@ -125,7 +126,7 @@ class ConsulSource final : public Source {
       catalog_ = std::make_shared<Watch>();
       catalog_->path = "/v1/catalog/services?" + parameters();
       if (!options_.filter.empty()) {
-        catalog_->path += "&filter=" + query_escape(options_.filter);
+        catalog_->path += "&filter=" + base::percent_encode(options_.filter);
       }
       ask(catalog_);
     } else {
@@ -137,12 +138,12 @@ class ConsulSource final : public Source {
     auto watch = std::make_shared<Watch>();
     watch->target = service;
     watch->path =
-        fmt::format("/v1/health/service/{}?{}", query_escape(service), parameters());
+        fmt::format("/v1/health/service/{}?{}", base::percent_encode(service), parameters());
     for (const std::string& tag : options_.tags) {
-      watch->path += "&tag=" + query_escape(tag);
+      watch->path += "&tag=" + base::percent_encode(tag);
     }
     if (!options_.health_filter.empty()) {
-      watch->path += "&filter=" + query_escape(options_.health_filter);
+      watch->path += "&filter=" + base::percent_encode(options_.health_filter);
     }
     services_[service] = watch;
     ask(watch);

@@ -10,11 +10,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/percent_encode.h"
 #include "base/try.h"
 #include "discovery/json_document.h"
 #include "discovery/kubernetes_access.h"
 #include "discovery/kubernetes_groups.h"
-#include "discovery/query_escape.h"
 #include "discovery/source.h"
 #include "http/client.h"
 
@@ -137,15 +137,15 @@ class KubernetesSource final : public Source {
     watch->kind = kind;
     watch->space = space;
     watch->path = std::string(resource.api);
-    if (!space.empty()) watch->path += "/namespaces/" + query_escape(space);
+    if (!space.empty()) watch->path += "/namespaces/" + base::percent_encode(space);
     watch->path += fmt::format("/{}?", resource.name);
     for (const auto& [role, selector] : options_.selectors) {
       if (kind_of_role(role) != kind) continue;
       if (!selector.label.empty()) {
-        watch->path += "labelSelector=" + query_escape(selector.label) + "&";
+        watch->path += "labelSelector=" + base::percent_encode(selector.label) + "&";
       }
       if (!selector.field.empty()) {
-        watch->path += "fieldSelector=" + query_escape(selector.field) + "&";
+        watch->path += "fieldSelector=" + base::percent_encode(selector.field) + "&";
       }
     }
     ++unlisted_[space];
@@ -173,7 +173,7 @@ class KubernetesSource final : public Source {
 
   void list(const WatchPtr& watch) {
     std::string path = watch->path + fmt::format("limit={}", kPage);
-    if (!watch->continued.empty()) path += "&continue=" + query_escape(watch->continued);
+    if (!watch->continued.empty()) path += "&continue=" + base::percent_encode(watch->continued);
     context_.fetch(request(path, kListTimeout), [this, watch](Result<http::ClientResponse> answer) {
       const Status taken = take_list(watch, std::move(answer));
       if (taken.ok()) {
@@ -225,7 +225,7 @@ class KubernetesSource final : public Source {
     const std::string path =
         watch->path + fmt::format("watch=1&allowWatchBookmarks=true&timeoutSeconds={}"
                                   "&resourceVersion={}",
-                                  kWatchTime.count(), query_escape(watch->version));
+                                  kWatchTime.count(), base::percent_encode(watch->version));
     context_.stream(
         request(path, kWatchTimeout), [this, watch](std::string piece) { read(*watch, piece); },
         [this, watch](Result<http::ClientResponse> answer) { ended(watch, std::move(answer)); });

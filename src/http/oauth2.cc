@@ -9,31 +9,13 @@
 #include <nlohmann/json.hpp>
 #include <vector>
 
+#include "base/percent_encode.h"
+
 namespace varve::http {
 namespace {
 
 // What of an unusable answer is shown.
 constexpr std::size_t kShownMax = 300;
-
-void append_escaped(std::string& out, std::string_view text) {
-  for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '-' || c == '_' || c == '.' || c == '~';
-    if (plain) {
-      out += c;
-    } else if (c == ' ') {
-      out += '+';
-    } else {
-      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-    }
-  }
-}
-
-std::string escaped(std::string_view text) {
-  std::string out;
-  append_escaped(out, text);
-  return out;
-}
 
 Error unusable(std::string message) { return Error(ErrorCode::kUnavailable, std::move(message)); }
 
@@ -65,15 +47,17 @@ std::string token_form(const OAuth2Options& options, std::string_view secret, bo
   std::string out;
   for (const auto& [name, value] : fields) {
     if (!out.empty()) out += '&';
-    append_escaped(out, name);
+    out += base::query_escape(name);
     out += '=';
-    append_escaped(out, value);
+    out += base::query_escape(value);
   }
   return out;
 }
 
-std::string token_user(const OAuth2Options& options) { return escaped(options.client_id); }
-std::string token_password(std::string_view secret) { return escaped(secret); }
+std::string token_user(const OAuth2Options& options) {
+  return base::query_escape(options.client_id);
+}
+std::string token_password(std::string_view secret) { return base::query_escape(secret); }
 
 Result<Token> parse_token(int status, std::string_view body) {
   if (status < 200 || status > 299) {

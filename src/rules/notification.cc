@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/log.h"
+#include "base/percent_encode.h"
 #include "rules/notifier.h"
 
 namespace varve::rules {
@@ -35,30 +36,13 @@ void append_time(std::string& out, std::string_view name, Timestamp time_ms) {
                 time_ms == kNever ? "0001-01-01T00:00:00.000Z" : base::format_utc(time_ms));
 }
 
-// Go's url.QueryEscape.
-std::string query_escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '-' || c == '_' || c == '.' || c == '~';
-    if (plain) {
-      out += c;
-    } else if (c == ' ') {
-      out += '+';
-    } else {
-      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
-    }
-  }
-  return out;
-}
-
 }  // namespace
 
 std::vector<Notification> to_notifications(const std::vector<Alert>& alerts,
                                            std::string_view expression,
                                            std::string_view external_url) {
   const std::string link =
-      fmt::format("{}/graph?g0.expr={}&g0.tab=1", external_url, query_escaped(expression));
+      fmt::format("{}/graph?g0.expr={}&g0.tab=1", external_url, base::query_escape(expression));
   std::vector<Notification> out;
   out.reserve(alerts.size());
   for (const Alert& alert : alerts) {

@@ -9,6 +9,5 @@ namespace varve::templates {
 
 std::string escape_html(std::string_view text);
 std::string escape_js(std::string_view text);
-std::string escape_query(std::string_view text);
 
 }  // namespace varve::templates

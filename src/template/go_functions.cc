@@ -4,6 +4,7 @@
 
 #include <optional>
 
+#include "base/percent_encode.h"
 #include "base/try.h"
 #include "template/escape.h"
 #include "template/format.h"
@@ -170,7 +171,7 @@ Result<Value> js(const CallContext&, Arguments arguments) {
 }
 
 Result<Value> urlquery(const CallContext&, Arguments arguments) {
-  return Value::of(escape_query(text_of(arguments)));
+  return Value::of(base::query_escape(text_of(arguments)));
 }
 
 // No value a template can get is a function.

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/percent_encode.h"
 #include "base/try.h"
 #include "template/escape.h"
 #include "template/format.h"
@@ -290,15 +291,15 @@ Result<Value> title(const CallContext&, Arguments arguments) {
 }
 
 Result<Value> graph_link(const CallContext&, Arguments arguments) {
-  return Value::of("/graph?g0.expr=" + escape_query(arguments[0].text()) + "&g0.tab=0");
+  return Value::of("/graph?g0.expr=" + base::query_escape(arguments[0].text()) + "&g0.tab=0");
 }
 
 Result<Value> table_link(const CallContext&, Arguments arguments) {
-  return Value::of("/graph?g0.expr=" + escape_query(arguments[0].text()) + "&g0.tab=1");
+  return Value::of("/graph?g0.expr=" + base::query_escape(arguments[0].text()) + "&g0.tab=1");
 }
 
 Result<Value> url_query_escape(const CallContext&, Arguments arguments) {
-  return Value::of(escape_query(arguments[0].text()));
+  return Value::of(base::query_escape(arguments[0].text()));
 }
 
 Result<Value> strip_port(const CallContext&, Arguments arguments) {
