@@ -14,6 +14,7 @@
 #include "base/try.h"
 #include "model/histogram.h"
 #include "model/number.h"
+#include "wire/bucket_fields.h"
 #include "wire/label_checks.h"
 
 namespace varve::wire {
@@ -158,50 +159,6 @@ Exemplar read_exemplar(pbf_reader message) {
   }
   out.labels = '{' + labels + '}';
   return out;
-}
-
-HistogramSpan read_span(pbf_reader message) {
-  HistogramSpan span;
-  while (message.next()) {
-    switch (message.tag_and_type()) {
-      case tag_and_type(1, pbf_wire_type::varint):
-        span.offset = message.get_sint32();
-        break;
-      case tag_and_type(2, pbf_wire_type::varint):
-        span.length = message.get_uint32();
-        break;
-      default:
-        message.skip();
-    }
-  }
-  return span;
-}
-
-// Repeated numbers come packed or one by one.
-void read_doubles(pbf_reader& message, std::vector<double>& out) {
-  if (message.wire_type() == pbf_wire_type::length_delimited) {
-    const auto packed = message.get_packed_double();
-    out.insert(out.end(), packed.begin(), packed.end());
-  } else if (message.wire_type() == pbf_wire_type::fixed64) {
-    out.push_back(message.get_double());
-  } else {
-    message.skip();
-  }
-}
-
-// `running` is unsigned for the same reason as seconds above; validation refuses what has wrapped.
-void read_deltas(pbf_reader& message, std::uint64_t& running, std::vector<double>& out) {
-  const auto add = [&](std::int64_t delta) {
-    running += static_cast<std::uint64_t>(delta);
-    out.push_back(static_cast<double>(static_cast<std::int64_t>(running)));
-  };
-  if (message.wire_type() == pbf_wire_type::length_delimited) {
-    for (const std::int64_t delta : message.get_packed_sint64()) add(delta);
-  } else if (message.wire_type() == pbf_wire_type::varint) {
-    add(message.get_sint64());
-  } else {
-    message.skip();
-  }
 }
 
 struct ClassicBucket {

@@ -2,7 +2,6 @@
 // The Histogram message that remote write 1 and 2 share, to varve::HistogramSample.
 #pragma once
 
-#include <cstddef>
 #include <string_view>
 
 #include "storage/write_batch.h"
@@ -10,11 +9,13 @@
 
 namespace varve::wire {
 
+class BatchBudget;
+
 // Decodes and validates (model::validate). Bucket deltas become absolute counts. Throws
 // protozero::exception for broken protobuf: call it where that is caught. kInvalidArgument in
-// Prometheus's words for a histogram that contradicts itself; kLimitExceeded if the histogram would
-// take more than max_bytes, else that much is taken off max_bytes.
-Status decode_native_histogram(std::string_view message, std::size_t& max_bytes,
+// Prometheus's words for a histogram that contradicts itself; kLimitExceeded if the budget does
+// not have what the histogram takes, else that much is taken off it.
+Status decode_native_histogram(std::string_view message, BatchBudget& budget,
                                storage::HistogramSample& out);
 
 }  // namespace varve::wire

@@ -12,6 +12,7 @@
 
 #include "base/check.h"
 #include "base/try.h"
+#include "wire/batch_budget.h"
 #include "wire/label_checks.h"
 #include "wire/native_histogram.h"
 #include "wire/protobuf_cursor.h"
@@ -135,10 +136,10 @@ class Walk {
         add_label(field, cursor.at);
       } else if (tag == kSampleTag) {
         const std::string_view sample = cursor.bytes();
-        VARVE_TRY(charge(sizeof(Sample)));
+        VARVE_TRY(budget_.charge(sizeof(Sample)));
         out_.samples.push_back(decode_sample(sample));
       } else if (tag == kHistogramTag) {
-        VARVE_TRY(charge(sizeof(std::string_view)));
+        VARVE_TRY(budget_.charge(sizeof(std::string_view)));
         pending_histograms_.push_back(cursor.bytes());
       } else if (tag == kExemplarTag) {
         VARVE_TRY(exemplar(cursor.bytes()));
@@ -186,7 +187,7 @@ class Walk {
       }
       return {};
     }
-    VARVE_TRY(charge(sizeof(SeriesEntry)));
+    VARVE_TRY(budget_.charge(sizeof(SeriesEntry)));
     report_.samples_without_metadata += entry.samples_count + entry.histograms_count;
     out_.series.push_back(entry);
     return {};
@@ -195,7 +196,7 @@ class Walk {
   Status histograms(std::string_view key) {
     for (const std::string_view message : pending_histograms_) {
       storage::HistogramSample sample;
-      auto decoded = decode_native_histogram(message, budget_bytes_, sample);
+      auto decoded = decode_native_histogram(message, budget_, sample);
       if (decoded.ok()) {
         out_.histograms.push_back(std::move(sample));
         continue;
@@ -213,7 +214,7 @@ class Walk {
   }
 
   Status exemplar(std::string_view message) {
-    VARVE_TRY(charge(sizeof(storage::ExemplarSample) + message.size()));
+    VARVE_TRY(budget_.charge(sizeof(storage::ExemplarSample) + message.size()));
     storage::ExemplarSample exemplar;
     labels_.clear();
     protozero::pbf_reader reader(message.data(), message.size());
@@ -241,7 +242,7 @@ class Walk {
 
   // Metadata is a help to people: what has no family or is no text is passed over.
   Status metadata(std::string_view message) {
-    VARVE_TRY(charge(sizeof(storage::MetadataEntry) + message.size()));
+    VARVE_TRY(budget_.charge(sizeof(storage::MetadataEntry) + message.size()));
     storage::MetadataEntry entry;
     entry.type = "unknown";
     protozero::pbf_reader reader(message.data(), message.size());
@@ -261,20 +262,10 @@ class Walk {
     return {};
   }
 
-  Status charge(std::size_t bytes) {
-    if (bytes > budget_bytes_) [[unlikely]] {
-      return Error(ErrorCode::kLimitExceeded,
-                   fmt::format("remote write: the request would take more than {} bytes of memory",
-                               kBatchMaxBytes));
-    }
-    budget_bytes_ -= bytes;
-    return {};
-  }
-
   WriteBatch& out_;
   std::deque<std::string>& gathered_keys_;
   DecodeReport& report_;
-  std::size_t budget_bytes_ = kBatchMaxBytes;
+  BatchBudget budget_;
   std::uint64_t series_seen_ = 0;
   const char* at_ = nullptr;
   const char* key_begin_ = nullptr;

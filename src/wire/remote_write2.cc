@@ -15,6 +15,7 @@
 #include "base/release_memory.h"
 #include "base/try.h"
 #include "model/start_zero.h"
+#include "wire/batch_budget.h"
 #include "wire/label_checks.h"
 #include "wire/native_histogram.h"
 #include "wire/protobuf_cursor.h"
@@ -109,10 +110,10 @@ class Walk2 {
       at_ = cursor.at;
       const std::uint64_t tag = cursor.varint();
       if (tag == kSymbolTag) {
-        VARVE_TRY(charge(SymbolTable::kSymbolBytes));
+        VARVE_TRY(budget_.charge(SymbolTable::kSymbolBytes));
         kept_.symbols_.add(cursor.bytes());
       } else if (tag == kTimeSeriesTag) {
-        VARVE_TRY(charge(sizeof(std::string_view)));
+        VARVE_TRY(budget_.charge(sizeof(std::string_view)));
         kept_.series_.push_back(cursor.bytes());
       } else {
         cursor.skip(tag);
@@ -154,10 +155,10 @@ class Walk2 {
     starts_.clear();
     const auto more_refs = [&](const char* begin, const char* end) -> Status {
       if (gathered == nullptr) {
-        VARVE_TRY(charge(sizeof(std::string) + refs.size()));
+        VARVE_TRY(budget_.charge(sizeof(std::string) + refs.size()));
         gathered = &kept_.gathered_refs_.emplace_back(refs);
       }
-      VARVE_TRY(charge(static_cast<std::size_t>(end - begin)));
+      VARVE_TRY(budget_.charge(static_cast<std::size_t>(end - begin)));
       gathered->append(begin, end);
       refs = *gathered;
       return {};
@@ -173,17 +174,17 @@ class Walk2 {
         }
       } else if (tag == kSampleTag) {
         const StartedSample decoded = decode_sample(cursor.bytes());
-        VARVE_TRY(charge(sizeof(Sample)));
+        VARVE_TRY(budget_.charge(sizeof(Sample)));
         if (decoded.start_ms != 0 && zeros_ != nullptr) {
           starts_.emplace_back(out_.samples.size(), decoded.start_ms);
         }
         out_.samples.push_back(decoded.sample);
       } else if (tag == kHistogramTag) {
-        VARVE_TRY(charge(sizeof(std::string_view)));
+        VARVE_TRY(budget_.charge(sizeof(std::string_view)));
         histograms_.push_back(cursor.bytes());
         any_histogram = true;
       } else if (tag == kExemplarTag) {
-        VARVE_TRY(charge(sizeof(std::string_view)));
+        VARVE_TRY(budget_.charge(sizeof(std::string_view)));
         exemplars_.push_back(cursor.bytes());
       } else if (tag == kMetadataTag) {
         metadata = cursor.bytes();
@@ -224,7 +225,7 @@ class Walk2 {
       out_.exemplars.resize(entry.exemplars_begin);
       return {};  // all its histograms were refused
     }
-    VARVE_TRY(charge(sizeof(SeriesEntry) + sizeof(Record)));
+    VARVE_TRY(budget_.charge(sizeof(SeriesEntry) + sizeof(Record)));
     // A series without a name is not taken further on.
     if (metadata.empty() && read->metric_ref != SymbolTable::kNone) {
       report_.samples_without_metadata += entry.samples_count + entry.histograms_count;
@@ -264,7 +265,7 @@ class Walk2 {
   Status histograms(std::string_view refs, SeriesEntry& entry) {
     for (const std::string_view message : histograms_) {
       storage::HistogramSample sample;
-      auto decoded = decode_native_histogram(message, budget_bytes_, sample);
+      auto decoded = decode_native_histogram(message, budget_, sample);
       if (decoded.ok()) {
         if (zeros_ != nullptr) {
           const Timestamp start_ms = histogram_start(message);
@@ -317,7 +318,7 @@ class Walk2 {
       ++report_.refused_exemplars;
       return {};
     }
-    VARVE_TRY(charge(sizeof(storage::ExemplarSample) + read->text_bytes +
+    VARVE_TRY(budget_.charge(sizeof(storage::ExemplarSample) + read->text_bytes +
                      labels_.size() * sizeof(LabelView)));
     auto labels = checked_labels(labels_, MetricNameRule::kNotNeeded);
     if (!labels.ok()) {
@@ -357,7 +358,7 @@ class Walk2 {
       kept_.metadata_told_.clear();
     }
     if (!kept_.metadata_told_.insert(content).second) return {};
-    VARVE_TRY(charge(sizeof(storage::MetadataEntry) + symbols.text(metric_ref).size() +
+    VARVE_TRY(budget_.charge(sizeof(storage::MetadataEntry) + symbols.text(metric_ref).size() +
                      symbols.text(help).size() + symbols.text(unit).size()));
     storage::MetadataEntry entry;
     entry.type = metadata_type_name(type);
@@ -393,29 +394,19 @@ class Walk2 {
       if (start_ms >= out_.samples[at].timestamp_ms || std::exchange(told, start_ms) == start_ms) {
         continue;
       }
-      VARVE_TRY(charge(sizeof(SeriesEntry) + sizeof(Sample)));
+      VARVE_TRY(budget_.charge(sizeof(SeriesEntry) + sizeof(Sample)));
       begin()->samples_count = 1;
       zeros_->samples.push_back({start_ms, 0});
     }
     for (const auto& [at, start_ms] : histogram_starts_) {
       const storage::HistogramSample& sample = out_.histograms[at];
       if (start_ms >= sample.timestamp_ms || std::exchange(told, start_ms) == start_ms) continue;
-      VARVE_TRY(charge(sizeof(SeriesEntry) + sizeof(storage::HistogramSample) +
+      VARVE_TRY(budget_.charge(sizeof(SeriesEntry) + sizeof(storage::HistogramSample) +
                        sample.histogram.custom_bounds.size() * sizeof(double)));
       begin()->histograms_count = 1;
       zeros_->histograms.push_back({start_ms, model::start_zero(sample.histogram)});
     }
     histogram_starts_.clear();
-    return {};
-  }
-
-  Status charge(std::size_t bytes) {
-    if (bytes > budget_bytes_) [[unlikely]] {
-      return Error(ErrorCode::kLimitExceeded,
-                   fmt::format("remote write: the request would take more than {} bytes of memory",
-                               kBatchMaxBytes));
-    }
-    budget_bytes_ -= bytes;
     return {};
   }
 
@@ -425,7 +416,7 @@ class Walk2 {
   WriteBatch& out_;
   WriteBatch* const zeros_;
   DecodeReport& report_;
-  std::size_t budget_bytes_ = kBatchMaxBytes;
+  BatchBudget budget_;
   std::uint64_t series_seen_ = 0;
   const char* at_ = nullptr;
   // Of the series at hand.

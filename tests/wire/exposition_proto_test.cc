@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "exposition_lines.h"
 #include "metric_family_builder.h"
 #include "model/histogram.h"
 
@@ -13,47 +14,9 @@ using Writer = protozero::pbf_writer;
 
 namespace {
 
-// One line an entry, the last one the error if there is one.
 std::vector<std::string> entries(std::string_view body, ProtoExpositionOptions options = {}) {
   ProtoExpositionParser parser(body, options);
-  std::vector<std::string> out;
-  for (;;) {
-    const auto entry = parser.next();
-    if (!entry.ok()) {
-      out.push_back("error: " + entry.error().message());
-      return out;
-    }
-    const auto metadata = [&](const char* what) {
-      out.push_back(std::string(what) + ' ' + std::string(parser.metadata().metric_family) + ' ' +
-                    std::string(parser.metadata().text));
-    };
-    switch (*entry) {
-      case ExpositionEntry::kEnd:
-        return out;
-      case ExpositionEntry::kType:
-        metadata("TYPE");
-        break;
-      case ExpositionEntry::kHelp:
-        metadata("HELP");
-        break;
-      case ExpositionEntry::kUnit:
-        metadata("UNIT");
-        break;
-      case ExpositionEntry::kSample: {
-        const ExpositionSample& sample = parser.sample();
-        std::string line = std::string(sample.series) + ' ';
-        line += sample.histogram != nullptr ? model::to_test_expression(*sample.histogram)
-                                            : std::to_string(sample.value);
-        if (sample.timestamp_ms) line += " @" + std::to_string(*sample.timestamp_ms);
-        if (sample.start_ms) line += " since " + std::to_string(*sample.start_ms);
-        for (const ExpositionExemplar& exemplar : sample.exemplars) {
-          line += " # " + std::string(exemplar.labels_text) + ' ' + std::to_string(exemplar.value);
-          if (exemplar.timestamp_ms) line += " @" + std::to_string(*exemplar.timestamp_ms);
-        }
-        out.push_back(line);
-      }
-    }
-  }
+  return lines_of(parser);
 }
 
 using Lines = std::vector<std::string>;

@@ -6,43 +6,15 @@
 #include <limits>
 #include <vector>
 
+#include "exposition_lines.h"
 #include "wire/exposition_number.h"
 
 namespace varve::wire {
 namespace {
 
-// One line per entry: "sample <series> <value> [@ts] [created] [# labels value @ts]", "TYPE family text".
 std::vector<std::string> entries(std::string_view body, ExpositionFormat format) {
   ExpositionParser parser(body, format);
-  std::vector<std::string> out;
-  for (;;) {
-    const auto entry = parser.next();
-    if (!entry.ok()) {
-      out.push_back("error: " + entry.error().message());
-      return out;
-    }
-    const auto metadata = [&](const char* what) {
-      out.push_back(std::string(what) + ' ' + std::string(parser.metadata().metric_family) + ' ' +
-                    std::string(parser.metadata().text));
-    };
-    switch (*entry) {
-      case ExpositionEntry::kEnd: return out;
-      case ExpositionEntry::kType: metadata("TYPE"); break;
-      case ExpositionEntry::kHelp: metadata("HELP"); break;
-      case ExpositionEntry::kUnit: metadata("UNIT"); break;
-      case ExpositionEntry::kSample: {
-        const ExpositionSample& sample = parser.sample();
-        std::string line = "sample " + std::string(sample.series) + ' ' + std::to_string(sample.value);
-        if (sample.timestamp_ms) line += " @" + std::to_string(*sample.timestamp_ms);
-        if (sample.created) line += " created";
-        for (const ExpositionExemplar& exemplar : sample.exemplars) {
-          line += " # " + std::string(exemplar.labels_text) + ' ' + std::to_string(exemplar.value);
-          if (exemplar.timestamp_ms) line += " @" + std::to_string(*exemplar.timestamp_ms);
-        }
-        out.push_back(line);
-      }
-    }
-  }
+  return testing::lines_of(parser);
 }
 
 using Lines = std::vector<std::string>;
@@ -58,9 +30,9 @@ TEST_CASE("exposition: the text format", "[wire]") {
                 "#TYPE u untyped\n"
                 "u +Inf",
                 ExpositionFormat::kText) ==
-        Lines{"HELP m Help with \\ and \n inside.", "TYPE m counter", "sample m{a=\"1\",b=\"}{ #\"} 3.000000",
-              "sample m 4.500000 @1234567", "sample m2\t{a=\"b\"} -1000.000000 @-5", "TYPE u unknown",
-              "sample u inf"});
+        Lines{"HELP m Help with \\ and \n inside.", "TYPE m counter", "m{a=\"1\",b=\"}{ #\"} 3.000000",
+              "m 4.500000 @1234567", "m2\t{a=\"b\"} -1000.000000 @-5", "TYPE u unknown",
+              "u inf"});
   CHECK(entries("", ExpositionFormat::kText).empty());
 }
 
@@ -76,9 +48,9 @@ TEST_CASE("exposition: OpenMetrics", "[wire]") {
                 "# EOF",
                 ExpositionFormat::kOpenMetrics) ==
         Lines{"TYPE m_seconds histogram", "UNIT m_seconds seconds", "HELP m_seconds A \"quote\".",
-              "sample m_seconds_bucket{le=\"1\"} 3.000000 # {trace_id=\"a } # b\"} 0.500000 @1500",
-              "sample m_seconds_bucket{le=\"# {\"} 4.000000 @1250", "sample m_seconds_created 1.500000 created",
-              "sample m_seconds_count 9.000000 # {} 1.000000", "sample other_created 2.000000"});
+              "m_seconds_bucket{le=\"1\"} 3.000000 # {trace_id=\"a } # b\"} 0.500000 @1500",
+              "m_seconds_bucket{le=\"# {\"} 4.000000 @1250", "m_seconds_created 1.500000 created",
+              "m_seconds_count 9.000000 # {} 1.000000", "other_created 2.000000"});
   CHECK(entries("# EOF\n", ExpositionFormat::kOpenMetrics).empty());
 }
 
@@ -92,7 +64,7 @@ TEST_CASE("exposition: errors name the line and what was wrong", "[wire]") {
   CHECK(text_error("# TYPE").starts_with("error: line 1: expected metric name"));
   CHECK(text_error("# HELP m \xff").find("not a valid utf8 string") != std::string::npos);
   // The syntax of labels is checked when they are parsed.
-  CHECK(text_error("m{a=\"b\" 1") == "sample m{a=\"b\" 1.000000");
+  CHECK(text_error("m{a=\"b\" 1") == "m{a=\"b\" 1.000000");
   CHECK_FALSE(parse_series_text("m{a=\"b\"").ok());
 
   const auto om_error = [](std::string_view body) { return entries(body, ExpositionFormat::kOpenMetrics).back(); };
