@@ -3,12 +3,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include "base/clock.h"
-#include "base/log.h"
-#include "base/metrics.h"
 #include "command_support.h"
-#include "fs/real_fs.h"
-#include "storage/db.h"
+#include "data_directory.h"
 
 namespace varve::cli {
 namespace {
@@ -91,19 +87,14 @@ TEST_CASE("tsdb plan: a data directory says what samples and buckets take", "[cl
   constexpr Timestamp kNow = 1'790'000'000'000 / 86'400'000 * 86'400'000;
   const Folder folder;
   {
-    fs::RealFs files;
-    base::FakeClock clock(kNow);
-    base::Logger log(base::LogLevel::kError, base::LogFormat::kLogfmt, clock);
-    base::MetricsRegistry metrics;
     storage::Options options;
-    options.path = folder.path();
-    options.background = false;
     options.sync = storage::SyncMode::kOff;
     storage::LevelOptions level;
     level.resolution = 5min;
     level.retention = 90 * kDay;
     options.ladder.levels = {level};
-    auto db = std::move(storage::Db::open(options, files, clock, log, metrics)).value();
+    const DataDirectory directory(folder.path(), kNow, options);
+    const auto& db = directory.db;
     const Labels series[] = {Labels({{kMetricName, "a"}}), Labels({{kMetricName, "b"}})};
     for (Timestamp t = kNow - 86'400'000; t < kNow; t += 60'000) {
       storage::WriteBatch batch;

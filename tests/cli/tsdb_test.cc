@@ -3,13 +3,9 @@
 
 #include <nlohmann/json.hpp>
 
-#include "base/clock.h"
-#include "base/log.h"
-#include "base/metrics.h"
 #include "cli/table.h"
 #include "command_support.h"
-#include "fs/real_fs.h"
-#include "storage/db.h"
+#include "data_directory.h"
 
 namespace varve::cli {
 namespace {
@@ -18,14 +14,8 @@ constexpr Timestamp kNow = 1'790'000'000'000;
 
 // A data directory with three samples of two series, closed again.
 void write_some(const std::string& path) {
-  fs::RealFs files;
-  base::FakeClock clock(kNow);
-  base::Logger log(base::LogLevel::kError, base::LogFormat::kLogfmt, clock);
-  base::MetricsRegistry metrics;
-  storage::Options options;
-  options.path = path;
-  options.background = false;
-  auto db = std::move(storage::Db::open(options, files, clock, log, metrics)).value();
+  const DataDirectory directory(path, kNow);
+  const auto& db = directory.db;
   const Labels a({{kMetricName, "a"}, {"quoted", "x\"y"}});
   const Labels b({{kMetricName, "b"}});
   storage::WriteBatch batch;
@@ -75,14 +65,8 @@ TEST_CASE("tsdb: list, analyze and verify say what is there, as text and as JSON
 TEST_CASE("tsdb list: what is held is shown", "[cli]") {
   const Folder folder;
   {
-    fs::RealFs files;
-    base::FakeClock clock(kNow);
-    base::Logger log(base::LogLevel::kError, base::LogFormat::kLogfmt, clock);
-    base::MetricsRegistry metrics;
-    storage::Options options;
-    options.path = folder.path();
-    options.background = false;
-    auto db = std::move(storage::Db::open(options, files, clock, log, metrics)).value();
+    const DataDirectory directory(folder.path(), kNow);
+    const auto& db = directory.db;
     const std::vector<model::Matchers> selectors{
         {std::move(model::Matcher::create(model::MatchType::kRegex, "job", "a.*")).value()}};
     REQUIRE(db->add_hold({kNow, TimeRange::all().max_ms}, selectors, "incident 42").ok());

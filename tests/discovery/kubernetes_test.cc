@@ -39,6 +39,15 @@ std::string pod(const std::string& name, const std::string& ip) {
       "containerStatuses": [{"name": "c", "containerID": "cid"}]}})";
 }
 
+// A job of pods, of which there is p1 at 10.0.0.1; the watch has begun.
+void list_one_pod(World& world) {
+  world.manager->apply({{"job", {with(KubernetesRole::kPod)}}});
+  world.settle();
+  world.client.finish(list_url("/api/v1/pods"),
+                      FakeClient::response(list(pod("p1", "10.0.0.1"))));
+  world.settle();
+}
+
 }  // namespace
 
 TEST_CASE("kubernetes discovery: pods become targets with all labels", "[discovery]") {
@@ -73,11 +82,7 @@ TEST_CASE("kubernetes discovery: pods become targets with all labels", "[discove
 
 TEST_CASE("kubernetes discovery: a watch is followed as its events come", "[discovery]") {
   World world;
-  world.manager->apply({{"job", {with(KubernetesRole::kPod)}}});
-  world.settle();
-  world.client.finish(list_url("/api/v1/pods"),
-                      FakeClient::response(list(pod("p1", "10.0.0.1"))));
-  world.settle();
+  list_one_pod(world);
   const http::ClientRequest* watch = world.client.open_request(watch_url("/api/v1/pods", "5"));
   REQUIRE(watch != nullptr);
   std::string one_line = R"({"type": "ADDED", "object": )" + pod("p2", "10.0.0.2") + "}";
@@ -111,11 +116,7 @@ TEST_CASE("kubernetes discovery: a watch is followed as its events come", "[disc
 
 TEST_CASE("kubernetes discovery: an API that fails keeps what was known", "[discovery]") {
   World world;
-  world.manager->apply({{"job", {with(KubernetesRole::kPod)}}});
-  world.settle();
-  world.client.finish(list_url("/api/v1/pods"),
-                      FakeClient::response(list(pod("p1", "10.0.0.1"))));
-  world.settle();
+  list_one_pod(world);
   world.client.finish(watch_url("/api/v1/pods", "5"),
                       Error(ErrorCode::kUnavailable, "connection refused"));
   world.settle();

@@ -5,32 +5,12 @@
 #include <cstdlib>
 #include <future>
 
-#include "fs/real_fs.h"
+#include "client_fixture.h"
 #include "http/client.h"
 #include "server_fixture.h"
 
 namespace varve::http::testing {
 namespace {
-
-fs::RealFs files;
-
-std::unique_ptr<Client> make_client() {
-  auto client = Client::create(files);
-  REQUIRE(client.ok());
-  return std::move(client).value();
-}
-
-Result<ClientResponse> fetch(Client& client, const std::string& url, const ClientOptions& options,
-                             std::chrono::milliseconds timeout = std::chrono::seconds(10)) {
-  ClientRequest request;
-  request.url = url;
-  request.timeout = timeout;
-  request.options = std::make_shared<const ClientOptions>(options);
-  std::promise<Result<ClientResponse>> promise;
-  client.fetch(std::move(request),
-               [&](Result<ClientResponse> result) { promise.set_value(std::move(result)); });
-  return promise.get_future().get();
-}
 
 std::string url(const ServerFixture& fixture, const std::string& path) {
   return "http://127.0.0.1:" + std::to_string(fixture.port) + path;
@@ -228,10 +208,7 @@ TEST_CASE("http client: a body can be left as it was sent", "[http]") {
   ClientRequest request;
   request.url = url(fixture, "/");
   request.encoded_body = true;
-  std::promise<Result<ClientResponse>> promise;
-  client->fetch(request,
-                [&](Result<ClientResponse> result) { promise.set_value(std::move(result)); });
-  auto response = promise.get_future().get();
+  auto response = fetch(*client, request);
   REQUIRE(response.ok());
   CHECK(response->content_encoding == "gzip");
   CHECK(response->body.size() < plain.size());

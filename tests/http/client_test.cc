@@ -13,32 +13,13 @@
 #include <thread>
 #include <vector>
 
-#include "fs/real_fs.h"
+#include "client_fixture.h"
 #include "http/client_error.h"
 #include "http/content_coding.h"
 #include "server_fixture.h"
 
 namespace varve::http::testing {
 namespace {
-
-std::unique_ptr<Client> make_client() {
-  static fs::RealFs files;
-  auto client = Client::create(files);
-  REQUIRE(client.ok());
-  return std::move(client).value();
-}
-
-std::future<Result<ClientResponse>> begin_fetch(Client& client, ClientRequest request) {
-  auto promise = std::make_shared<std::promise<Result<ClientResponse>>>();
-  auto future = promise->get_future();
-  client.fetch(std::move(request),
-               [promise](Result<ClientResponse> result) { promise->set_value(std::move(result)); });
-  return future;
-}
-
-Result<ClientResponse> fetch(Client& client, ClientRequest request) {
-  return begin_fetch(client, std::move(request)).get();
-}
 
 ClientRequest to(const ServerFixture& fixture, const std::string& path) {
   ClientRequest request;

@@ -6,8 +6,7 @@
 #include <mutex>
 #include <stop_token>
 
-#include "fs/real_fs.h"
-#include "http/client.h"
+#include "client_fixture.h"
 #include "http/content_coding.h"
 #include "http/server_tls.h"
 #include "server_fixture.h"
@@ -15,28 +14,6 @@
 
 namespace varve::http::testing {
 namespace {
-
-fs::RealFs files;
-
-std::unique_ptr<Client> make_client() {
-  auto client = Client::create(files);
-  REQUIRE(client.ok());
-  return std::move(client).value();
-}
-
-Result<ClientResponse> wait_for(Client& client, ClientRequest request) {
-  std::promise<Result<ClientResponse>> promise;
-  client.fetch(std::move(request),
-               [&](Result<ClientResponse> result) { promise.set_value(std::move(result)); });
-  return promise.get_future().get();
-}
-
-Result<ClientResponse> fetch(Client& client, const std::string& url, const ClientOptions& options) {
-  ClientRequest request;
-  request.url = url;
-  request.options = std::make_shared<const ClientOptions>(options);
-  return wait_for(client, std::move(request));
-}
 
 ServerOptions over_tls(const Identity& identity) {
   TlsServerOptions tls;
@@ -164,7 +141,7 @@ TEST_CASE("http client: who asked can end an exchange at any time", "[http]") {
   REQUIRE_FALSE(ended.ok());
   CHECK(ended.error().code() == ErrorCode::kCanceled);
   // One that is stopped before it begins, too.
-  CHECK(wait_for(*client, request).error().code() == ErrorCode::kCanceled);
+  CHECK(fetch(*client, request).error().code() == ErrorCode::kCanceled);
   const std::lock_guard lock(mutex);
   held.clear();
 }
@@ -180,13 +157,13 @@ TEST_CASE("http client: bodies take from a budget while they come, and give it b
   ClientRequest request;
   request.budget = budget;
   request.url = at("http", server, "/big");
-  const auto big = wait_for(*client, request);
+  const auto big = fetch(*client, request);
   REQUIRE_FALSE(big.ok());
   CHECK(big.error().code() == ErrorCode::kUnavailable);
   CHECK(budget->used_bytes() == 0);
   request.url = at("http", server, "/small");
   {
-    const auto small = wait_for(*client, request);
+    const auto small = fetch(*client, request);
     REQUIRE(small.ok());
     CHECK(budget->used_bytes() >= 1000);
   }
@@ -224,7 +201,7 @@ TEST_CASE("http client: who cannot keep up with a stream ends it", "[http]") {
   ClientRequest request;
   request.url = at("http", server, "/");
   request.on_body = [](std::string_view) { return false; };
-  const auto ended = wait_for(*client, request);
+  const auto ended = fetch(*client, request);
   REQUIRE_FALSE(ended.ok());
   CHECK(ended.error().code() == ErrorCode::kLimitExceeded);
 }

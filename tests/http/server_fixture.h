@@ -3,6 +3,7 @@
 #pragma once
 
 #include <catch2/catch.hpp>
+#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -45,5 +46,28 @@ inline void echo(ExchangePtr exchange) {
   response.body = request.method + ' ' + request.path + '?' + request.query + ' ' + request.body;
   exchange->send(std::move(response));
 }
+
+// A handler that keeps the exchange it is handed until the test takes it, one at a time.
+class Holder {
+ public:
+  Handler handler() {
+    return [this](ExchangePtr exchange) {
+      const std::lock_guard lock(mutex_);
+      held_ = std::move(exchange);
+      arrived_.notify_one();
+    };
+  }
+  // Waits for it.
+  ExchangePtr take() {
+    std::unique_lock lock(mutex_);
+    arrived_.wait(lock, [this] { return held_ != nullptr; });
+    return std::move(held_);
+  }
+
+ private:
+  std::mutex mutex_;  // guards held_
+  std::condition_variable arrived_;
+  ExchangePtr held_;
+};
 
 }  // namespace varve::http::testing

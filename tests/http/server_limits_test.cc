@@ -74,26 +74,15 @@ TEST_CASE("http server limits: a client that goes on sending a refused body read
 }
 
 TEST_CASE("http server limits: bodies over all connections are bounded, 503 says when to retry", "[http]") {
-  std::mutex mutex;
-  std::condition_variable arrived;
-  ExchangePtr waiting;
+  Holder holder;
   ServerOptions options;
   options.bodies_total_max_bytes = 1500;
-  ServerFixture fixture(
-      [&](ExchangePtr exchange) {
-        const std::lock_guard lock(mutex);
-        waiting = std::move(exchange);
-        arrived.notify_one();
-      },
-      options);
+  ServerFixture fixture(holder.handler(), options);
   const std::string request =
       "POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 1000\r\n\r\n" + std::string(1000, 'x');
   SocketClient first(fixture.port);
   first.send(request);
-  {
-    std::unique_lock lock(mutex);
-    arrived.wait(lock, [&] { return waiting != nullptr; });
-  }
+  ExchangePtr waiting = holder.take();
   const std::string refused = answer_to(fixture, request);
   CHECK(status_of(refused) == "HTTP/1.1 503 Service Unavailable");
   CHECK(refused.find("Retry-After: ") != std::string::npos);
@@ -106,10 +95,7 @@ TEST_CASE("http server limits: bodies over all connections are bounded, 503 says
   // The first body has given its room back.
   SocketClient again(fixture.port);
   again.send(request);
-  std::unique_lock lock(mutex);
-  arrived.wait(lock, [&] { return waiting != nullptr; });
-  waiting->send(Response());
-  waiting.reset();
+  holder.take()->send(Response());
   CHECK(status_of(again.read_response()) == "HTTP/1.1 200 OK");
 }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <atomic>
 #include <catch2/catch.hpp>
-#include <condition_variable>
 #include <latch>
 #include <stdexcept>
 #include <thread>
@@ -288,18 +287,11 @@ TEST_CASE("http server: responses are compressed as the client likes it", "[http
 }
 
 TEST_CASE("http server: a handler sees that its client has hung up", "[http]") {
-  std::mutex mutex;
-  std::condition_variable arrived;
-  ExchangePtr waiting;
-  ServerFixture fixture([&](ExchangePtr exchange) {
-    const std::lock_guard lock(mutex);
-    waiting = std::move(exchange);
-    arrived.notify_one();
-  });
+  Holder holder;
+  ServerFixture fixture(holder.handler());
   SocketClient client(fixture.port);
   client.send("GET / HTTP/1.1\r\nHost: t\r\n\r\n");
-  std::unique_lock lock(mutex);
-  arrived.wait(lock, [&] { return waiting != nullptr; });
+  ExchangePtr waiting = holder.take();
   CHECK_FALSE(waiting->client_gone());
   client.close();
   while (!waiting->client_gone()) std::this_thread::yield();
@@ -403,21 +395,12 @@ TEST_CASE("http server: all requests that came before the client ended its side 
 }
 
 TEST_CASE("http server: stop lets a request under way finish and refuses new ones", "[http]") {
-  std::mutex mutex;
-  std::condition_variable arrived;
-  ExchangePtr waiting;
-  ServerFixture fixture([&](ExchangePtr exchange) {
-    const std::lock_guard lock(mutex);
-    waiting = std::move(exchange);
-    arrived.notify_one();
-  });
+  Holder holder;
+  ServerFixture fixture(holder.handler());
   SocketClient idle(fixture.port);
   SocketClient client(fixture.port);
   client.send("GET /slow HTTP/1.1\r\nHost: t\r\n\r\n");
-  {
-    std::unique_lock lock(mutex);
-    arrived.wait(lock, [&] { return waiting != nullptr; });
-  }
+  ExchangePtr waiting = holder.take();
   std::thread stopper([&] { fixture.server->stop(std::chrono::seconds(10)); });
   CHECK(idle.closed_within(std::chrono::seconds(5)));
   Response response;
@@ -433,19 +416,13 @@ TEST_CASE("http server: stop lets a request under way finish and refuses new one
 }
 
 TEST_CASE("http server: an exchange may be answered after the server has gone", "[http]") {
-  std::mutex mutex;
-  std::condition_variable arrived;
+  Holder holder;
   ExchangePtr waiting;
   {
-    ServerFixture fixture([&](ExchangePtr exchange) {
-      const std::lock_guard lock(mutex);
-      waiting = std::move(exchange);
-      arrived.notify_one();
-    });
+    ServerFixture fixture(holder.handler());
     SocketClient client(fixture.port);
     client.send("GET / HTTP/1.1\r\nHost: t\r\n\r\n");
-    std::unique_lock lock(mutex);
-    arrived.wait(lock, [&] { return waiting != nullptr; });
+    waiting = holder.take();
   }
   CHECK(waiting->client_gone());
   waiting->send(Response());

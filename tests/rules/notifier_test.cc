@@ -70,6 +70,17 @@ struct Rig {
   bool shows(const std::string& line) const {
     return world.metrics.render().find(line) != std::string::npos;
   }
+  // Discovery finds a:1, as the only entry's only one, which does not take alert A.
+  std::vector<model::TargetGroup> discovered_and_failing() {
+    std::vector<model::TargetGroup> found{{"0", {Labels{{"__address__", "a:1"}}}, {}}};
+    apply({AlertmanagerOptions()});
+    REQUIRE(notifier->update_targets(0, found).ok());
+    client.status = 503;
+    notifier->send({notification("A")});
+    notifier->run_due();
+    REQUIRE(client.requests.size() == 1);
+    return found;
+  }
 
   World world;
   FakeClient client;
@@ -256,13 +267,7 @@ TEST_CASE("notifier: discovered Alertmanagers join and leave", "[rules]") {
 TEST_CASE("notifier: alerts outlive a reload that changes an entry with discovered ones",
           "[rules]") {
   Rig rig;
-  const std::vector<model::TargetGroup> found{{"0", {Labels{{"__address__", "a:1"}}}, {}}};
-  rig.apply({AlertmanagerOptions()});
-  REQUIRE(rig.notifier->update_targets(0, found).ok());
-  rig.client.status = 503;
-  rig.notifier->send({notification("A")});
-  rig.notifier->run_due();
-  REQUIRE(rig.client.requests.size() == 1);
+  const auto found = rig.discovered_and_failing();
 
   AlertmanagerOptions changed;
   changed.timeout = std::chrono::seconds(3);
@@ -284,13 +289,7 @@ TEST_CASE("notifier: alerts outlive a reload that changes an entry with discover
 
 TEST_CASE("notifier: an entry put before another takes nothing of it", "[rules]") {
   Rig rig;
-  const std::vector<model::TargetGroup> found{{"0", {Labels{{"__address__", "a:1"}}}, {}}};
-  rig.apply({AlertmanagerOptions()});
-  REQUIRE(rig.notifier->update_targets(0, found).ok());
-  rig.client.status = 503;
-  rig.notifier->send({notification("A")});
-  rig.notifier->run_due();
-  REQUIRE(rig.client.requests.size() == 1);
+  const auto found = rig.discovered_and_failing();
 
   AlertmanagerOptions inserted = GENERATE(AlertmanagerOptions(), at("a:1"));
   inserted.timeout = std::chrono::seconds(3);

@@ -176,6 +176,17 @@ std::string self_scrape(int port) {
          "    static_configs: [{targets: ['127.0.0.1:" + std::to_string(port) + "']}]\n";
 }
 
+// A new configuration is refused with this text; the one that stays, as the API shows it.
+std::string refused_reload(Site& site, const std::string& config, const std::string& text) {
+  const std::string before = site.get("/api/v1/status/config").body;
+  site.configure(config);
+  const auto answer = site.post("/-/reload");
+  CHECK(answer.status == 500);
+  CHECK_THAT(answer.body, Catch::Contains(text));
+  CHECK(site.get("/api/v1/status/config").body == before);
+  return before;
+}
+
 }  // namespace
 
 TEST_CASE("daemon: scrapes itself, stops in order, and has everything after a restart", "[server]") {
@@ -221,12 +232,8 @@ TEST_CASE("daemon: a bad configuration at start ends with status 2 and names the
 TEST_CASE("daemon: a bad new configuration leaves the old one running", "[server]") {
   Site site;
   site.start({"--web.enable-lifecycle"});
-  const std::string before = site.get("/api/v1/status/config").body;
-  site.configure("scrape_configs: [{job_name: a, metrics_pth: /}]\n");
-  const auto answer = site.post("/-/reload");
-  CHECK(answer.status == 500);
-  CHECK_THAT(answer.body, Catch::Contains("metrics_pth"));
-  CHECK(site.get("/api/v1/status/config").body == before);
+  const std::string before =
+      refused_reload(site, "scrape_configs: [{job_name: a, metrics_pth: /}]\n", "metrics_pth");
   CHECK_THAT(site.get("/metrics").body,
              Catch::Contains("prometheus_config_last_reload_successful 0\n"));
   site.configure("global: {scrape_interval: 7s, scrape_timeout: 7s}\n");
@@ -283,12 +290,8 @@ TEST_CASE("daemon: a query log that cannot be opened is a bad configuration", "[
   CHECK_THAT(site.log(), Catch::Contains("unable to open the query log"));
   site.configure("");
   site.start({"--web.enable-lifecycle"});
-  const std::string before = site.get("/api/v1/status/config").body;
-  site.configure("global: {query_log_file: missing/queries.log, scrape_interval: 7s}\n");
-  const auto answer = site.post("/-/reload");
-  CHECK(answer.status == 500);
-  CHECK_THAT(answer.body, Catch::Contains("missing/queries.log"));
-  CHECK(site.get("/api/v1/status/config").body == before);
+  refused_reload(site, "global: {query_log_file: missing/queries.log, scrape_interval: 7s}\n",
+                 "missing/queries.log");
   CHECK(site.kill(SIGTERM) == 0);
 }
 
