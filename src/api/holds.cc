@@ -7,6 +7,7 @@
 #include "api/call.h"
 #include "api/json.h"
 #include "api/routes.h"
+#include "base/log.h"
 #include "storage/db.h"
 
 namespace varve::api {
@@ -24,8 +25,9 @@ void append_time(std::string& out, std::string_view name, Timestamp time_ms) {
   if (time_ms == TimeRange::all().min_ms || time_ms == TimeRange::all().max_ms) return;
   out += ",\"";
   out += name;
-  out += "\":";
-  append_json_rfc3339(out, time_ms);
+  out += "\":\"";
+  out += base::format_utc(time_ms);  // 0 is a time like any other
+  out += '"';
 }
 
 void append_record(std::string& out, const storage::HoldRecord& record) {

@@ -120,6 +120,9 @@ TEST_CASE("admin: holds are added, listed and released", "[api]") {
   CHECK(harness.get("/api/v1/admin/hold", "")["data"] == nlohmann::json::array({open}));
   CHECK(harness.ask("DELETE", "/api/v1/admin/hold", "id=2").status == 204);
   CHECK(harness.get("/api/v1/admin/hold", "")["data"].empty());
+  response = harness.ask("POST", "/api/v1/admin/hold", "match[]=up&start=0&end=1");
+  const auto since_1970 = nlohmann::json::parse(response.body)["data"];
+  CHECK(since_1970["start"] == "1970-01-01T00:00:00.000Z");
   response = harness.ask("DELETE", "/api/v1/admin/hold/2");
   CHECK(response.status == 404);
   CHECK(response.body == R"({"status":"error","errorType":"not_found","error":"there is no hold 2"})");
