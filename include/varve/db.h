@@ -3,13 +3,15 @@
 //
 //   auto db = varve::Database::open("metrics");
 //   if (!db.ok()) return fail(db.error().message());
-//   (*db)->append({{{{"__name__", "temperature"}, {"room", "lab"}}, {{now_ms, 21.5}}, {}}});
+//   auto written =
+//       (*db)->append({{{{"__name__", "temperature"}, {"room", "lab"}}, {{now_ms, 21.5}}, {}}});
 //   auto result = (*db)->query("max_over_time(temperature[1h])", now_ms);
 #pragma once
 
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <span>
 #include <string>
@@ -27,29 +29,35 @@ namespace varve {
 // When append() returns.
 enum class Durability : std::uint8_t {
   kSync,      // after fdatasync: what was accepted survives a power cut
-  kInterval,  // at once; synced every 100 ms
+  kInterval,  // at once; synced every 100 ms, which is what a power cut may cost
   kNone,      // at once; survives the end of the process, not a power cut
 };
 
 struct DatabaseOptions {
   Durability durability = Durability::kSync;
-  std::chrono::milliseconds retention = std::chrono::hours(24 * 15);  // 0: for ever
+  // What is that much older than the newest sample of all goes, whole blocks at a time; 0: nothing.
+  std::chrono::milliseconds retention = std::chrono::hours(24 * 15);
   // Samples older than the newest of their series are accepted up to this age; 0: refused.
   std::chrono::milliseconds out_of_order_window{0};
+  // The longest that one query may take; then it fails with kTimeout.
   std::chrono::milliseconds query_timeout = std::chrono::minutes(2);
+  // The most samples that one query may hold in memory; then it fails with kLimitExceeded.
   std::uint64_t query_samples_max = 50'000'000;
+  // How far back from a step its newest sample may lie, as Prometheus's --query.lookback-delta.
   std::chrono::milliseconds lookback_delta = std::chrono::minutes(5);
-  // Threads that queries may use beside the caller's.
+  // Threads that all queries together may use beside their callers'; 0: none.
   std::size_t query_threads = 1;
   // PromQL's experimental functions and aggregators.
   bool experimental_functions = false;
-  // Gets the log lines of level warn and above; nothing is written if it is null.
+  // Gets the log lines of level warn and above, each with its line break, from any thread; must not
+  // throw. Nothing is written if it is null.
   void (*log)(std::string_view line) = nullptr;
 };
 
-// Samples of one series, oldest first.
+// Samples of one series, each list oldest first. A series has one value at a time: of a float and a
+// histogram at one timestamp one is refused.
 struct SeriesData {
-  Labels labels;  // must have a metric name, `__name__`
+  Labels labels;  // must have a metric name, `__name__`; names and values are UTF-8
   std::vector<Sample> samples;
   std::vector<std::pair<Timestamp, Histogram>> histograms;
 };
@@ -61,7 +69,8 @@ struct AppendReport {
   std::string first_refusal;  // names the series and the reason; "" if none
 };
 
-// One process may have a directory open at a time; within it, all methods are thread-safe.
+// One process may have a directory open at a time; within it, all methods are thread-safe. The
+// destructor comes when no other call is under way.
 class Database {
  public:
   // Creates the directory if it is missing; else recovers what is in it. Errors: kUnavailable (in
@@ -86,6 +95,7 @@ class Database {
                                           Timestamp end_ms, std::int64_t step_ms) = 0;
 
   // Syncs everything and releases the directory; the first error that occurred. Idempotent.
+  // append() then answers kUnavailable; queries should be over by then.
   virtual Status close() = 0;
 };
 

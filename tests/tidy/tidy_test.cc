@@ -22,7 +22,7 @@ const stdfs::path kSource = VARVE_SOURCE_DIR;
 // http and promql have floors of their own, counted within the room.
 const std::map<std::string, int> kFloors{
     {"base", 0},   {"fs", 1},     {"model", 2}, {"storage", 3}, {"promql", 4},
-    {"wire", 4},   {"template", 4}, {"http", 4}, {"scrape", 5}, {"rules", 5}, {"discovery", 5}, {"dashboards", 5}, {"remote", 5},
+    {"wire", 4},   {"template", 4}, {"http", 4}, {"scrape", 5}, {"rules", 5}, {"discovery", 5}, {"dashboards", 5},
     {"config", 6}, {"embed", 6},  {"api", 7},   {"web", 7},     {"cli", 8}, {"server", 9}};
 const std::map<std::string, int> kInnerFloors{
     {"storage/codec", 0}, {"storage/index", 0},    {"storage/wal", 0}, {"storage/head", 1},
