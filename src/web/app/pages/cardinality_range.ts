@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which times the cardinality page counts: "1h", "24h", "7d" or a day (2026-11-21) of the chosen
 // zone, against nothing, the stretch right before, the same one a day or a week ago, or another day.
-import { parsePoint } from "../lib/time";
+import { formatTime, parsePoint } from "../lib/time";
 
 export interface CountedRange {
   startMs: number;
@@ -16,12 +16,7 @@ function dayRange(text: string, zone: string): CountedRange | undefined {
   const startMs = parsePoint(text, 0, zone);
   if (startMs === undefined) return undefined;
   // The next midnight: 36 hours on it is the next day whatever the clocks do.
-  const next = new Intl.DateTimeFormat("en-CA", {
-    timeZone: zone === "local" ? undefined : zone,
-    year: "numeric",
-    month: "2-digit",
-    day: "2-digit",
-  }).format(startMs + 1.5 * day);
+  const next = formatTime(startMs + 1.5 * day, zone).slice(0, 10);
   const endMs = parsePoint(next, 0, zone);
   return endMs === undefined ? undefined : { startMs, endMs: endMs - 1 };
 }
