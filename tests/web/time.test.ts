@@ -3,6 +3,7 @@ import {
   alignedSteps,
   formatDuration,
   formatTime,
+  leastStep,
   movedOn,
   parseDuration,
   parsePoint,
@@ -55,6 +56,18 @@ test("steps are round, follow the width and stay below the server's limit", () =
   for (const days of [1, 30, 365, 3650]) {
     const range = span(days * 86_400_000);
     expect((range.toMs - range.fromMs) / 1000 / stepFor(range, 4000)).toBeLessThan(11_000);
+  }
+});
+
+test("a panel's step stays above the scrape interval where enough points are left", () => {
+  const least = (minutes: number) => leastStep({ fromMs: now - minutes * 60_000, toMs: now }, 15);
+  expect(least(24 * 60)).toBe(15);
+  expect(least(60)).toBe(15);
+  expect(least(59)).toBe(10);
+  expect(least(15)).toBe(2);
+  expect(least(1)).toBe(0);
+  for (const minutes of [5, 30, 60, 300]) {
+    expect((minutes * 60) / least(minutes)).toBeGreaterThanOrEqual(240);
   }
 });
 

@@ -6,7 +6,14 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { ApiError, instantQuery, type QueryData, rangeQuery } from "../lib/api";
 import { type LivePoints, liveState, subscribeLive } from "../lib/live";
 import { useLoad } from "../lib/load";
-import { alignedSteps, movedOn, parseDuration, type ResolvedRange, stepFor } from "../lib/time";
+import {
+  alignedSteps,
+  leastStep,
+  movedOn,
+  parseDuration,
+  type ResolvedRange,
+  stepFor,
+} from "../lib/time";
 import type { StepRange } from "../parts/chart_data";
 import type { Mark } from "../parts/chart_options";
 import { layOver, mergeLive, type Pushed } from "./live_merge";
@@ -51,7 +58,10 @@ export function viewOf(panel: Panel, view: View): View {
 }
 
 export function stepRange(panel: Panel, view: View, widthPx: number): StepRange {
-  const least = (parseDuration(panel.minStep) ?? 0) / 1000;
+  const least = Math.max(
+    (parseDuration(panel.minStep) ?? 0) / 1000,
+    leastStep(view.range, scrapeIntervalS),
+  );
   return alignedSteps(view.range, Math.max(stepFor(view.range, widthPx), least));
 }
 

@@ -135,6 +135,14 @@ export function stepFor(range: ResolvedRange, widthPx: number): number {
   return niceSteps.find((step) => step >= wanted) ?? Math.ceil(wanted / 86400) * 86400;
 }
 
+// Between two scrapes there is nothing new to see: the step a panel need not go below as long as so
+// many points are left that lines keep their shape. A shorter range shows shorter scrapes.
+export function leastStep(range: ResolvedRange, scrapeIntervalS: number): number {
+  const pointsMin = 240;
+  const most = Math.min((range.toMs - range.fromMs) / 1000 / pointsMin, scrapeIntervalS);
+  return niceSteps.filter((step) => step <= most).at(-1) ?? 0;
+}
+
 // The steps within a range, as range queries take them: at multiples of the step, so that the points
 // stay where they are when the range moves on.
 export function alignedSteps(range: ResolvedRange, stepS: number) {

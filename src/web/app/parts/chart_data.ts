@@ -161,8 +161,8 @@ export function summarize(values: (number | null)[]): Summary | undefined {
   for (const value of values) {
     if (value === null) continue;
     last = value;
-    min = Math.min(min, value);
-    max = Math.max(max, value);
+    if (value < min) min = value;
+    if (value > max) max = value;
     sum += value;
     ++count;
   }

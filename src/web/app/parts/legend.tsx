@@ -30,15 +30,22 @@ export function Legend(props: {
     kind === "table" && columns.includes("last") ? { key: "last", down: true } : undefined,
   );
   const rows = useMemo(() => {
+    // Names alone need no look at the points.
+    const summary = columns.length > 0 || (order && order.key !== "name");
     const all = data.series
-      .map((s, at) => ({ at, name: s.name, look: s.look, summary: summarize(s.values) }))
+      .map((s, at) => ({
+        at,
+        name: s.name,
+        look: s.look,
+        summary: summary ? summarize(s.values) : undefined,
+      }))
       .filter((row) => !row.look?.hiddenInLegend);
     if (!order) return all;
     const key = (row: (typeof all)[number]) =>
       order.key === "name" ? row.name : (row.summary?.[order.key] ?? Number.NEGATIVE_INFINITY);
     all.sort((a, b) => (key(a) < key(b) ? -1 : key(a) > key(b) ? 1 : 0));
     return order.down ? all.reverse() : all;
-  }, [data, order]);
+  }, [data, order, columns.length > 0]);
   if (kind === "hidden") return null;
   const name = (row: (typeof rows)[number]) => (
     <button
