@@ -115,10 +115,10 @@ Result<Checked> check(fs::FileSystem& files, const std::string& path, bool synta
   Checked out;
   if (syntax_only) {
     VARVE_TRY_ASSIGN(const std::string text, files.read_file(path, config::kFileMaxBytes));
-    VARVE_TRY_ASSIGN(out.config, config::parse(text, path, environment, raw));
+    VARVE_TRY_ASSIGN(out.config, config::parse(text, path, environment, {raw}));
     return out;
   }
-  VARVE_TRY_ASSIGN(out.config, config::load_file(files, path, environment, raw));
+  VARVE_TRY_ASSIGN(out.config, config::load_file(files, path, environment, {raw}));
   VARVE_TRY_ASSIGN(out.rule_files, rule_files(files, out.config.rule_files));
   VARVE_TRY(config::check_files(files, out.config));
   VARVE_TRY(check_targets(files, out.config));

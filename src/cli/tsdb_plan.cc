@@ -86,12 +86,12 @@ Result<config::StorageConfig> history(const Arguments& arguments, fs::FileSystem
       return Error(ErrorCode::kInvalidArgument, "--config and --ladder cannot both be given");
     }
     VARVE_TRY_ASSIGN(config::Config config,
-                     config::load_file(files, arguments.text("config"), environment, raw));
+                     config::load_file(files, arguments.text("config"), environment, {raw}));
     return std::move(config.storage);
   }
   const std::string text =
       fmt::format("storage: {{tsdb: {{ladder: '{}'}}}}", arguments.text("ladder", "none"));
-  VARVE_TRY_ASSIGN(config::Config config, config::parse(text, "--ladder", environment, raw));
+  VARVE_TRY_ASSIGN(config::Config config, config::parse(text, "--ladder", environment, {raw}));
   return std::move(config.storage);
 }
 

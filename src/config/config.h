@@ -59,6 +59,13 @@ struct RawRetention {
   bool given = false;                                             // on the command line
 };
 
+// What holds where the file does not say.
+struct Defaults {
+  RawRetention raw;
+  // Targets are asked for protobuf first, which tells when counters began in most clients.
+  bool protobuf_first = false;
+};
+
 // What the file says about storage wins over the flags.
 struct StorageConfig {
   std::optional<std::chrono::milliseconds> out_of_order_time_window;
@@ -104,11 +111,11 @@ using Environment = std::function<std::string(const std::string& name)>;
 // Reads a file and the scrape_config_files it names. kIo, kInvalidArgument, kLimitExceeded; the
 // message begins with `file:line:column:` where there is one.
 Result<Config> load_file(fs::FileSystem& files, const std::string& path,
-                         const Environment& environment, const RawRetention& raw = {});
+                         const Environment& environment, const Defaults& defaults = {});
 // The same for text; `name` stands for the file in messages, relative paths stay as they are, and
 // scrape_config_files are not read.
 Result<Config> parse(std::string_view text, std::string name, const Environment& environment = {},
-                     const RawRetention& raw = {});
+                     const Defaults& defaults = {});
 
 // Whether the credentials and client certificates that the jobs name exist: kNotFound with the
 // first that does not. Loading does not ask, because a secret may be mounted later.

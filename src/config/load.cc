@@ -72,11 +72,11 @@ struct Loaded {
 };
 
 Result<Loaded> read_main(const Source& source, const Node& root, const Environment& environment,
-                         const RawRetention& raw) {
+                         const Defaults& defaults) {
   Loaded loaded;
   Config& config = loaded.config;
   config.name = source.name;
-  config.storage.raw_retention = raw.value;
+  config.storage.raw_retention = defaults.raw.value;
   // What others inherit from is read first, wherever it stands.
   const Node* global = nullptr;
   const Node* jobs = nullptr;
@@ -95,10 +95,14 @@ Result<Loaded> read_main(const Source& source, const Node& root, const Environme
        {"otlp", section(config.otlp, "otlp", check_otlp)},
        {"tracing", section(config.tracing, "tracing", check_tracing)},
        {"storage", [&](const Source& s, const Node& node) {
-          return read_storage(s, node, raw, config.storage);
+          return read_storage(s, node, defaults.raw, config.storage);
         }}}));
   if (global != nullptr) {
     VARVE_TRY(read_global(source, *global, environment, config.global, config.warnings));
+  }
+  if (defaults.protobuf_first && config.global.scrape_protocols.empty()) {
+    config.global.scrape_protocols.assign(scrape::kProtoFirstProtocols.begin(),
+                                          scrape::kProtoFirstProtocols.end());
   }
   const auto scheme = config.global.name_scheme.value_or(model::NameScheme::kUtf8);
   if (jobs != nullptr) {
@@ -135,10 +139,10 @@ Status read_jobs_file(const Source& source, std::string_view content, const Glob
 }  // namespace
 
 Result<Config> parse(std::string_view text, std::string name, const Environment& environment,
-                     const RawRetention& raw) {
+                     const Defaults& defaults) {
   VARVE_TRY_ASSIGN(const Tree tree, Tree::parse(text, name));
   const Source source{std::move(name), {}};
-  VARVE_TRY_ASSIGN(Loaded loaded, read_main(source, tree.root(), environment, raw));
+  VARVE_TRY_ASSIGN(Loaded loaded, read_main(source, tree.root(), environment, defaults));
   return std::move(loaded.config);
 }
 
@@ -153,11 +157,11 @@ Result<std::vector<scrape::PoolOptions>> parse_scrape_configs(std::string_view t
 }
 
 Result<Config> load_file(fs::FileSystem& files, const std::string& path,
-                         const Environment& environment, const RawRetention& raw) {
+                         const Environment& environment, const Defaults& defaults) {
   VARVE_TRY_ASSIGN(const std::string content, files.read_file(path, kFileMaxBytes));
   VARVE_TRY_ASSIGN(const Tree tree, Tree::parse(content, path));
   const Source source{path, fs::parent_of(path)};
-  VARVE_TRY_ASSIGN(Loaded loaded, read_main(source, tree.root(), environment, raw));
+  VARVE_TRY_ASSIGN(Loaded loaded, read_main(source, tree.root(), environment, defaults));
   for (const std::string& pattern : loaded.config.scrape_config_files) {
     VARVE_TRY_ASSIGN(const std::vector<std::string> found, fs::matching_files(files, pattern));
     for (const std::string& file : found) {

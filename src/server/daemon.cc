@@ -100,7 +100,7 @@ struct Loaded {
 Result<Loaded> load_all(fs::FileSystem& files, const Flags& flags) {
   Loaded loaded;
   VARVE_TRY_ASSIGN(loaded.config, config::load_file(files, flags.config_file, environment,
-                                     {flags.retention_time, flags.retention_time_given}));
+                                     {{flags.retention_time, flags.retention_time_given}, flags.start_zeros}));
   const config::GlobalConfig& global = loaded.config.global;
   VARVE_TRY_ASSIGN(loaded.rules,
                    config::load_rule_files(files, loaded.config.rule_files,

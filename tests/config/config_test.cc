@@ -306,6 +306,20 @@ TEST_CASE("config: what cannot be a URL is refused where one belongs", "[config]
   CHECK(bad("remote_write: [{url: ':x'}]") == "f.yml:1:22: parse \":x\": missing protocol scheme");
 }
 
+TEST_CASE("config: protobuf may come first where the file does not say", "[config]") {
+  const auto first = [](const std::string& text) {
+    const auto parsed = config::parse(text, "f.yml", {}, {.raw = {}, .protobuf_first = true});
+    REQUIRE(parsed.ok());
+    return parsed->scrape_configs.at(0).protocols.front();
+  };
+  using scrape::Protocol;
+  CHECK(first("scrape_configs: [{job_name: a}]") == Protocol::kPrometheusProto);
+  CHECK(first("scrape_configs: [{job_name: a, scrape_protocols: [PrometheusText0.0.4]}]") ==
+        Protocol::kPrometheusText0_0_4);
+  CHECK(first("global: {scrape_protocols: [PrometheusText1.0.0]}\nscrape_configs: [{job_name: a}]") ==
+        Protocol::kPrometheusText1_0_0);
+}
+
 TEST_CASE("config: remote write cannot change the headers it sets itself", "[config]") {
   good("remote_write: [{url: 'http://h', headers: {X-Scope-OrgID: a}}]");
   CHECK(bad("remote_write: [{url: 'http://h', headers: {Authorization: a}}]")

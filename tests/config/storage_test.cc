@@ -12,14 +12,14 @@ namespace {
 constexpr auto kDay = 24h;
 
 config::StorageConfig good(const std::string& tsdb, const config::RawRetention& raw = {}) {
-  auto parsed = config::parse("storage:\n  tsdb:\n" + tsdb, "f.yml", {}, raw);
+  auto parsed = config::parse("storage:\n  tsdb:\n" + tsdb, "f.yml", {}, {raw});
   INFO((parsed.ok() ? std::string() : parsed.error().message()));
   REQUIRE(parsed.ok());
   return parsed->storage;
 }
 
 std::string bad(const std::string& tsdb, const config::RawRetention& raw = {}) {
-  const auto parsed = config::parse("storage:\n  tsdb:\n" + tsdb, "f.yml", {}, raw);
+  const auto parsed = config::parse("storage:\n  tsdb:\n" + tsdb, "f.yml", {}, {raw});
   return parsed.ok() ? "accepted" : parsed.error().message();
 }
 
