@@ -173,6 +173,21 @@ void decode(benchmark::State& state, Shape shape) {
 }
 BENCHMARK_CAPTURE(decode, pods, Shape::kPods);
 BENCHMARK_CAPTURE(decode, one_scrape, Shape::kOneScrape);
+void guess(benchmark::State& state, Shape shape) {
+  const std::string request = ordinary_request(shape);
+  varve::wire::WriteRequestDecoder decoder;
+  varve::storage::WriteBatch batch;
+  for (auto _ : state) {
+    if (!decoder.guess(request, batch) || batch.samples.size() != kSeries) {
+      state.SkipWithError("wrong result");
+    }
+  }
+  state.counters["per_sample"] = benchmark::Counter(
+      static_cast<double>(state.iterations() * kSeries),
+      benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+}
+BENCHMARK_CAPTURE(guess, pods, Shape::kPods);
+BENCHMARK_CAPTURE(guess, one_scrape, Shape::kOneScrape);
 void decode2(benchmark::State& state, Shape shape) {
   decode_all<Version2>(state, ordinary_request2(shape));
 }

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "api/call.h"
@@ -150,6 +151,19 @@ bool answer_handshake(const Call& call) {
   return false;
 }
 
+// Of a request of version 1 whose series are what they look like; nullopt: nothing is applied, and the
+// request has to be decoded with care.
+std::optional<Result<storage::WriteOutcome>> append_guessed(storage::Appendable& storage,
+                                                            Scratch& buffers,
+                                                            wire::DecodeReport& report) {
+  const auto guessed = buffers.decoder.guess(buffers.plain, buffers.batch);
+  if (!guessed) return std::nullopt;
+  Result<storage::WriteOutcome> outcome = storage.append(buffers.batch);
+  if (!outcome.ok() && outcome.error().code() == ErrorCode::kCorruption) return std::nullopt;
+  report = *guessed;
+  return outcome;
+}
+
 void write(const CallPtr& call) {
   if (!call->options.enable_remote_write) {
     return refuse(*call, 404,
@@ -175,21 +189,26 @@ void write(const CallPtr& call) {
   }
   const bool second = *version == RemoteWriteVersion::k2;
   const bool with_zeros = second && call->options.remote_write_start_zeros;
-  const auto report =
-      second ? buffers.decoder2.decode(buffers.plain, buffers.batch,
-                                       with_zeros ? &buffers.zeros : nullptr)
-             : buffers.decoder.decode(buffers.plain, buffers.batch);
+  Result<wire::DecodeReport> report = wire::DecodeReport();
+  std::optional<Result<storage::WriteOutcome>> appended;
+  if (!second) appended = append_guessed(*call->storage, buffers, *report);
+  if (!appended) {
+    report = second ? buffers.decoder2.decode(buffers.plain, buffers.batch,
+                                              with_zeros ? &buffers.zeros : nullptr)
+                    : buffers.decoder.decode(buffers.plain, buffers.batch);
+  }
   if (!report.ok()) return refuse(*call, report.error());
   const Written nothing;
   // Of starts that lie before what is stored nothing is heard: they have been told before.
   if (with_zeros && !buffers.zeros.series.empty()) {
-    const auto appended = call->storage->append(buffers.zeros);
-    if (!appended.ok()) {
+    const auto started = call->storage->append(buffers.zeros);
+    if (!started.ok()) {
       call->services.log->debug("remote write: appending start times failed",
-                                {{"err", appended.error().message()}});
+                                {{"err", started.error().message()}});
     }
   }
-  const auto outcome = call->storage->append(buffers.batch);
+  if (!appended) appended = call->storage->append(buffers.batch);
+  const Result<storage::WriteOutcome>& outcome = *appended;
   if (!outcome.ok()) {
     buffers.decoder2.forget_told();
     const Written* const headers = second ? &nothing : nullptr;

@@ -55,7 +55,7 @@ struct MetadataEntry {
 class KeyDecoder {
  public:
   virtual ~KeyDecoder() = default;
-  // kInvalidArgument with Prometheus's text for labels that must be refused.
+  // kInvalidArgument: labels to be refused, in Prometheus's words. kCorruption: no key; append() fails.
   virtual Result<Labels> decode(std::string_view key) const = 0;
 };
 

@@ -325,6 +325,8 @@ Status WritePath::create_missing(const WriteBatch& batch, Scratch& scratch, Writ
     }
     Result<Labels> labels = entry.labels != nullptr ? Result<Labels>(*entry.labels)
                                                     : batch.decoder->decode(entry.key);
+    // Whoever filled the batch was wrong about it, so nothing of it is applied.
+    if (!labels.ok() && labels.error().code() == ErrorCode::kCorruption) return labels.error();
     if (labels.ok()) {
       if (Status valid = check_series_labels(*labels); !valid.ok()) labels = std::move(valid).error();
     }

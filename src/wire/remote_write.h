@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -61,6 +62,15 @@ class WriteRequestDecoder {
   // the batch would pass kBatchMaxBytes.
   // Cost: about 20 ns for a sample that comes with nine labels of its own.
   Result<DecodeReport> decode(std::string_view protobuf, storage::WriteBatch& out);
+
+  // The same for what nearly all requests are: series of labels first and then samples, and nothing
+  // else. It reads no label, but takes for samples what looks so at the end of a series, and what is
+  // before them for the key. That is right if the key is one that decode() has given before. A key
+  // that storage does not know goes to out.decoder, which refuses what is not label fields alone with
+  // kCorruption; append() then applies nothing, and the request has to be decode()d. So has one that
+  // nullopt is returned for.
+  // Cost: about 4 ns a sample.
+  std::optional<DecodeReport> guess(std::string_view protobuf, storage::WriteBatch& out);
 
  private:
   std::deque<std::string> gathered_keys_;  // of series whose labels do not stand together

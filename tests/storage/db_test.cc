@@ -247,6 +247,40 @@ TEST_CASE("db: of an entry with both kinds the floats go first, histograms they 
   CHECK(late.out_of_order == 1);
 }
 
+TEST_CASE("db: a batch with something that is no key is refused as a whole", "[storage]") {
+  World world;
+  auto db = world.open();
+  struct Decoder final : KeyDecoder {
+    Result<Labels> decode(std::string_view key) const override {
+      if (key == "no key") return Error(ErrorCode::kCorruption, "no key");
+      return Labels{{"__name__", std::string(key)}};
+    }
+  } decoder;
+  WriteBatch batch;
+  batch.decoder = &decoder;
+  batch.key_space = 1;
+  const auto add = [&](std::string_view key) {
+    SeriesEntry entry;
+    entry.key = key;
+    entry.samples_begin = static_cast<std::uint32_t>(batch.samples.size());
+    entry.samples_count = 1;
+    batch.samples.push_back({kStart, 1});
+    batch.series.push_back(entry);
+  };
+  add("known");
+  REQUIRE(append(*db, batch).samples_appended == 1);
+  add("new");
+  add("no key");
+  for (Sample& sample : batch.samples) sample.timestamp_ms += 1000;
+  const auto refused = db->append(batch);
+  REQUIRE_FALSE(refused.ok());
+  CHECK(refused.error().code() == ErrorCode::kCorruption);
+  const auto held = read_all(*db, {equal("__name__", "known")});
+  CHECK(held.size() == 1);
+  CHECK(held.begin()->second.size() == 1);
+  CHECK(read_all(*db, {equal("__name__", "new")}).empty());
+}
+
 TEST_CASE("db: keys, labels and ids name the same series", "[storage]") {
   World world;
   auto db = world.open();

@@ -119,6 +119,77 @@ TEST_CASE("remote write: series that cannot have a name are left out, neighbours
   CHECK(batch.series[0].samples_begin == 0);
 }
 
+TEST_CASE("remote write: a guess at ordinary requests is what decoding makes of them", "[wire]") {
+  constexpr Timestamp kNow = 1'700'000'000'123;
+  SeriesBuilder up, many, zeros;
+  up.labels({{"__name__", "up"}, {"job", "a"}}).sample(1, kNow);
+  many.labels({{"__name__", "many"}}).sample(1.5, kNow).sample(0, kNow + 1).sample(-2, kNow + 15'000);
+  zeros.labels({{"__name__", "zeros"}, {"empty", ""}}).sample(0, kNow).sample(0, kNow + 1);
+  const std::string request = RequestBuilder().series(up).series(many).series(zeros).bytes();
+  WriteRequestDecoder decoder;
+  WriteBatch batch;
+  REQUIRE(decoder.decode(request, batch).ok());
+  WriteRequestDecoder guesser;
+  WriteBatch guessed;
+  const auto report = guesser.guess(request, guessed);
+  REQUIRE(report);
+  CHECK(report->all_decoded());
+  CHECK(report->samples_without_metadata == 6);
+  CHECK(guessed.key_space == batch.key_space);
+  REQUIRE(guessed.series.size() == 3);
+  REQUIRE(guessed.samples.size() == 6);
+  for (std::size_t i = 0; i < 3; ++i) {
+    CHECK(guessed.series[i].key == batch.series[i].key);
+    CHECK(guessed.series[i].samples_begin == batch.series[i].samples_begin);
+    CHECK(guessed.series[i].samples_count == batch.series[i].samples_count);
+    CHECK(*guessed.decoder->decode(guessed.series[i].key) == *batch.decoder->decode(batch.series[i].key));
+  }
+  for (std::size_t i = 0; i < 6; ++i) {
+    CHECK(guessed.samples[i].timestamp_ms == batch.samples[i].timestamp_ms);
+    CHECK(guessed.samples[i].value == batch.samples[i].value);
+  }
+}
+
+TEST_CASE("remote write: what is more than labels and samples is not guessed at", "[wire]") {
+  constexpr Timestamp kNow = 1'700'000'000'123;
+  SeriesBuilder plain;
+  plain.labels({{"__name__", "some_metric"}}).sample(1, kNow);
+  WriteRequestDecoder decoder;
+  WriteBatch batch;
+  REQUIRE(decoder.guess(RequestBuilder().series(plain).bytes(), batch));
+  SeriesBuilder exemplar;
+  exemplar.labels({{"__name__", "some_metric"}}).sample(1, kNow).exemplar({{"trace_id", "x"}}, 1, kNow);
+  CHECK_FALSE(decoder.guess(RequestBuilder().series(plain).series(exemplar).bytes(), batch));
+  SeriesBuilder early;  // a time of another length
+  early.labels({{"__name__", "some_metric"}}).sample(1, 1000);
+  CHECK_FALSE(decoder.guess(RequestBuilder().series(early).bytes(), batch));
+  CHECK_FALSE(decoder.guess(RequestBuilder().series(SeriesBuilder().sample(1, kNow)).bytes(), batch));
+  const std::string request = RequestBuilder().series(plain).series(plain).bytes();
+  CHECK_FALSE(decoder.guess(request.substr(0, request.size() - 1), batch));
+}
+
+TEST_CASE("remote write: a guess that was wrong shows in its keys", "[wire]") {
+  constexpr Timestamp kNow = 1'700'000'000'123;
+  // A field between the samples, and one among the labels.
+  SeriesBuilder between, among;
+  between.labels({{"__name__", "some_metric"}}).sample(1, kNow).unknown_field().sample(2, kNow + 1);
+  among.label("__name__", "some_metric").unknown_field().label("a", "b").sample(1, kNow);
+  // A label that ends like a sample: the field it stands in lacks its end then.
+  const std::string sample = SeriesBuilder().sample(1, kNow).bytes();
+  SeriesBuilder disguised;
+  disguised.labels({{"__name__", "some_metric"}, {"b", sample}}).sample(1, kNow);
+  for (const SeriesBuilder* const series : {&between, &among, &disguised}) {
+    WriteRequestDecoder decoder;
+    WriteBatch batch;
+    const std::string request = RequestBuilder().series(*series).bytes();
+    REQUIRE(decoder.guess(request, batch));
+    REQUIRE(batch.series.size() == 1);
+    const auto labels = batch.decoder->decode(batch.series[0].key);
+    REQUIRE_FALSE(labels.ok());
+    CHECK(labels.error().code() == ErrorCode::kCorruption);
+  }
+}
+
 TEST_CASE("remote write: integer histograms become absolute counts", "[wire]") {
   const auto request = RequestBuilder().series(
       SeriesBuilder().labels({{"__name__", "h"}}).histogram([](protozero::pbf_writer& message) {
