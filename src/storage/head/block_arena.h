@@ -63,6 +63,10 @@ class BlockArena {
   BlockRef allocate(BlockClass block_class);
   void release(BlockRef ref, BlockClass block_class);
   std::byte* at(BlockRef ref) const { return memory_->at(ref); }
+  // What release() of this block will touch beside it.
+  void prefetch_page(BlockRef ref) const {
+    __builtin_prefetch(memory_->at(ref / BlockMemory::kPageUnits * BlockMemory::kPageUnits), 1);
+  }
 
  private:
   // The first unit of a page.

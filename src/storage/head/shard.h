@@ -172,7 +172,14 @@ class Shard {
   const ShardCounts& counts() const { return counts_; }
   // Touches what appending to the series will touch.
   void prefetch_open(const HotSeries& series) const {
-    __builtin_prefetch(arena_.at(series.words) + series.gorilla.word_count * sizeof(std::uint64_t), 1);
+    const std::size_t end = series.gorilla.word_count * sizeof(std::uint64_t);
+    const std::byte* const words = arena_.at(series.words);
+    __builtin_prefetch(words + end, 1);
+    // Of a chunk that is about to move to a larger block, all of it.
+    if (end + codec::kGorillaAppendWordsMax * sizeof(std::uint64_t) > kBlockBytes[series.words_class]) {
+      arena_.prefetch_page(series.words);
+      for (std::size_t at = 0; at < end; at += 64) __builtin_prefetch(words + at);
+    }
   }
 
  private:
