@@ -32,7 +32,7 @@ class HeadSnapshots {
                 std::uint64_t log_bytes_min, const base::Clock& clock, base::Logger& logger,
                 base::MetricsRegistry& metrics);
 
-  // The log has grown by as much as the last snapshot has, or files wait to be removed. After a
+  // The log has grown by twice what the last snapshot has, or files wait to be removed. After a
   // failure not before a time that doubles from a second to a minute.
   bool due() const;
   // A snapshot would make the next start quicker than replaying what the log has.
