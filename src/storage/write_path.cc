@@ -268,32 +268,68 @@ std::string WritePath::series_name(const SeriesEntry& entry, SeriesId id,
   return fmt::format("id {}", static_cast<std::uint32_t>(id));
 }
 
-// Two passes, so that the cache misses of the table overlap, and then those of the series.
-void WritePath::resolve(const WriteBatch& batch, Scratch& scratch) const {
+// A few at a time. What is not the series behind the one before is looked up: alone if such jumps are
+// rare, else in two passes, so that the cache misses of the table overlap. Those of the series do.
+void WritePath::resolve(const WriteBatch& batch, Scratch& scratch) {
+  constexpr std::size_t kAtATime = 128;
+  static_assert(kAtATime <= head::KeyTable::Reader::kFindMax);
+  constexpr unsigned kJumpsMax = 2;
   const std::size_t count = batch.series.size();
   scratch.hashes.resize(count);
   scratch.ids.assign(count, SeriesId::kNone);
   scratch.missing.clear();
   scratch.retired.clear();
   const head::KeyTable::Reader reader(head_.keys());
-  for (std::size_t i = 0; i < count; ++i) {
-    const SeriesEntry& entry = batch.series[i];
-    if (entry.id != SeriesId::kNone) continue;
-    scratch.hashes[i] = entry.labels != nullptr ? head_.keys().hasher().labels(entry.labels->bytes())
-                                                : head_.keys().hasher().key(entry.key, batch.key_space);
-    reader.prefetch(scratch.hashes[i]);
-  }
-  for (std::uint32_t i = 0; i < count; ++i) {
-    const SeriesEntry& entry = batch.series[i];
-    if (!has_data(entry)) continue;
-    const bool named_by_id = entry.id != SeriesId::kNone;
-    const SeriesId id = named_by_id ? entry.id : reader.find(scratch.hashes[i]);
-    if (id == SeriesId::kNone || (named_by_id && !head_.known(id))) {
-      scratch.missing.push_back(i);
-      continue;
+  const index::SeriesHasher& hasher = head_.keys().hasher();
+  SeriesId before = SeriesId::kNone;
+  std::array<std::uint32_t, kAtATime> entries;
+  std::array<index::SeriesHash, kAtATime> asked;
+  std::array<SeriesId, kAtATime> found;
+  for (std::size_t begin = 0; begin < count; begin += kAtATime) {
+    const std::size_t end = std::min(begin + kAtATime, count);
+    unsigned jumps = 0;
+    std::size_t left = 0;
+    for (std::size_t i = begin; i < end; ++i) {
+      const SeriesEntry& entry = batch.series[i];
+      if (entry.id != SeriesId::kNone) {
+        scratch.ids[i] = entry.id;
+        continue;
+      }
+      const index::SeriesHash hash = entry.labels != nullptr
+                                         ? hasher.labels(entry.labels->bytes())
+                                         : hasher.key(entry.key, batch.key_space);
+      scratch.hashes[i] = hash;
+      const auto next = static_cast<SeriesId>(static_cast<std::uint32_t>(before) + 1);
+      if (before != SeriesId::kNone && head_.remembers(next, hash)) {
+        scratch.ids[i] = before = next;
+      } else if (jumps < kJumpsMax) {
+        ++jumps;
+        scratch.ids[i] = before = reader.find(hash);
+        if (before != SeriesId::kNone) head_.remember(before, hash);
+      } else {
+        before = SeriesId::kNone;
+        reader.prefetch(hash);
+        entries[left] = static_cast<std::uint32_t>(i);
+        asked[left++] = hash;
+      }
     }
-    scratch.ids[i] = id;
-    __builtin_prefetch(&head_.series(id), 1);
+    reader.find(std::span(asked).first(left), found.data());
+    for (std::size_t i = 0; i < left; ++i) {
+      scratch.ids[entries[i]] = before = found[i];
+      if (before != SeriesId::kNone) head_.remember(before, asked[i]);
+    }
+    for (std::size_t i = begin; i < end; ++i) {
+      const SeriesEntry& entry = batch.series[i];
+      SeriesId& id = scratch.ids[i];
+      if (!has_data(entry)) {
+        id = SeriesId::kNone;
+      } else if (id == SeriesId::kNone || (entry.id != SeriesId::kNone && !head_.known(id))) {
+        id = SeriesId::kNone;
+        scratch.missing.push_back(static_cast<std::uint32_t>(i));
+      } else {
+        __builtin_prefetch(&head_.series(id), 1);
+      }
+    }
   }
 }
 

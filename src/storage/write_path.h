@@ -92,7 +92,7 @@ class WritePath final : public wal::FrameSource {
   class Reservation;
   Status accepting(std::size_t staged_before) const;
   std::string series_name(const SeriesEntry& entry, SeriesId id, const KeyDecoder* decoder) const;
-  void resolve(const WriteBatch& batch, Scratch& scratch) const;
+  void resolve(const WriteBatch& batch, Scratch& scratch);
   Status create_missing(const WriteBatch& batch, Scratch& scratch, WriteOutcome& outcome);
   void append_resolved(const WriteBatch& batch, Scratch& scratch, Run& run);
   void append_retired(const WriteBatch& batch, Scratch& scratch, Run& run);

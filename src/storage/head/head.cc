@@ -26,6 +26,10 @@ Result<std::unique_ptr<Head>> Head::create(fs::FileSystem& files, const std::str
   VARVE_TRY_ASSIGN(head->series_memory_,
                    ReservedMemory::create(kSeriesBytesMax, head->memory_->series));
   head->series_ = reinterpret_cast<HotSeries*>(head->series_memory_.data());
+  using Name = std::atomic<std::uint64_t>;
+  VARVE_TRY_ASSIGN(head->name_memory_, ReservedMemory::create((std::size_t{1} << 32) * sizeof(Name),
+                                                              head->memory_->keys));
+  head->names_ = reinterpret_cast<Name*>(head->name_memory_.data());
   VARVE_TRY_ASSIGN(head->blocks_, BlockMemory::create(head->memory_->chunks));
   VARVE_TRY_ASSIGN(head->spill_, SpillStore::create(files, directory, head->memory_->spill));
   VARVE_TRY_ASSIGN(head->columns_, TimeColumns::create(*head->spill_, head->memory_->columns));
@@ -37,8 +41,9 @@ Result<std::unique_ptr<Head>> Head::create(fs::FileSystem& files, const std::str
 }
 
 Status Head::reserve_series(SeriesId last) {
-  return series_memory_.grow((std::size_t{static_cast<std::uint32_t>(last)} + 1) *
-                             sizeof(HotSeries));
+  const std::size_t count = std::size_t{static_cast<std::uint32_t>(last)} + 1;
+  VARVE_TRY(name_memory_.grow(count * sizeof(*names_)));
+  return series_memory_.grow(count * sizeof(HotSeries));
 }
 
 Result<SeriesId> Head::prepare_series() {
@@ -87,25 +92,33 @@ void Head::forget_series(index::IdSpan dead) {
   std::vector<bool> is_dead(std::size_t{bound_.load(std::memory_order_acquire)} + 1);
   for (const SeriesId id : dead) is_dead[static_cast<std::uint32_t>(id)] = true;
   keys_.remove_if([&is_dead](SeriesId id) { return is_dead[static_cast<std::uint32_t>(id)]; });
+  // Now that nobody finds them any more, nobody remembers them anew.
+  for (const SeriesId id : dead) name(id).store(0, std::memory_order_relaxed);
 }
 
-void Head::give_back(index::IdSpan dead) {
-  constexpr std::uint64_t kPerPage = 4096 / sizeof(HotSeries);
+// Gives back the pages that have no live series' entries.
+void Head::discard_dead(ReservedMemory& memory, std::size_t bytes_per_series, index::IdSpan dead) {
+  const std::uint64_t per_page = 4096 / bytes_per_series;
   const std::uint64_t bound = bound_.load(std::memory_order_acquire);
   std::uint64_t checked = 0;  // ids below this lie in pages that have been looked at
   for (const SeriesId id : dead) {
     const std::uint64_t number = static_cast<std::uint32_t>(id);
     if (number < checked) continue;
-    const std::uint64_t first = number / kPerPage * kPerPage;
-    checked = first + kPerPage;
+    const std::uint64_t first = number / per_page * per_page;
+    checked = first + per_page;
     if (checked - 1 > bound) break;  // more series are to come
     bool empty = true;
     for (std::uint64_t i = first; i < checked && empty; ++i) {
       empty = !index_->has(static_cast<SeriesId>(i));
     }
     // Once only: the last of a page's series dies once.
-    if (empty) series_memory_.discard(first * sizeof(HotSeries), checked * sizeof(HotSeries));
+    if (empty) memory.discard(first * bytes_per_series, checked * bytes_per_series);
   }
+}
+
+void Head::give_back(index::IdSpan dead) {
+  discard_dead(series_memory_, sizeof(HotSeries), dead);
+  discard_dead(name_memory_, sizeof(*names_), dead);
 
   // A new index costs half a microsecond per live series, and both are held until the last reader
   // of the old one is gone: not for less than a quarter.

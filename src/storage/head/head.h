@@ -56,6 +56,16 @@ class Head {
   }
   // Precondition: known(id). Fields are guarded by shard(id).mutex.
   HotSeries& series(SeriesId id) const { return series_[static_cast<std::uint32_t>(id)]; }
+  // Writers repeat their series in the order these were created in: so the series behind the one that
+  // was found last is tried before the table is. Of each, half the hash of the name that it last came by
+  // is remembered, side by side, where the table has its names anywhere in memory. Thread-safe. False
+  // for an id that is not known. Precondition of remember(): known(id), under a KeyTable::Reader.
+  bool remembers(SeriesId id, const index::SeriesHash& hash) const {
+    return known(id) && hash.low != 0 && name(id).load(std::memory_order_relaxed) == hash.low;
+  }
+  void remember(SeriesId id, const index::SeriesHash& hash) {
+    name(id).store(hash.low, std::memory_order_relaxed);
+  }
   Shard& shard(SeriesId id) const { return *shards_[shard_of(id)]; }
   Shard& shard_at(unsigned number) const { return *shards_[number]; }
 
@@ -121,6 +131,9 @@ class Head {
   HeadMemory& memory() const { return *memory_; }
 
  private:
+  std::atomic<std::uint64_t>& name(SeriesId id) const { return names_[static_cast<std::uint32_t>(id)]; }
+  void discard_dead(ReservedMemory& memory, std::size_t bytes_per_series, index::IdSpan dead);
+
   // Keys a client invents for one series are kept up to this many per series, plus a base.
   static constexpr std::size_t kAliasesPerSeriesMax = 8;
   static constexpr std::size_t kAliasesBase = 1'000'000;
@@ -138,6 +151,8 @@ class Head {
   std::atomic<std::uint32_t> bound_{0};      // the last id given
   ReservedMemory series_memory_;
   HotSeries* series_ = nullptr;
+  ReservedMemory name_memory_;  // as large as series_memory_ is
+  std::atomic<std::uint64_t>* names_ = nullptr;
   std::uint32_t next_id_ = 1;
   std::atomic<std::uint64_t> created_{0};
 

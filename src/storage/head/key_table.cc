@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 
 #include <array>
+#include <bit>
 
 #include "base/check.h"
 
@@ -19,6 +20,23 @@ struct alignas(64) KeyBucket {
   std::array<std::atomic<std::uint64_t>, kEntries> low;
   std::array<std::atomic<std::uint32_t>, kEntries> id;
   std::atomic<std::uint32_t> more;  // six bits of each
+
+  // The name's id; 0 if it is not here. Without a branch by the place, which nobody can foretell.
+  std::uint32_t find(std::uint64_t low_half, std::uint32_t more_bits) const {
+    unsigned equal = 0;
+    for (std::size_t i = 0; i < kEntries; ++i) {
+      equal |= static_cast<unsigned>(low[i].load(std::memory_order_relaxed) == low_half) << i;
+    }
+    // Two names of one lower half in a bucket are as likely as two names taken for one.
+    for (; equal != 0; equal &= equal - 1) {
+      const auto entry = static_cast<std::size_t>(std::countr_zero(equal));
+      // First, as what it says of the entry is there once the id is.
+      const std::uint32_t found = id[entry].load(std::memory_order_acquire);
+      if (found != 0 && more_of(entry) == more_bits) return found;
+    }
+    return 0;
+  }
+  bool full() const { return id[kEntries - 1].load(std::memory_order_acquire) != 0; }
 
   std::uint32_t more_of(std::size_t entry) const {
     return more.load(std::memory_order_relaxed) >> (entry * kMoreBits) & ((1U << kMoreBits) - 1);
@@ -112,14 +130,26 @@ SeriesId KeyTable::Reader::find(const index::SeriesHash& hash) const {
   const std::uint32_t more = more_bits(hash.high);
   for (std::size_t at = buckets_->home(hash.low);; at = buckets_->after(at)) {
     const KeyBucket& bucket = buckets_->buckets[at];
-    for (std::size_t i = 0; i < kEntries; ++i) {
-      const std::uint32_t id = bucket.id[i].load(std::memory_order_acquire);
-      if (id == 0) return SeriesId::kNone;
-      if (bucket.low[i].load(std::memory_order_relaxed) == hash.low && bucket.more_of(i) == more) {
-        return static_cast<SeriesId>(id);
-      }
+    const std::uint32_t id = bucket.find(hash.low, more);
+    if (id != 0 || !bucket.full()) return static_cast<SeriesId>(id);
+  }
+}
+
+void KeyTable::Reader::find(std::span<const index::SeriesHash> hashes, SeriesId* ids) const {
+  VARVE_CHECK(hashes.size() <= kFindMax);
+  std::array<std::uint16_t, kFindMax> further;
+  std::size_t further_count = 0;
+  for (std::size_t i = 0; i < hashes.size(); ++i) {
+    const std::size_t home = buckets_->home(hashes[i].low);
+    const KeyBucket& bucket = buckets_->buckets[home];
+    const std::uint32_t id = bucket.find(hashes[i].low, more_bits(hashes[i].high));
+    ids[i] = static_cast<SeriesId>(id);
+    if (id == 0 && bucket.full()) {
+      further[further_count++] = static_cast<std::uint16_t>(i);
+      __builtin_prefetch(&buckets_->buckets[buckets_->after(home)]);
     }
   }
+  for (const std::uint16_t i : std::span(further).first(further_count)) ids[i] = find(hashes[i]);
 }
 
 template <typename Dead>

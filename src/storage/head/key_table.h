@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 
 #include "base/memory_account.h"
 #include "storage/head/quiescence.h"
@@ -38,6 +39,10 @@ class KeyTable {
         : guard_(table.quiescence_), buckets_(table.buckets_.load(std::memory_order_seq_cst)) {}
     void prefetch(const index::SeriesHash& hash) const;
     SeriesId find(const index::SeriesHash& hash) const;
+    // As many finds. Of those that were prefetched, none waits for memory alone: who has to look at a
+    // second bucket does so when all have looked at their first. Precondition: at most kFindMax.
+    static constexpr std::size_t kFindMax = 256;
+    void find(std::span<const index::SeriesHash> hashes, SeriesId* ids) const;
 
    private:
     friend class KeyTable;
