@@ -15,7 +15,6 @@
 #include "http/server/exchange.h"
 
 namespace varve::http::server {
-
 namespace {
 
 // A body is written in slices, each with a write timeout of its own: what a slow reader must

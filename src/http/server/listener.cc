@@ -17,7 +17,6 @@
 #include "http/server/connection.h"
 
 namespace varve::http::server {
-
 namespace {
 
 // How long accepting pauses when the process has no file descriptors left.
