@@ -78,6 +78,46 @@ double evaluate(std::string_view expression, const RandomSeries& series, Timesta
   return result.value;
 }
 
+// The kernel of all windows against the function of each.
+void check_kernel(std::string_view expression, const RandomSeries& series, const StepGrid& grid,
+                  std::int64_t range_ms) {
+  const Labels labels{{"__name__", "x_total"}};
+  const SeriesRef ref(labels);
+  CallFixture call(expression, grid);
+  REQUIRE(call.impl().series_kernel != nullptr);
+
+  std::vector<std::uint32_t> lo(grid.count);
+  std::vector<std::uint32_t> hi(grid.count);
+  for (std::size_t step = 0; step < grid.count; ++step) {
+    const auto bound = [&](Timestamp at) {
+      return static_cast<std::uint32_t>(
+          std::upper_bound(series.times.begin(), series.times.end(), at) - series.times.begin());
+    };
+    lo[step] = bound(grid.at(step) - range_ms);
+    hi[step] = bound(grid.at(step));
+  }
+  const WindowMemo memo;
+  const SeriesWindows windows{series.times, series.values, lo,   hi,   grid.start_ms,
+                              grid.step_ms, range_ms,      &ref, &memo};
+  std::vector<double> values(grid.count);
+  std::vector<PointKind> kinds(grid.count, PointKind::kNone);
+  call.impl().series_kernel(windows, call.args(), call.context, values, kinds);
+
+  for (std::size_t step = 0; step < grid.count; ++step) {
+    CAPTURE(step, lo[step], hi[step]);
+    const Window window = window_at(series, grid, step, range_ms, ref);
+    PointValue expected = PointValue::none();
+    if (!window.float_values.empty()) {
+      expected = call.impl().window(window, call.args(), call.context);
+    }
+    REQUIRE(kinds[step] == expected.kind);
+    if (expected.kind == PointKind::kFloat) {
+      CAPTURE(values[step], expected.value);
+      REQUIRE(same_bits(values[step], expected.value));
+    }
+  }
+}
+
 }  // namespace
 
 TEST_CASE("kernels: every window kernel agrees with the function of one window", "[promql]") {
@@ -93,46 +133,50 @@ TEST_CASE("kernels: every window kernel agrees with the function of one window",
   const auto seed = std::random_device{}();
   CAPTURE(expression, seed);
   std::mt19937_64 random(seed);
-  const Labels labels{{"__name__", "x_total"}};
-  const SeriesRef ref(labels);
   for (int round = 0; round < 60; ++round) {
     const RandomSeries series = random_series(random);
     const StepGrid grid{static_cast<Timestamp>(random() % 100'000) - 50'000,
                         1 + static_cast<std::int64_t>(random() % 60'000), 1 + random() % 100};
     const std::int64_t range_ms = 1000 + static_cast<std::int64_t>(random() % 600'000);
-    CallFixture call(expression, grid);
-    REQUIRE(call.impl().series_kernel != nullptr);
+    CAPTURE(round);
+    check_kernel(expression, series, grid, range_ms);
+  }
+}
 
-    std::vector<std::uint32_t> lo(grid.count);
-    std::vector<std::uint32_t> hi(grid.count);
-    for (std::size_t step = 0; step < grid.count; ++step) {
-      const auto bound = [&](Timestamp at) {
-        return static_cast<std::uint32_t>(
-            std::upper_bound(series.times.begin(), series.times.end(), at) - series.times.begin());
-      };
-      lo[step] = bound(grid.at(step) - range_ms);
-      hi[step] = bound(grid.at(step));
+TEST_CASE("kernels: windows of thousands of samples agree with the function of one window", "[promql]") {
+  const auto expression = GENERATE(Catch::Generators::as<std::string>{}, "sum_over_time(x[5m])",
+                                   "avg_over_time(x[5m])", "min_over_time(x[5m])",
+                                   "max_over_time(x[5m])", "ts_of_max_over_time(x[5m])");
+  enum class Values { kWhole, kTooLarge, kFractions, kZeros, kSomeNan, kMostlyNan, kInfinite };
+  const auto kind = GENERATE(Values::kWhole, Values::kTooLarge, Values::kFractions, Values::kZeros,
+                             Values::kSomeNan, Values::kMostlyNan, Values::kInfinite);
+  const auto seed = std::random_device{}();
+  CAPTURE(expression, static_cast<int>(kind), seed);
+  std::mt19937_64 random(seed);
+  constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  RandomSeries series;
+  for (std::size_t i = 0; i < 6000; ++i) {
+    const auto whole = static_cast<double>(random() % 2'000'000) - 1'000'000;
+    double value = whole;
+    switch (kind) {
+      case Values::kWhole: break;
+      case Values::kTooLarge: value = whole * 4e9; break;  // whole, with sums that are not exact
+      case Values::kFractions: value = whole / 100; break;
+      case Values::kZeros: value = random() % 3 == 0 ? -0.0 : 0.0; break;
+      case Values::kSomeNan: value = random() % 20 == 0 ? kNan : whole; break;
+      case Values::kMostlyNan: value = random() % 2000 == 0 ? whole : kNan; break;
+      case Values::kInfinite: value = random() % 2 == 0 ? -kInfinity : kInfinity; break;
     }
-    const WindowMemo memo;
-    const SeriesWindows windows{series.times, series.values, lo,   hi,   grid.start_ms,
-                                grid.step_ms, range_ms,      &ref, &memo};
-    std::vector<double> values(grid.count);
-    std::vector<PointKind> kinds(grid.count, PointKind::kNone);
-    call.impl().series_kernel(windows, call.args(), call.context, values, kinds);
-
-    for (std::size_t step = 0; step < grid.count; ++step) {
-      CAPTURE(round, step, lo[step], hi[step]);
-      const Window window = window_at(series, grid, step, range_ms, ref);
-      PointValue expected = PointValue::none();
-      if (!window.float_values.empty()) {
-        expected = call.impl().window(window, call.args(), call.context);
-      }
-      REQUIRE(kinds[step] == expected.kind);
-      if (expected.kind == PointKind::kFloat) {
-        CAPTURE(values[step], expected.value);
-        REQUIRE(same_bits(values[step], expected.value));
-      }
-    }
+    series.times.push_back(static_cast<Timestamp>(i) * 15'000);
+    series.values.push_back(value);
+  }
+  const Timestamp end_ms = series.times.back();
+  for (const std::size_t samples : {3u, 16u, 31u, 240u, 4097u, 10'000u}) {
+    CAPTURE(samples);
+    const auto range_ms = static_cast<std::int64_t>(samples) * 15'000;
+    check_kernel(expression, series, {end_ms / 2 + 7, 1'115'000, 40}, range_ms);
+    check_kernel(expression, series, {end_ms, 1000, 1}, range_ms);
   }
 }
 

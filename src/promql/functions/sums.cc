@@ -2,14 +2,17 @@
 // sum_over_time and avg_over_time, with compensated summation; a mean whose sum would overflow goes
 // on as an incremental mean. Each window is summed anew: a running sum over sliding windows would
 // be faster for long ones, but its last bits would depend on where the query began. Four windows are
-// summed side by side instead.
+// summed side by side instead. Whole numbers have no such bits: their sums are differences of two.
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <span>
 #include <utility>
+#include <vector>
 
 #ifdef __x86_64__
 #include <immintrin.h>
@@ -154,9 +157,55 @@ void sum_four(const SeriesWindows& windows, const std::size_t (&steps)[kLanes],
 const bool kHaveAvx2 = __builtin_cpu_supports("avx2") != 0;
 #endif
 
+// The sums of the first 0, 1, 2, … of `values`, if these are whole and no sum of neighbours among them
+// needs more than the 53 bits of a double: then every way of adding them up is exact, with nothing to
+// compensate. Empty otherwise.
+std::vector<std::int64_t> exact_sums(std::span<const double> values) {
+  constexpr std::int64_t kExactMax = std::int64_t{1} << 53;
+  std::vector<std::int64_t> sums;
+  std::int64_t sum = 0;
+  std::int64_t room = kExactMax;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (!(std::fabs(values[i]) <= static_cast<double>(kExactMax))) return {};
+    const auto whole = static_cast<std::int64_t>(values[i]);
+    room -= std::abs(whole);
+    if (static_cast<double>(whole) != values[i] || room < 0) return {};
+    if (i == 0) {
+      sums.reserve(values.size() + 1);
+      sums.push_back(0);
+    }
+    sum += whole;
+    sums.push_back(sum);
+  }
+  return sums;
+}
+
+// False if the windows hold too little of each other for running sums to be worth it, or the values
+// have none that are exact; nothing is filled in then.
+template <class Core>
+bool sum_exactly(const SeriesWindows& windows, std::span<double> values, std::span<PointKind> kinds) {
+  constexpr std::size_t kOverlapMin = 4;
+  std::size_t terms = 0;
+  for (std::size_t step = 0; step < kinds.size(); ++step) {
+    terms += std::max(windows.hi[step], windows.lo[step]) - windows.lo[step];
+  }
+  if (terms < kOverlapMin * windows.values.size()) return false;
+  const std::vector<std::int64_t> sums = exact_sums(windows.values);
+  if (sums.empty()) return false;
+  for (std::size_t step = 0; step < kinds.size(); ++step) {
+    const std::size_t lo = windows.lo[step];
+    const std::size_t hi = windows.hi[step];
+    if (lo >= hi) continue;
+    kinds[step] = PointKind::kFloat;
+    values[step] = Core::finish({static_cast<double>(sums[hi] - sums[lo]), 0}, hi - lo);
+  }
+  return true;
+}
+
 template <class Core>
 void sum_kernel(const SeriesWindows& windows, const CallArgs& args, EvalContext& context,
                 std::span<double> values, std::span<PointKind> kinds) {
+  if (sum_exactly<Core>(windows, values, kinds)) return;
 #ifdef __x86_64__
   if (kHaveAvx2) {
     std::size_t steps[kLanes];
