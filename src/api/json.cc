@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "api/json.h"
 
+#include <algorithm>
 #include <charconv>
+#include <cstring>
 
 #include "base/log.h"
 #include "model/histogram.h"
@@ -18,7 +20,17 @@ void append_int(std::string& out, std::int64_t value) {
   out.append(digits, end);
 }
 
-constexpr std::size_t kTimeMax = 24;
+constexpr std::size_t kTimeMax = 32;
+
+// The fraction of a time, if it has one; where it ends.
+char* write_millis(char* at, unsigned millis) {
+  if (millis == 0) return at;
+  *at++ = '.';
+  *at++ = static_cast<char>('0' + millis / 100);
+  *at++ = static_cast<char>('0' + millis / 10 % 10);
+  *at++ = static_cast<char>('0' + millis % 10);
+  return at;
+}
 
 // At most kTimeMax characters; where they end.
 char* write_time(char* at, Timestamp time_ms) {
@@ -28,12 +40,51 @@ char* write_time(char* at, Timestamp time_ms) {
     magnitude = 0 - magnitude;
   }
   at = std::to_chars(at, at + kTimeMax, magnitude / 1000).ptr;
-  if (const auto millis = static_cast<unsigned>(magnitude % 1000); millis != 0) {
-    *at++ = '.';
-    *at++ = static_cast<char>('0' + millis / 100);
-    *at++ = static_cast<char>('0' + millis / 10 % 10);
-    *at++ = static_cast<char>('0' + millis % 10);
+  return write_millis(at, static_cast<unsigned>(magnitude % 1000));
+}
+
+// Times as text, one after the other: of two in a row mostly only the last four digits of the seconds
+// differ.
+class TimeText {
+ public:
+  // At most kTimeMax characters, which it may change all; where they end.
+  char* write(char* at, Timestamp time_ms) {
+    constexpr Timestamp kHighMs = 10'000'000;
+    if (time_ms < kHighMs) return write_time(at, time_ms);
+    const Timestamp high = time_ms / kHighMs;
+    if (high != high_) {
+      high_ = high;
+      size_ = static_cast<std::size_t>(std::to_chars(text_, text_ + sizeof text_, high).ptr - text_);
+    }
+    std::memcpy(at, text_, sizeof text_);
+    at += size_;
+    const auto low_ms = static_cast<std::uint32_t>(time_ms % kHighMs);
+    const std::uint32_t seconds = low_ms / 1000;
+    at[0] = static_cast<char>('0' + seconds / 1000);
+    at[1] = static_cast<char>('0' + seconds / 100 % 10);
+    at[2] = static_cast<char>('0' + seconds / 10 % 10);
+    at[3] = static_cast<char>('0' + seconds % 10);
+    at += 4;
+    return write_millis(at, low_ms % 1000);
   }
+
+ private:
+  Timestamp high_ = -1;
+  char text_[16];
+  std::size_t size_ = 0;
+};
+
+constexpr std::size_t kSampleMax = kTimeMax + model::kFloatTextMax + 6;
+
+// [1435781430.781,"12.5"]
+char* write_sample(TimeText& times, const Sample& sample, char* at) {
+  *at++ = '[';
+  at = times.write(at, sample.timestamp_ms);
+  *at++ = ',';
+  *at++ = '"';
+  at = model::write_float(at, sample.value);
+  *at++ = '"';
+  *at++ = ']';
   return at;
 }
 
@@ -105,16 +156,25 @@ void append_json_value(std::string& out, double value) {
 }
 
 void append_json_sample(std::string& out, const Sample& sample) {
-  // As few pieces as can be: a long panel is tens of thousands of these.
-  char head[kTimeMax + 3];
-  char* at = head;
-  *at++ = '[';
-  at = write_time(at, sample.timestamp_ms);
-  *at++ = ',';
-  *at++ = '"';
-  out.append(head, at);
-  model::append_float(out, sample.value);
-  out.append("\"]", 2);
+  append_json_samples(out, {&sample, 1}, 0);
+}
+
+std::size_t append_json_samples(std::string& out, std::span<const Sample> samples, std::size_t goal) {
+  // A long panel is tens of thousands of these: many at once go to the string.
+  constexpr std::size_t kBatch = 32;
+  char text[kBatch * kSampleMax];
+  TimeText times;
+  std::size_t done = 0;
+  do {
+    char* at = text;
+    const std::size_t end = std::min(samples.size(), done + kBatch);
+    for (; done < end; ++done) {
+      if (done > 0) *at++ = ',';
+      at = write_sample(times, samples[done], at);
+    }
+    out.append(text, at);
+  } while (done < samples.size() && out.size() < goal);
+  return done;
 }
 
 void append_json_histogram(std::string& out, const Histogram& histogram) {

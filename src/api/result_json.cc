@@ -91,10 +91,10 @@ class ResultWriter {
       append_json_labels(out, series.labels);
       if (!series.floats.empty()) out += ",\"values\":[";
     }
-    for (; point_ < series.floats.size(); ++point_) {
+    while (point_ < series.floats.size()) {
       if (out.size() >= goal) return true;
       if (point_ > 0) out += ',';
-      append_json_sample(out, series.floats[point_]);
+      point_ += append_json_samples(out, std::span(series.floats).subspan(point_), goal);
     }
     if (!floats_closed_) {
       floats_closed_ = true;

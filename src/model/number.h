@@ -2,6 +2,7 @@
 // Floats as text, the way Prometheus (Go's strconv) writes and reads them.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -12,6 +13,9 @@ namespace varve::model {
 // from 1e21 ("1e-07", "1e+21"). NaN, +Inf, -Inf.
 std::string format_float(double value);
 void append_float(std::string& out, double value);
+// The same to where there are kFloatTextMax bytes, all of which it may change; where the text ends.
+inline constexpr std::size_t kFloatTextMax = 48;
+char* write_float(char* at, double value);
 
 // Shortest round-trip digits, always positional (Go's 'f'): count_values, `le` labels in PromQL.
 std::string format_float_positional(double value);

@@ -30,6 +30,35 @@ TEST_CASE("json: times are seconds with three decimals where there is a fraction
   CHECK(out == text);
 }
 
+TEST_CASE("json: many samples are written as each by itself, up to the goal", "[api]") {
+  std::vector<Sample> samples;
+  for (const Timestamp at : {std::numeric_limits<Timestamp>::min(), Timestamp{-1}, Timestamp{0},
+                             Timestamp{9'999'999}, Timestamp{10'000'000},
+                             std::numeric_limits<Timestamp>::max()}) {
+    samples.push_back({at, 1});
+  }
+  for (int i = 0; i < 1000; ++i) samples.push_back({1'795'279'999'000 + i * 1'001, i * 0.37});
+  std::string each;
+  for (const Sample& sample : samples) {
+    if (!each.empty()) each += ',';
+    std::string time;
+    api::append_json_time(time, sample.timestamp_ms);
+    std::string value;
+    api::append_json_value(value, sample.value);
+    each += '[' + time + ',' + value + ']';
+  }
+  std::string out;
+  CHECK(api::append_json_samples(out, samples, 1 << 20) == samples.size());
+  CHECK(out == each);
+
+  out.clear();
+  const std::size_t some = api::append_json_samples(out, samples, 5000);
+  CHECK(some < samples.size());
+  CHECK(out.size() >= 5000);
+  CHECK(out.size() < 8000);
+  CHECK(each.starts_with(out + ','));
+}
+
 TEST_CASE("json: values are strings as Go prints them", "[api]") {
   const auto [value, text] = GENERATE(table<double, std::string>(
       {{1, "\"1\""}, {0.1, "\"0.1\""}, {1e21, "\"1e+21\""}, {1e-7, "\"1e-07\""},

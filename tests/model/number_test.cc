@@ -58,6 +58,29 @@ TEST_CASE("number: the digits are the shortest that read back", "[model]") {
     CAPTURE(round);
     if (value < 9007199254740992.0) REQUIRE(format_float(value) == std::string(buffer, end.ptr));
     REQUIRE(std::strtod(format_float(value).c_str(), nullptr) == value);
+    for (const double either : {value, -value}) {
+      char text[kFloatTextMax];
+      REQUIRE(std::string(text, write_float(text, either)) == format_float(either));
+    }
+  }
+}
+
+TEST_CASE("number: what is written in place is what is appended", "[model]") {
+  std::mt19937_64 random(47);
+  const auto same = [](double value) {
+    char text[kFloatTextMax];
+    return std::string(text, write_float(text, value)) == format_float(value);
+  };
+  for (const double value : {0.0, -0.0, 1e-6, -1e-6, 9.99e-7, 1e15, -1e15, 999999999999999.9, 1e20, 1e21,
+                             5e-324, -1.7976931348623157e308, kInfinity, -kInfinity, normal_nan(),
+                             0.1, 99999999.5, 1e8 + 0.5, 0.00000123, 123456789012.00001}) {
+    CAPTURE(value);
+    CHECK(same(value));
+  }
+  for (int round = 0; round < 100'000; ++round) {
+    const auto value = std::bit_cast<double>(random());
+    CAPTURE(value);
+    REQUIRE(same(value));
   }
 }
 
