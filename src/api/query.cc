@@ -29,6 +29,7 @@ constexpr std::int64_t kPointsMax = 11'000;
 struct Turn {
   std::chrono::nanoseconds queued{0};
   std::function<bool()> canceled;
+  promql::StepSamples* samples_per_step = nullptr;  // null: need not be counted
 };
 
 promql::QueryOrigin origin_of(const Call& call) {
@@ -62,6 +63,7 @@ Result<promql::QueryParams> query_params(const Call& call, const Turn& turn) {
   promql::QueryParams params;
   params.queued = turn.queued;
   params.canceled = turn.canceled;
+  params.samples_per_step = turn.samples_per_step;
   if (call.has_parameter("timeout")) {
     VARVE_TRY_ASSIGN(const std::int64_t timeout_ms, call.duration_parameter("timeout"));
     // None at all, or less than a millisecond, is over before it begins.
@@ -93,6 +95,11 @@ bool wants_fresh(const Call& call) {
 
 StatsDetail stats_detail(const Call& call) {
   return call.has_parameter("stats") ? StatsDetail::kBasic : StatsDetail::kNone;
+}
+
+bool wants_steps(const Call& call) {
+  return call.parameter("stats") == "all" &&
+         call.services.engine->options().features.per_step_stats;
 }
 
 Result<QueryResult> run_instant(const Call& call, const Turn& turn) {
@@ -155,7 +162,7 @@ using Evaluate = Result<QueryResult> (*)(const Call& call, const Turn& turn);
 // Equal for queries that have one result: all parameters as they were given, but for `limit`, which
 // is about the answer. "" for those that want an evaluation of their own.
 std::string flight_key(const Call& call) {
-  if (wants_fresh(call)) return {};
+  if (wants_fresh(call) || wants_steps(call)) return {};
   std::string key = call.request().path;
   for (const std::string_view name :
        {"query", "time", "start", "end", "step", "timeout", "lookback_delta",
@@ -205,9 +212,11 @@ void share(const CallPtr& call, Evaluate evaluate) {
   if (!limit.ok()) return call->fail(limit.error());
   base::MetricsRegistry& metrics = *call->services.metrics;
   const auto gone = [exchange = call->exchange] { return exchange->client_gone(); };
-  const auto deliver = [call, size = *limit](const SingleFlight::Outcome& outcome) {
+  const auto steps = wants_steps(*call) ? std::make_shared<promql::StepSamples>() : nullptr;
+  const auto deliver = [call, size = *limit, steps](const SingleFlight::Outcome& outcome) {
     if (!outcome->ok()) return call->fail(outcome->error());
-    call->exchange->send(query_response({outcome, &outcome->value()}, size, stats_detail(*call)));
+    call->exchange->send(
+        query_response({outcome, &outcome->value()}, size, stats_detail(*call), steps));
   };
   const SingleFlight::FlightPtr flight = call->flights.join(flight_key(*call), {gone, deliver});
   if (!flight) {
@@ -223,9 +232,9 @@ void share(const CallPtr& call, Evaluate evaluate) {
   const auto canceled = [call, flight] { return call->flights.abandoned(flight); };
   call->queue.submit(
       {call->services.clock->monotonic() + timeout_of(*call), canceled,
-       [call, flight, evaluate, canceled, &queries, &metrics](std::chrono::nanoseconds waited) {
+       [call, flight, evaluate, canceled, steps, &queries, &metrics](std::chrono::nanoseconds waited) {
          Landing landing{call->flights, flight, queries};
-         landing.result = evaluate(*call, {waited, canceled});
+         landing.result = evaluate(*call, {waited, canceled, steps.get()});
          if (!landing.result.ok()) return;
          const QueryStats& stats = landing.result->stats;
          observe(metrics, "queue_time", stats.queue_s);

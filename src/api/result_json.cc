@@ -6,6 +6,7 @@
 #include "api/call.h"
 #include "api/json.h"
 #include "model/duration.h"
+#include "model/number.h"
 
 namespace varve::api {
 namespace {
@@ -15,8 +16,9 @@ constexpr std::size_t kPieceBytes = 64 << 10;
 // Walks a result and remembers where it stopped between pieces.
 class ResultWriter {
  public:
-  ResultWriter(std::shared_ptr<const QueryResult> result, std::size_t limit, StatsDetail stats)
-      : owner_(std::move(result)), result_(*owner_), stats_(stats) {
+  ResultWriter(std::shared_ptr<const QueryResult> result, std::size_t limit, StatsDetail stats,
+               std::shared_ptr<const promql::StepSamples> steps)
+      : owner_(std::move(result)), result_(*owner_), stats_(stats), steps_(std::move(steps)) {
     if (const auto* vector = std::get_if<Vector>(&result_.value)) size_ = vector->size();
     if (const auto* matrix = std::get_if<Matrix>(&result_.value)) size_ = matrix->size();
     truncated_ = limit != 0 && size_ > limit;
@@ -122,6 +124,20 @@ class ResultWriter {
     out += ']';
   }
 
+  // As a member with a comma behind it; empty without. No more than there may be points of a series.
+  std::string samples_per_step() const {
+    if (!steps_) return {};
+    std::string out = "\"totalQueryableSamplesPerStep\":[";
+    for (std::size_t step = 0; step < steps_->counts.size(); ++step) {
+      out += step == 0 ? "[" : ",[";
+      const Timestamp at = steps_->start_ms + static_cast<std::int64_t>(step) * steps_->step_ms;
+      model::append_float(out, static_cast<double>(at) / 1000);
+      out += fmt::format(",{}]", steps_->counts[step]);
+    }
+    out += "],";
+    return out;
+  }
+
   bool finish(std::string& out) {
     if (stats_ != StatsDetail::kNone) {
       const QueryStats& stats = result_.stats;
@@ -133,10 +149,11 @@ class ResultWriter {
       out += fmt::format(
           ",\"stats\":{{\"timings\":{{\"evalTotalTime\":{},\"resultSortTime\":0,"
           "\"queryPreparationTime\":{},\"innerEvalTime\":{},\"execQueueTime\":{},"
-          "\"execTotalTime\":{}}},\"samples\":{{\"totalQueryableSamples\":{},"
+          "\"execTotalTime\":{}}},\"samples\":{{{}\"totalQueryableSamples\":{},"
           "\"peakSamples\":{}}},\"series\":{},\"resolutions\":[{}]}}",
           stats.parse_s + stats.eval_s, stats.parse_s, stats.eval_s, stats.queue_s,
-          stats.queue_s + stats.parse_s + stats.eval_s, stats.samples_total, stats.samples_peak,
+          stats.queue_s + stats.parse_s + stats.eval_s, samples_per_step(), stats.samples_total,
+          stats.samples_peak,
           stats.series_count, fmt::join(resolutions, ","));
     }
     out += '}';
@@ -150,6 +167,7 @@ class ResultWriter {
   const std::shared_ptr<const QueryResult> owner_;
   const QueryResult& result_;
   const StatsDetail stats_;
+  const std::shared_ptr<const promql::StepSamples> steps_;
   std::size_t size_ = 0;  // how much of a list to write
   bool truncated_ = false;
   bool begun_ = false;
@@ -164,10 +182,11 @@ class ResultWriter {
 }  // namespace
 
 http::Response query_response(std::shared_ptr<const QueryResult> result, std::size_t limit,
-                              StatsDetail stats) {
+                              StatsDetail stats,
+                              std::shared_ptr<const promql::StepSamples> steps) {
   http::Response response;
   response.headers.emplace_back("Content-Type", "application/json");
-  auto writer = std::make_shared<ResultWriter>(std::move(result), limit, stats);
+  auto writer = std::make_shared<ResultWriter>(std::move(result), limit, stats, std::move(steps));
   // Most answers fit one piece: those go out with a Content-Length, without chunked framing.
   if (writer->next(response.body)) {
     response.next_piece = [writer, first = std::move(response.body),

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "http/server.h"
+#include "promql/engine.h"
 #include "varve/query.h"
 
 namespace varve::api {
@@ -16,7 +17,9 @@ enum class StatsDetail : std::uint8_t { kNone, kBasic };
 
 // The complete response ({"status":"success","data":{"resultType":…}}); keeps the result alive. Of a
 // list no more than `limit` series, with a warning if that cut something; 0: all.
+// `steps`, if there, goes into the statistics.
 http::Response query_response(std::shared_ptr<const QueryResult> result, std::size_t limit,
-                              StatsDetail stats);
+                              StatsDetail stats,
+                              std::shared_ptr<const promql::StepSamples> steps = nullptr);
 
 }  // namespace varve::api

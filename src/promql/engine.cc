@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/check.h"
 #include "base/clock.h"
 #include "base/try.h"
 #include "promql/cache/cached_range.h"
@@ -162,6 +163,7 @@ Result<QueryResult> run(const Environment& environment, const storage::Queryable
   const std::chrono::nanoseconds eval_start = environment.clock.monotonic();
   QueryState state(settings, environment.clock, environment.pool, environment.memory,
                    params.canceled);
+  if (params.samples_per_step != nullptr) state.count_by_step(grid.count);
   Evaluator evaluator(plan, state);
   std::unique_ptr<storage::Querier> querier;
   const auto pin = [&](const StepGrid& steps) -> Status {
@@ -178,6 +180,7 @@ Result<QueryResult> run(const Environment& environment, const storage::Queryable
     note_damage();
     return matrix;
   };
+  VARVE_CHECK(params.cache == nullptr || params.samples_per_step == nullptr);
   const bool cached = range && grid.count > 1 && params.cache != nullptr && params.cache->enabled();
   if (!range) {
     VARVE_TRY(pin(grid));
@@ -204,6 +207,9 @@ Result<QueryResult> run(const Environment& environment, const storage::Queryable
   if (level_notes.empty() && state.series_count() > 0) result.stats.resolutions_ms = {0};
   result.annotations = state.annotations().render(expression);
   result.stats.samples_total = state.samples_read();
+  if (params.samples_per_step != nullptr) {
+    *params.samples_per_step = {grid.start_ms, grid.step_ms, state.read_at_step()};
+  }
   result.stats.samples_peak = state.samples_peak();
   result.stats.series_count = state.series_count();
   result.stats.eval_s = seconds_since(eval_start, environment.clock);

@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "promql/features.h"
 #include "varve/query.h"
@@ -58,6 +59,13 @@ struct FinishedQuery {
 // Called on the query's thread.
 using QueryLog = std::function<void(const FinishedQuery&)>;
 
+// What the steps of a query looked at (Prometheus's totalQueryableSamplesPerStep).
+struct StepSamples {
+  Timestamp start_ms = 0;
+  std::int64_t step_ms = 0;
+  std::vector<std::uint64_t> counts;
+};
+
 struct QueryParams {
   std::chrono::milliseconds lookback_delta{0};  // 0: the engine's
   // 0: the engine's; a longer one is cut to it. Below 0 it is over before anything is evaluated.
@@ -73,6 +81,8 @@ struct QueryParams {
   // the cache of the storage the query reads. Null: everything is computed.
   RangeCache* cache = nullptr;
   const QueryOrigin* origin = nullptr;  // for the log of queries; null: not known
+  // Gets how many samples each step looked at; null: nobody wants to know. Excludes `cache`.
+  StepSamples* samples_per_step = nullptr;
 };
 
 // Thread-safe. Evaluates on the calling thread and on `pool`.

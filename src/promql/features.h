@@ -10,6 +10,7 @@ struct Features {
   bool extended_range_selectors = false;    // promql-extended-range-selectors: anchored, smoothed
   bool binop_fill_modifiers = false;        // promql-binop-fill-modifiers
   bool use_start_timestamps = false;        // use-start-timestamps
+  bool per_step_stats = false;              // promql-per-step-stats
   bool duration_expressions = true;         // stable since 3.14
 };
 

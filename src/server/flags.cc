@@ -274,6 +274,8 @@ void enable_feature(Flags& flags, std::string_view name) {
     flags.features.binop_fill_modifiers = true;
   } else if (name == "use-start-timestamps") {
     flags.features.use_start_timestamps = true;
+  } else if (name == "promql-per-step-stats") {
+    flags.features.per_step_stats = true;
   } else if (name == "promql-duration-expr") {
     flags.features.duration_expressions = true;
   } else if (name == "concurrent-rule-eval") {

@@ -211,6 +211,38 @@ TEST_CASE("api: cross-origin headers, unknown paths, prefixes", "[api]") {
                      [](const auto& h) { return h.first == "Access-Control-Allow-Origin"; }));
 }
 
+TEST_CASE("api: stats=all has the samples of each step where the feature is on", "[api]") {
+  const bool on = GENERATE(true, false);
+  promql::EngineOptions engine;
+  engine.features.per_step_stats = on;
+  Harness harness({}, {}, engine);
+  harness.api->ready(*harness.db, *harness.manager);
+  std::string request;
+  for (const std::string job : {"x", "y"}) {
+    request += time_series({{"__name__", "up"}, {"job", job}},
+                           {{kNow - 30'000, 1}, {kNow - 15'000, 1}, {kNow, 1}});
+  }
+  REQUIRE(harness.write(request).status == 204);
+  const auto samples = [&](const std::string& path, const std::string& query) {
+    const http::Response response = harness.ask("GET", path, query);
+    CAPTURE(response.body);
+    REQUIRE(response.status == 200);
+    return json::parse(response.body)["data"]["stats"]["samples"];
+  };
+  const std::string range =
+      "query=count_over_time(up[20s])&start=1699999954.5&end=1700000000&step=15&stats=";
+  const json all = samples("/api/v1/query_range", range + "all");
+  CHECK(all["totalQueryableSamples"] == 4);
+  CHECK(all.contains("totalQueryableSamplesPerStep") == on);
+  if (on) {
+    CHECK(all["totalQueryableSamplesPerStep"] ==
+          json::parse("[[1699999954.5,0],[1699999969.5,0],[1699999984.5,2],[1699999999.5,2]]"));
+    CHECK(samples("/api/v1/query", "query=up&time=1700000000&stats=all")["totalQueryableSamplesPerStep"] ==
+          json::parse("[[1700000000,2]]"));
+  }
+  CHECK_FALSE(samples("/api/v1/query_range", range + "1").contains("totalQueryableSamplesPerStep"));
+}
+
 TEST_CASE("api: identical queries under way are evaluated once, each with its own limit", "[api]") {
   Harness harness;
   harness.api->ready(*harness.db, *harness.manager);

@@ -72,6 +72,55 @@ void require_same_bits(const Matrix& a, const Matrix& b) {
   }
 }
 
+TEST_CASE("engine: a step counts the samples that it would as a query of its own", "[promql][engine]") {
+  test_language::MemoryStorage storage = counters(130, 100);
+  Histogram histogram;
+  histogram.count = 3;
+  histogram.positive_spans = {{0, 2}};
+  histogram.positive_counts = {1, 2};
+  for (Timestamp at = 0; at < 100; ++at) {
+    storage.add(Labels{{kMetricName, "h"}}, at * 15'000, std::make_shared<const Histogram>(histogram));
+  }
+  base::ThreadPool pool("test", 3, 64);
+  EngineOptions options;
+  options.features.extended_range_selectors = true;
+  const Fixture fixture(options, &pool);
+  const auto query = GENERATE(Catch::Generators::as<std::string>{},
+      "x_total", "h", "1", "vector(2)", "sum by (mode) (rate(x_total[2m]))", "rate(h[2m])",
+      "x_total{mode=\"m1\"} / on (instance) x_total", "sum_over_time(x_total[5m:30s])",
+      "max_over_time(sum(rate(x_total[1m]))[3m:20s])", "x_total @ 600", "rate(x_total[5m] @ 600)",
+      "x_total + on (instance, mode) x_total @ 600", "scalar(sum(x_total @ 300)) + vector(1)",
+      "topk(3, x_total offset 1m)", "absent(nothing)", "timestamp(x_total)",
+      "sum_over_time((x_total @ 600)[2m:1m])", "rate(x_total[2m] smoothed)", "x_total smoothed",
+      "histogram_count(h)", "predict_linear(x_total[3m], scalar(count(h)))");
+  CAPTURE(query);
+  constexpr Timestamp kStart = 5 * kMinute;
+  constexpr std::int64_t kStep = 77'000;
+  StepSamples steps;
+  QueryParams params;
+  params.samples_per_step = &steps;
+  const Result<QueryResult> range =
+      fixture.engine().range(storage, query, kStart, 25 * kMinute, kStep, params);
+  if (!range.ok()) FAIL(range.error().message());
+  CHECK(steps.start_ms == kStart);
+  CHECK(steps.step_ms == kStep);
+  REQUIRE(steps.counts.size() == 16);
+  std::uint64_t total = 0;
+  for (std::size_t step = 0; step < steps.counts.size(); ++step) {
+    const Timestamp at = kStart + static_cast<std::int64_t>(step) * kStep;
+    StepSamples alone;
+    params.samples_per_step = &alone;
+    const Result<QueryResult> instant = fixture.engine().instant(storage, query, at, params);
+    if (!instant.ok()) FAIL(instant.error().message());
+    CAPTURE(step);
+    REQUIRE(alone.counts.size() == 1);
+    CHECK(alone.counts[0] == instant->stats.samples_total);
+    CHECK(steps.counts[step] == alone.counts[0]);
+    total += steps.counts[step];
+  }
+  CHECK(total == range->stats.samples_total);
+}
+
 TEST_CASE("engine: results have the same bits with and without threads", "[promql][engine]") {
   const auto storage = counters(700, 120);
   const std::string query = GENERATE(

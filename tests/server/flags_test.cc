@@ -43,7 +43,7 @@ TEST_CASE("flags: a feature is there, or said to be ignored", "[server]") {
   // What Prometheus 3.14 and 2.x know, in the order of its documentation.
   const auto [name, ignored] = GENERATE(table<std::string, bool>(
       {{"exemplar-storage", false}, {"memory-snapshot-on-shutdown", false},
-       {"extra-scrape-metrics", false}, {"promql-per-step-stats", true},
+       {"extra-scrape-metrics", false}, {"promql-per-step-stats", false},
        {"promql-experimental-functions", false}, {"created-timestamp-zero-ingestion", false},
        {"st-storage", true}, {"use-start-timestamps", false}, {"concurrent-rule-eval", false},
        {"old-ui", true}, {"metadata-wal-records", false}, {"delayed-compaction", true},

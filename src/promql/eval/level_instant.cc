@@ -29,10 +29,9 @@ Timestamp newest_of(std::span<const Timestamp> times, Timestamp t, std::size_t& 
 
 LevelInstant::LevelInstant(const storage::Selection& selection, const WindowShape& shape,
                            SelectorValue value, QueryState& state)
-    : selection_(selection), shape_(shape), value_(value), state_(state) {}
+    : selection_(selection), shape_(shape), value_(value), state_(state), tally_(state) {}
 
 LevelInstant::~LevelInstant() {
-  state_.count_read(points_);
   sampled_.note(notes_);
   state_.note_levels(notes_);
 }
@@ -127,7 +126,7 @@ void LevelInstant::take(const Known& known, std::size_t step, StepSeries& out) {
   } else {
     out.set(step, known.first ? buckets.firsts[known.bucket] : buckets.lasts[known.bucket]);
   }
-  ++points_;
+  tally_.add(step, 1);
 }
 
 }  // namespace varve::promql

@@ -11,6 +11,7 @@
 #include "promql/eval/bucket_join.h"
 #include "promql/eval/level_plan.h"
 #include "promql/eval/query_state.h"
+#include "promql/eval/read_tally.h"
 #include "promql/eval/selector_source.h"
 #include "promql/eval/window_index.h"
 #include "promql/value/level_notes.h"
@@ -49,6 +50,7 @@ class LevelInstant {
   const WindowShape shape_;
   const SelectorValue value_;
   QueryState& state_;
+  ReadTally tally_;
   LevelNotes notes_;
   SampledTime sampled_;
   storage::SeriesBuckets part_;
@@ -56,7 +58,6 @@ class LevelInstant {
   std::size_t next_float_ = 0;  // the first bucket that ends at the step's time or later
   std::size_t next_histogram_ = 0;
   std::size_t next_stale_ = 0;  // the first stale marker after the step's time
-  std::uint64_t points_ = 0;
 };
 
 }  // namespace varve::promql

@@ -22,10 +22,10 @@ LevelRange::LevelRange(const storage::Selection& selection, const WindowShape& s
       call_(call),
       where_(where),
       rule_(extended ? nullptr : find_level_rule(call.function->id)),
-      state_(state) {}
+      state_(state),
+      tally_(state) {}
 
 LevelRange::~LevelRange() {
-  state_.count_read(samples_read_);
   sampled_.note(notes_);
   state_.note_levels(notes_);
 }
@@ -46,7 +46,8 @@ Status LevelRange::lay_over(std::size_t series, const LevelPlan& plan,
   const storage::SeriesBuckets& buckets = join_.buckets();
   floats_.find(plan, shape_, buckets.ends_id, buckets.ends_ms);
   histograms_.find(plan, shape_, 0, buckets.histograms.ends_ms);
-  samples_read_ += floats_.total + histograms_.total;
+  tally_.add_windows(floats_.lo, floats_.hi, floats_.total);
+  tally_.add_windows(histograms_.lo, histograms_.hi, histograms_.total);
   if (floats_.widest > state_.settings().samples_max) return state_.charge(floats_.widest);
   if (join_.has_samples()) join_.count_real();
   if (refused_) {

@@ -11,6 +11,7 @@
 #include "promql/eval/bucket_join.h"
 #include "promql/eval/level_plan.h"
 #include "promql/eval/query_state.h"
+#include "promql/eval/read_tally.h"
 #include "promql/value/function_impl.h"
 #include "promql/value/level_windows.h"
 #include "storage/querier.h"
@@ -68,6 +69,7 @@ class LevelRange {
   const Position where_;
   const LevelRule* rule_;  // null: cannot be answered
   QueryState& state_;
+  ReadTally tally_;
   std::map<const storage::LevelSpan*, LevelPlan> plans_;  // by the spans they were made of
   LevelNotes notes_;
   SampledTime sampled_;
@@ -79,7 +81,6 @@ class LevelRange {
   Index histograms_;
   StepSeries answers_;
   LevelMemo memo_;
-  std::uint64_t samples_read_ = 0;
 };
 
 }  // namespace varve::promql

@@ -69,6 +69,13 @@ Status QueryState::poll() {
   return {};
 }
 
+void QueryState::count_read(std::uint64_t samples, std::span<const std::uint64_t> at_step) {
+  samples_read_.fetch_add(samples, std::memory_order_relaxed);
+  if (at_step.empty()) return;
+  const std::lock_guard lock(read_mutex_);
+  for (std::size_t step = 0; step < at_step.size(); ++step) read_at_step_[step] += at_step[step];
+}
+
 void QueryState::note_levels(const LevelNotes& notes) {
   if (notes.empty()) return;
   const std::lock_guard lock(level_notes_mutex_);

@@ -3,13 +3,16 @@
 // held, time, cancellation).
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "promql/value/level_notes.h"
 #include "promql/value/annotations.h"
@@ -53,8 +56,8 @@ inline std::uint64_t bytes_in(const Histogram& histogram) {
 // How many samples a histogram counts for in statistics.
 inline std::uint64_t samples_in(const Histogram& histogram) { return bytes_in(histogram) / 16; }
 
-// charge(), charge_bytes(), release(), poll(), count_read() and note_levels() may be called by any
-// task; the rest belongs to the thread that runs the query.
+// charge(), charge_bytes(), release(), poll(), count_read(), steps_counted() and note_levels() may be
+// called by any task; the rest belongs to the thread that runs the query.
 class QueryState final : public MemoryBudget {
  public:
   QueryState(QuerySettings settings, const base::Clock& clock, base::ThreadPool* pool,
@@ -81,17 +84,31 @@ class QueryState final : public MemoryBudget {
   // kTimeout or kCanceled if the query must end. Called once per node, task and kTaskItems series.
   Status poll();
 
-  void count_read(std::uint64_t samples) {
-    samples_read_.fetch_add(samples, std::memory_order_relaxed);
-  }
-  // What is read while one lives counts `times` over: an expression with one value for all steps is
-  // as if it were read at each of them, and of a subquery only the points count that the function
-  // around it looks at (0), as in Prometheus. For the query's own thread, while no task runs.
+  // From now on it is counted by step what is read; before anything is. ReadTally is how.
+  void count_by_step(std::size_t steps) { read_at_step_.resize(steps); }
+  // How many steps a task counts apart; 0: it need not.
+  std::size_t steps_counted() const { return scales_ == 0 ? read_at_step_.size() : 0; }
+  // `at_step` is empty or has an entry for each of these steps.
+  void count_read(std::uint64_t samples, std::span<const std::uint64_t> at_step);
+  // What is read while one lives counts as if it were read at each of the first `times` steps of the
+  // query: an expression with one value for all of them, whose steps are not theirs, and of a subquery
+  // only the points count that the function around it looks at (0), as in Prometheus. For the query's
+  // own thread, while no task runs.
   class ReadScale {
    public:
     ReadScale(QueryState& state, std::uint64_t times)
-        : state_(state), times_(times), before_(state.samples_read()) {}
-    ~ReadScale() { state_.samples_read_ = before_ + (state_.samples_read() - before_) * times_; }
+        : state_(state), times_(times), before_(state.samples_read()) {
+      ++state_.scales_;
+    }
+    ~ReadScale() {
+      const std::uint64_t read = state_.samples_read() - before_;
+      state_.samples_read_ = before_ + read * times_;
+      if (--state_.scales_ > 0) return;
+      for (std::size_t step = 0; step < std::min<std::size_t>(times_, state_.read_at_step_.size());
+           ++step) {
+        state_.read_at_step_[step] += read;
+      }
+    }
     ReadScale(const ReadScale&) = delete;
     ReadScale& operator=(const ReadScale&) = delete;
 
@@ -102,6 +119,8 @@ class QueryState final : public MemoryBudget {
   };
   void count_series(std::uint64_t series) { series_count_ += series; }
   std::uint64_t samples_read() const { return samples_read_.load(std::memory_order_relaxed); }
+  // By step; empty if nobody wanted to know.
+  const std::vector<std::uint64_t>& read_at_step() const { return read_at_step_; }
   std::uint64_t samples_peak() const { return samples_peak_.load(std::memory_order_relaxed); }
   std::uint64_t series_count() const { return series_count_; }
 
@@ -143,6 +162,9 @@ class QueryState final : public MemoryBudget {
   std::atomic<std::int64_t> other_bytes_{0};  // in the account besides samples
   std::atomic<std::uint64_t> samples_peak_{0};
   std::atomic<std::uint64_t> samples_read_{0};
+  std::mutex read_mutex_;  // guards read_at_step_ while tasks run
+  std::vector<std::uint64_t> read_at_step_;
+  std::size_t scales_ = 0;  // ReadScales that live; changes while no task runs
   std::uint64_t series_count_ = 0;
 };
 

@@ -8,6 +8,7 @@
 #include "base/try.h"
 #include "promql/eval/level_range.h"
 #include "promql/eval/plan.h"
+#include "promql/eval/read_tally.h"
 #include "promql/eval/selector_source.h"
 #include "promql/eval/window_index.h"
 #include "promql/parser.h"
@@ -176,6 +177,7 @@ class RangeSource::Reader final : public SeriesReader {
   Reader(const RangeSource& source, AnnotationSink& sink)
       : source_(source),
         lookup_(source.windows_),
+        tally_(source.state_),
         args_(source.args_.view()),
         context_{source.grid_, source.state_.features(), sink,
                  source.state_.settings().lookback_ms} {
@@ -184,7 +186,6 @@ class RangeSource::Reader final : public SeriesReader {
                       source.extension_ != RangeExtension::kNone, source.state_);
     }
   }
-  ~Reader() override { source_.state_.count_read(samples_read_); }
 
   Status read(std::size_t series, StepSeries& out) override {
     const WindowShape& shape = source_.windows_.shape();
@@ -216,7 +217,7 @@ class RangeSource::Reader final : public SeriesReader {
   Status read_samples(const SeriesRef& ref, StepSeries& out) {
     const SharedWindowIndex& shared = lookup_.find(samples_.times_id, samples_.float_times);
     const WindowIndex& floats = shared.index;
-    samples_read_ += floats.samples_total;
+    tally_.add_windows(floats.lo, floats.hi, floats.samples_total);
     if (floats.widest > source_.state_.settings().samples_max) {
       return source_.state_.charge(floats.widest);
     }
@@ -285,7 +286,7 @@ class RangeSource::Reader final : public SeriesReader {
       before.push_back(before.back() + samples_in(*histogram));
     }
     for (std::size_t step = 0; step < windows.lo.size(); ++step) {
-      samples_read_ += before[windows.hi[step]] - before[windows.lo[step]];
+      tally_.add(step, before[windows.hi[step]] - before[windows.lo[step]]);
     }
   }
 
@@ -302,12 +303,12 @@ class RangeSource::Reader final : public SeriesReader {
 
   const RangeSource& source_;
   WindowIndexLookup lookup_;
+  ReadTally tally_;
   CallArgs args_;
   EvalContext context_;
   storage::SeriesSamples samples_;
   std::optional<LevelRange> levels_;  // if buckets may answer
   bool rising_ = false;  // samples_.float_values
-  std::uint64_t samples_read_ = 0;
 };
 
 Result<std::unique_ptr<SeriesReader>> RangeSource::reader(std::size_t, std::size_t,

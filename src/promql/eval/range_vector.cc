@@ -8,6 +8,7 @@
 #include "promql/eval/bucket_join.h"
 #include "promql/eval/evaluator.h"
 #include "promql/eval/level_plan.h"
+#include "promql/eval/read_tally.h"
 #include "promql/eval/window_index.h"
 #include "promql/functions/extended_rate.h"
 
@@ -122,7 +123,11 @@ Result<Matrix> Evaluator::range_vector(const Expr& expr, const StepGrid& grid) {
     const auto& subquery = as<Subquery>(bare);
     const StepGrid inner = plan_.subquery_grid(subquery, grid);
     VARVE_TRY(check_steps(inner));
-    VARVE_TRY_ASSIGN(StepMatrix points, vector(*subquery.operand, inner));
+    const auto evaluate_operand = [&] {
+      const QueryState::ReadScale scale(state_, 1);
+      return vector(*subquery.operand, inner);
+    };
+    VARVE_TRY_ASSIGN(StepMatrix points, evaluate_operand());
     VARVE_TRY(finish_names(points));
     for (const StepSeries& series : points.series) out.push_back(to_series(series, inner));
     return out;
@@ -139,6 +144,7 @@ Result<Matrix> Evaluator::range_vector(const Expr& expr, const StepGrid& grid) {
                           extension == RangeExtension::kSmoothed ? reach_ms : 0};
   VARVE_TRY_ASSIGN(const auto selection, select(*matrix.selector, timing, shape.span(), grid));
   storage::SeriesSamples samples;
+  ReadTally tally(state_);
   ThinnedHistory thinned(*selection, shape, bare.position, state_);
   for (std::size_t i = 0; i < selection->size(); ++i) {
     if (i % QueryState::kTaskItems == 0) VARVE_TRY(state_.poll());
@@ -149,7 +155,7 @@ Result<Matrix> Evaluator::range_vector(const Expr& expr, const StepGrid& grid) {
     const std::size_t points = samples.float_times.size() + samples.histogram_times.size();
     if (points == 0) continue;
     VARVE_TRY(state_.charge(points));
-    state_.count_read(points);
+    tally.add(0, points);
     Series series;
     series.labels = selection->labels(i);
     for (std::size_t s = 0; s < samples.float_times.size(); ++s) {

@@ -9,6 +9,7 @@
 
 #include "base/try.h"
 #include "promql/eval/level_instant.h"
+#include "promql/eval/read_tally.h"
 #include "promql/eval/window_index.h"
 
 namespace varve::promql {
@@ -52,12 +53,11 @@ class SelectorSource final : public SeriesSource {
 class SelectorSource::StepsReader final : public SeriesReader {
  public:
   explicit StepsReader(const SelectorSource& source)
-      : source_(source), lookup_(source.windows_) {
+      : source_(source), lookup_(source.windows_), tally_(source.state_) {
     if (source.state_.levels_allowed()) {
       levels_.emplace(*source.selection_, source.windows_.shape(), source.value_, source.state_);
     }
   }
-  ~StepsReader() override { source_.state_.count_read(points_); }
 
   Status read(std::size_t series, StepSeries& out) override {
     const WindowShape& shape = source_.windows_.shape();
@@ -82,7 +82,7 @@ class SelectorSource::StepsReader final : public SeriesReader {
       const bool stale = std::bit_cast<std::uint64_t>(values[at]) == kStaleNanBits;
       out.values[step] = time ? seconds(samples_.float_times[at]) : values[at];
       out.kinds[step] = stale ? PointKind::kNone : PointKind::kFloat;
-      points_ += stale ? 0 : 1;
+      tally_.add(step, stale ? 0 : 1);
     }
   }
 
@@ -114,10 +114,10 @@ class SelectorSource::StepsReader final : public SeriesReader {
         } else {
           out.set(step, moment(samples_.histogram_times, samples_.histogram_starts, h));
         }
-        points_ += samples_in(*samples_.histograms[h]);
+        tally_.add(step, samples_in(*samples_.histograms[h]));
         continue;
       }
-      ++points_;
+      tally_.add(step, 1);
     }
   }
 
@@ -130,9 +130,9 @@ class SelectorSource::StepsReader final : public SeriesReader {
 
   const SelectorSource& source_;
   WindowIndexLookup lookup_;
+  ReadTally tally_;
   storage::SeriesSamples samples_;
   std::optional<LevelInstant> levels_;
-  std::uint64_t points_ = 0;
 };
 
 // One step: asks storage for the last samples of the whole task at once.
@@ -148,14 +148,13 @@ class SelectorSource::InstantReader final : public SeriesReader {
     reader->last_.resize(end - begin);
     VARVE_TRY(source.selection_->read_last(ordinals, source.windows_.shape().span(),
                                            reader->last_));
-    std::uint64_t samples = 0;
+    ReadTally tally(source.state_);
     for (const storage::LastSample& last : reader->last_) {
-      if (last.kind == storage::LastSample::Kind::kFloat) samples += is_stale(last.value) ? 0 : 1;
+      if (last.kind == storage::LastSample::Kind::kFloat) tally.add(0, is_stale(last.value) ? 0 : 1);
       if (last.kind == storage::LastSample::Kind::kHistogram && !last.histogram->is_stale()) {
-        samples += samples_in(*last.histogram);
+        tally.add(0, samples_in(*last.histogram));
       }
     }
-    source.state_.count_read(samples);
     if (source.state_.levels_allowed()) {
       reader->levels_.emplace(*source.selection_, source.windows_.shape(), source.value_,
                               source.state_);

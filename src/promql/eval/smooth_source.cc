@@ -6,6 +6,7 @@
 #include "base/try.h"
 #include "promql/eval/level_plan.h"
 #include "promql/eval/plan.h"
+#include "promql/eval/read_tally.h"
 #include "promql/eval/selector_source.h"
 #include "promql/eval/window_index.h"
 #include "promql/functions/extended_rate.h"
@@ -39,7 +40,7 @@ class SmoothSource final : public SeriesSource {
  private:
   class Reader final : public SeriesReader {
    public:
-    Reader(const SmoothSource& source, AnnotationSink& sink) : source_(source), sink_(sink) {}
+    Reader(const SmoothSource& source, AnnotationSink& sink) : source_(source), sink_(sink), tally_(source.state_) {}
 
     Status read(std::size_t series, StepSeries& out) override {
       const WindowShape& shape = source_.shape_;
@@ -57,7 +58,7 @@ class SmoothSource final : public SeriesSource {
         window.histogram_times = part(samples_.histogram_times, histograms, step);
         window.histograms = part(samples_.histograms, histograms, step);
         if (window.float_values.empty() && window.histograms.empty()) continue;
-        source_.state_.count_read(window.float_values.size() + window.histograms.size());
+        tally_.add(step, window.float_values.size() + window.histograms.size());
         window.series = &ref;
         const Timestamp at_ms =
             shape.first_end_ms + static_cast<std::int64_t>(step) * shape.step_ms;
@@ -92,6 +93,7 @@ class SmoothSource final : public SeriesSource {
 
     const SmoothSource& source_;
     AnnotationSink& sink_;
+    ReadTally tally_;
     storage::SeriesSamples samples_;
   };
 
