@@ -4,60 +4,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <bit>
 #include <chrono>
 #include <utility>
 
 #include "base/check.h"
 #include "base/try.h"
-#include "storage/codec/histogram.h"
-#include "storage/series_labels.h"
+#include "storage/write_run.h"
 
 namespace varve::storage {
 
-using head::Appended;
 using head::HotSeries;
 
-// The first sample of a batch, in the batch's order, that was refused, and why.
-struct WritePath::Refusal {
-  std::uint32_t entry = 0xffffffff;
-  SeriesId id = SeriesId::kNone;
-  Timestamp timestamp_ms = 0;
-  ErrorCode code = ErrorCode::kInvalidArgument;
-  std::string text;
-};
-
-// What the shards of one batch have in common while they are applied.
-struct WritePath::Run {
-  WriteOutcome* outcome = nullptr;
-  Refusal first;
-  Timestamp newest_allowed_ms = 0;
-  Timestamp oldest_allowed_ms = 0;
-  Timestamp in_order_from_ms = 0;  // for all shards; rule has that of the shard at hand
-  head::OutOfOrderRule rule;
-  Timestamp min_ms = TimeRange::all().max_ms;
-  Timestamp max_ms = TimeRange::all().min_ms;
-  std::uint64_t ticket = 0;
-  std::uint64_t late = 0, late_histograms = 0;
-
-  // Of the shard at hand, whose mutex is held.
-  head::Shard* shard = nullptr;
-  Staging* staging = nullptr;
-};
-
-// Reused by the batches of a thread, so that appending allocates nothing once warm.
-struct WritePath::Scratch {
-  std::vector<index::SeriesHash> hashes;
-  std::vector<SeriesId> ids;
-  std::vector<std::uint32_t> missing;  // entries whose series is not known yet
-  std::vector<std::uint32_t> retired;  // entries whose series left after they were resolved
-  std::vector<std::uint32_t> sorted;   // entries by shard, in order within one
-  std::array<std::uint32_t, head::kShards + 1> begins{};
-};
-
 namespace {
-
-std::uint64_t bits(double value) { return std::bit_cast<std::uint64_t>(value); }
 
 Timestamp saturating_add(Timestamp a, std::int64_t b) {
   Timestamp sum = 0;
@@ -74,14 +32,6 @@ Timestamp first_time(const WriteBatch& batch) {
     if (entry.histograms_count > 0) return batch.histograms[entry.histograms_begin].timestamp_ms;
   }
   return TimeRange::all().max_ms;
-}
-
-Timestamp newest_of(const HotSeries& series) {
-  return series.is(HotSeries::kHasSamples) ? series.last_time() : TimeRange::all().min_ms;
-}
-
-bool has_data(const SeriesEntry& entry) {
-  return entry.samples_count + entry.histograms_count + entry.exemplars_count > 0;
 }
 
 // The most that staging a batch may take: records at their longest, and the labels of every series,
@@ -120,44 +70,7 @@ WritePath::WritePath(const Options& options, const Limits& limits, const base::C
       clock_(clock),
       head_(head),
       stamps_(stamps),
-      floats_appended_(metrics.counter("prometheus_tsdb_head_samples_appended_total",
-                                       "Total number of appended samples.", {{"type", "float"}})),
-      histograms_appended_(metrics.counter("prometheus_tsdb_head_samples_appended_total",
-                                           "Total number of appended samples.",
-                                           {{"type", "histogram"}})),
-      late_appended_(metrics.counter("prometheus_tsdb_head_out_of_order_samples_appended_total",
-          "Total number of appended out of order samples.",
-          {{"type", "float"}})),
-      late_histograms_appended_(metrics.counter("prometheus_tsdb_head_out_of_order_samples_appended_total",
-          "Total number of appended out of order samples.",
-          {{"type", "histogram"}})),
-      out_of_order_(metrics.counter("prometheus_tsdb_out_of_order_samples_total",
-          "Total number of out of order samples ingestion failed attempts due to out of order "
-          "being disabled.",
-          {{"type", "float"}})),
-      out_of_order_histograms_(metrics.counter("prometheus_tsdb_out_of_order_samples_total",
-          "Total number of out of order samples ingestion failed attempts due to out of order "
-          "being disabled.",
-          {{"type", "histogram"}})),
-      too_old_(metrics.counter("prometheus_tsdb_too_old_samples_total",
-          "Total number of out of order samples ingestion failed attempts with out of support "
-          "enabled, but sample outside of time window.",
-          {{"type", "float"}})),
-      too_old_histograms_(metrics.counter("prometheus_tsdb_too_old_samples_total",
-          "Total number of out of order samples ingestion failed attempts with out of support "
-          "enabled, but sample outside of time window.",
-          {{"type", "histogram"}})),
-      out_of_bounds_(metrics.counter("prometheus_tsdb_out_of_bound_samples_total",
-          "Total number of out of bound samples ingestion failed attempts with out of order "
-          "support disabled.",
-          {{"type", "float"}})),
-      out_of_bounds_histograms_(metrics.counter("prometheus_tsdb_out_of_bound_samples_total",
-          "Total number of out of bound samples ingestion failed attempts with out of order "
-          "support disabled.",
-          {{"type", "histogram"}})),
-      duplicates_total_(metrics.counter(
-          "varve_duplicate_samples_total",
-          "Samples refused because their time already had another value.")) {}
+      metrics_(metrics) {}
 
 void WritePath::start(wal::Log& log, const wal::FramePosition& position) {
   log_ = &log;
@@ -233,9 +146,9 @@ Result<WriteOutcome> WritePath::append(const WriteBatch& batch, const AppendOpti
     head_.widen_times(run.min_ms, run.max_ms);
     stamps_.applied({run.min_ms, run.max_ms});
   }
-  if (run.late > 0) late_appended_.add(static_cast<double>(run.late));
+  if (run.late > 0) metrics_.late_appended.add(static_cast<double>(run.late));
   if (run.late_histograms > 0) {
-    late_histograms_appended_.add(static_cast<double>(run.late_histograms));
+    metrics_.late_histograms_appended.add(static_cast<double>(run.late_histograms));
   }
   if (!batch.metadata.empty()) run.ticket = std::max(run.ticket, append_metadata(batch));
 
@@ -246,190 +159,14 @@ Result<WriteOutcome> WritePath::append(const WriteBatch& batch, const AppendOpti
                     run.first.timestamp_ms);
     outcome.first_error_code = run.first.code;
   }
-  if (outcome.samples_appended > 0) floats_appended_.add(static_cast<double>(outcome.samples_appended));
+  if (outcome.samples_appended > 0) metrics_.floats_appended.add(static_cast<double>(outcome.samples_appended));
   if (outcome.histograms_appended > 0) {
-    histograms_appended_.add(static_cast<double>(outcome.histograms_appended));
+    metrics_.histograms_appended.add(static_cast<double>(outcome.histograms_appended));
   }
   if (options.want_ids) outcome.ids = scratch.ids;
   outcome.ticket = static_cast<Ticket>(run.ticket);
   if (run.ticket != 0) log_->notify();
   return outcome;
-}
-
-// For messages. The series may have been retired since, and the index have been replaced.
-std::string WritePath::series_name(const SeriesEntry& entry, SeriesId id,
-                                   const KeyDecoder* decoder) const {
-  if (entry.id == SeriesId::kNone && entry.labels != nullptr) return entry.labels->to_string();
-  const std::shared_ptr<const index::HeadIndex> index = head_.index();
-  if (index->has(id)) return index->labels(id).to_string();
-  if (entry.id == SeriesId::kNone && decoder != nullptr) {
-    if (const auto labels = decoder->decode(entry.key); labels.ok()) return labels->to_string();
-  }
-  return fmt::format("id {}", static_cast<std::uint32_t>(id));
-}
-
-// A few at a time. What is not the series behind the one before is looked up: alone if such jumps are
-// rare, else in two passes, so that the cache misses of the table overlap. Those of the series do.
-void WritePath::resolve(const WriteBatch& batch, Scratch& scratch) {
-  constexpr std::size_t kAtATime = 128;
-  static_assert(kAtATime <= head::KeyTable::Reader::kFindMax);
-  constexpr unsigned kJumpsMax = 2;
-  const std::size_t count = batch.series.size();
-  scratch.hashes.resize(count);
-  scratch.ids.assign(count, SeriesId::kNone);
-  scratch.missing.clear();
-  scratch.retired.clear();
-  const head::KeyTable::Reader reader(head_.keys());
-  const index::SeriesHasher& hasher = head_.keys().hasher();
-  SeriesId before = SeriesId::kNone;
-  std::array<std::uint32_t, kAtATime> entries;
-  std::array<index::SeriesHash, kAtATime> asked;
-  std::array<SeriesId, kAtATime> found;
-  for (std::size_t begin = 0; begin < count; begin += kAtATime) {
-    const std::size_t end = std::min(begin + kAtATime, count);
-    unsigned jumps = 0;
-    std::size_t left = 0;
-    for (std::size_t i = begin; i < end; ++i) {
-      const SeriesEntry& entry = batch.series[i];
-      if (entry.id != SeriesId::kNone) {
-        scratch.ids[i] = entry.id;
-        continue;
-      }
-      const index::SeriesHash hash = entry.labels != nullptr
-                                         ? hasher.labels(entry.labels->bytes())
-                                         : hasher.key(entry.key, batch.key_space);
-      scratch.hashes[i] = hash;
-      const auto next = static_cast<SeriesId>(static_cast<std::uint32_t>(before) + 1);
-      if (before != SeriesId::kNone && head_.remembers(next, hash)) {
-        scratch.ids[i] = before = next;
-      } else if (jumps < kJumpsMax) {
-        ++jumps;
-        scratch.ids[i] = before = reader.find(hash);
-        if (before != SeriesId::kNone) head_.remember(before, hash);
-      } else {
-        before = SeriesId::kNone;
-        reader.prefetch(hash);
-        entries[left] = static_cast<std::uint32_t>(i);
-        asked[left++] = hash;
-      }
-    }
-    reader.find(std::span(asked).first(left), found.data());
-    for (std::size_t i = 0; i < left; ++i) {
-      scratch.ids[entries[i]] = before = found[i];
-      if (before != SeriesId::kNone) head_.remember(before, asked[i]);
-    }
-    for (std::size_t i = begin; i < end; ++i) {
-      const SeriesEntry& entry = batch.series[i];
-      SeriesId& id = scratch.ids[i];
-      if (!has_data(entry)) {
-        id = SeriesId::kNone;
-      } else if (id == SeriesId::kNone || (entry.id != SeriesId::kNone && !head_.known(id))) {
-        id = SeriesId::kNone;
-        scratch.missing.push_back(static_cast<std::uint32_t>(i));
-      } else {
-        __builtin_prefetch(&head_.series(id), 1);
-      }
-    }
-  }
-}
-
-Status WritePath::create_missing(const WriteBatch& batch, Scratch& scratch, WriteOutcome& outcome) {
-  struct Fresh {
-    std::uint32_t entry = 0;
-    Labels labels;
-    index::SeriesHash hash;
-  };
-  std::vector<Fresh> fresh;
-  fresh.reserve(scratch.missing.size());
-  const auto refuse = [&outcome](const Error& error) {
-    ++outcome.invalid_series;
-    if (outcome.first_error.empty()) {
-      outcome.first_error = error.message();
-      outcome.first_error_code = error.code();
-    }
-  };
-  for (const std::uint32_t i : scratch.missing) {
-    const SeriesEntry& entry = batch.series[i];
-    if (entry.id != SeriesId::kNone) {
-      refuse(Error(ErrorCode::kInvalidArgument,
-                   fmt::format("no series has the id {}", static_cast<std::uint32_t>(entry.id))));
-      continue;
-    }
-    if (entry.labels == nullptr && batch.decoder == nullptr) {
-      refuse(Error(ErrorCode::kInvalidArgument, "a series has neither labels nor a decoder"));
-      continue;
-    }
-    Result<Labels> labels = entry.labels != nullptr ? Result<Labels>(*entry.labels)
-                                                    : batch.decoder->decode(entry.key);
-    // Whoever filled the batch was wrong about it, so nothing of it is applied.
-    if (!labels.ok() && labels.error().code() == ErrorCode::kCorruption) return labels.error();
-    if (labels.ok()) {
-      if (Status valid = check_series_labels(*labels); !valid.ok()) labels = std::move(valid).error();
-    }
-    if (!labels.ok()) {
-      refuse(labels.error());
-      continue;
-    }
-    const index::SeriesHash hash = head_.keys().hasher().labels(labels->bytes());
-    fresh.push_back({i, std::move(labels).value(), hash});
-  }
-  if (fresh.empty()) return {};
-
-  std::size_t staged = 0;
-  Status status;
-  {
-    const std::lock_guard lock(head_.create_mutex);
-    for (const Fresh& f : fresh) {
-      const SeriesEntry& entry = batch.series[f.entry];
-      SeriesId id = head_.keys().find(f.hash);
-      if (id == SeriesId::kNone) {
-        // Exemplars alone do not make a series.
-        if (entry.samples_count + entry.histograms_count == 0) continue;
-        if (options_.series_max != 0 && head_.index()->series_count() >= options_.series_max) {
-          status = Error(ErrorCode::kLimitExceeded,
-                         fmt::format("the limit of {} series is reached", options_.series_max));
-          break;
-        }
-        auto prepared = head_.prepare_series();
-        if (!prepared.ok()) {
-          status = std::move(prepared).error();
-          break;
-        }
-        id = *prepared;
-        {
-          const std::lock_guard series_lock(series_mutex_);
-          const std::size_t before = series_encoder_.size_bytes();
-          series_encoder_.add_series(id, f.labels.bytes());
-          staged += series_encoder_.size_bytes() - before;
-        }
-        head_.publish_series(id, f.labels, f.hash);
-      }
-      if (entry.labels == nullptr) head_.add_alias(scratch.hashes[f.entry], id);
-      scratch.ids[f.entry] = id;
-    }
-  }
-  count_staged(0, staged);
-  return status;
-}
-
-void WritePath::append_resolved(const WriteBatch& batch, Scratch& scratch, Run& run) {
-  // A counting sort keeps the order of a batch within each shard, and so within each series.
-  scratch.begins.fill(0);
-  for (const SeriesId id : scratch.ids) {
-    if (id != SeriesId::kNone) ++scratch.begins[head::shard_of(id) + 1];
-  }
-  for (unsigned i = 0; i < head::kShards; ++i) scratch.begins[i + 1] += scratch.begins[i];
-  auto at = scratch.begins;
-  scratch.sorted.resize(scratch.begins.back());
-  for (std::uint32_t i = 0; i < scratch.ids.size(); ++i) {
-    if (scratch.ids[i] != SeriesId::kNone) scratch.sorted[at[head::shard_of(scratch.ids[i])]++] = i;
-  }
-  for (unsigned shard = 0; shard < head::kShards; ++shard) {
-    const std::uint32_t begin = scratch.begins[shard];
-    const std::uint32_t count = scratch.begins[shard + 1] - begin;
-    if (count == 0) continue;
-    append_shard(batch, shard, std::span(scratch.sorted).subspan(begin, count), scratch, run);
-  }
 }
 
 // The series of some entries have left after the entries were resolved to them. Their names lead to
@@ -451,211 +188,6 @@ void WritePath::append_retired(const WriteBatch& batch, Scratch& scratch, Run& r
   for (std::size_t i = 0; i < settled.size(); ++i) {
     if (scratch.ids[i] == SeriesId::kNone) scratch.ids[i] = settled[i];
   }
-}
-
-void WritePath::append_shard(const WriteBatch& batch, unsigned shard,
-                             std::span<const std::uint32_t> entries, Scratch& scratch, Run& run) {
-  run.shard = &head_.shard_at(shard);
-  run.staging = &staging_[shard];
-  const std::lock_guard lock(run.shard->mutex);
-  run.rule.in_order_from_ms = std::max(run.in_order_from_ms, run.shard->cut_ms());
-  const std::size_t before = run.staging->encoder.size_bytes();
-  constexpr std::size_t kAhead = 8;
-  for (std::size_t i = 0; i < entries.size(); ++i) {
-    if (i + kAhead < entries.size()) {
-      run.shard->prefetch_open(head_.series(scratch.ids[entries[i + kAhead]]));
-    }
-    const std::uint32_t at = entries[i];
-    const SeriesId id = scratch.ids[at];
-    const SeriesEntry& entry = batch.series[at];
-    if (!head_.series(id).is(HotSeries::kKnown)) [[unlikely]] {
-      scratch.ids[at] = SeriesId::kNone;
-      scratch.retired.push_back(at);
-      continue;
-    }
-    const Timestamp newest_before_ms = newest_of(head_.series(id));
-    append_floats(batch, at, id, run);
-    if (entry.histograms_count > 0) append_histograms(batch, at, id, newest_before_ms, run);
-    if (entry.exemplars_count > 0) append_exemplars(batch, at, id, run);
-  }
-  const std::size_t after = run.staging->encoder.size_bytes();
-  count_staged(before, after);
-  // With nothing staged, all there is of this shard is in the frames before.
-  const std::uint64_t seq = run.staging->position.seq;
-  run.ticket = std::max(run.ticket, after == 0 ? seq - 1 : seq);
-}
-
-void WritePath::append_floats(const WriteBatch& batch, std::uint32_t entry_at, SeriesId id, Run& run) {
-  const SeriesEntry& entry = batch.series[entry_at];
-  HotSeries& series = head_.series(id);
-  const std::uint32_t segment = run.staging->position.segment;
-  for (std::uint32_t i = 0; i < entry.samples_count; ++i) {
-    const Sample& sample = batch.samples[entry.samples_begin + i];
-    const Timestamp t = sample.timestamp_ms;
-    if (t > run.newest_allowed_ms) [[unlikely]] {
-      ++run.outcome->too_far_ahead;
-      out_of_bounds_.add();
-      if (entry_at < run.first.entry) {
-        run.first = {entry_at, id, t, ErrorCode::kInvalidArgument,
-                     "out of bounds: timestamp is too far in the future"};
-      }
-      continue;
-    }
-    if (t < run.oldest_allowed_ms) [[unlikely]] {
-      ++run.outcome->too_old;
-      out_of_bounds_.add();
-      if (entry_at < run.first.entry) {
-        run.first = {entry_at, id, t, ErrorCode::kTooOld, "out of bounds"};
-      }
-      continue;
-    }
-    if (series.is(HotSeries::kLastHistogram) && is_stale(sample.value)) [[unlikely]] {
-      // A series that ends as a histogram is marked stale as one.
-      HistogramSample marker;
-      marker.timestamp_ms = t;
-      marker.histogram.sum = sample.value;
-      append_histogram(id, marker, entry_at, true, run);
-      continue;
-    }
-    const std::uint64_t previous = bits(series.gorilla.last_value);
-    const Appended result = run.shard->append_float(series, id, t, sample.value, run.rule);
-    if (result == Appended::kAppended) [[likely]] {
-      run.staging->encoder.add_float(id, t, bits(sample.value), previous,
-                                     series.log_segment() != segment);
-      series.log_segment() = segment;
-      run.min_ms = std::min(run.min_ms, t);
-      run.max_ms = std::max(run.max_ms, t);
-      ++run.outcome->samples_appended;
-    } else if (result == Appended::kSame) {
-      ++run.outcome->samples_appended;
-    } else if (result == Appended::kOutOfOrder) {
-      run.staging->encoder.add_late_float(id, sample);
-      stamps_.bump({t, t});
-      ++run.late;
-      ++run.outcome->samples_appended;
-    } else {
-      Refusal refusal{entry_at, id, t, ErrorCode::kInvalidArgument, {}};
-      if (result == Appended::kDuplicate && entry_at < run.first.entry) {
-        refusal.text = series.is(HotSeries::kLastHistogram)
-                           ? fmt::format("duplicate sample for timestamp {}; overrides not "
-                                         "allowed: existing is a histogram, new value {}",
-                                         t, sample.value)
-                           : fmt::format("duplicate sample for timestamp {}; overrides not "
-                                         "allowed: existing {}, new value {}",
-                                         t, series.gorilla.last_value, sample.value);
-      }
-      count_refusal(result, false, run, std::move(refusal));
-    }
-  }
-}
-
-// A protobuf series lists its floats and its histograms apart, so how they were interleaved is lost.
-// As Prometheus does, the histograms come after the floats, and those that are newer than the series
-// was but not newer than these floats are dropped and counted without an error: sending them again
-// could not help.
-void WritePath::append_histograms(const WriteBatch& batch, std::uint32_t entry_at, SeriesId id,
-                                  Timestamp newest_before_ms, Run& run) {
-  const SeriesEntry& entry = batch.series[entry_at];
-  const Timestamp newest_ms = newest_of(head_.series(id));
-  for (std::uint32_t i = 0; i < entry.histograms_count; ++i) {
-    const HistogramSample& sample = batch.histograms[entry.histograms_begin + i];
-    if (sample.timestamp_ms > newest_before_ms && sample.timestamp_ms <= newest_ms &&
-        !run.rule.open) {
-      out_of_order_histograms_.add();
-      continue;
-    }
-    append_histogram(id, sample, entry_at, false, run);
-  }
-}
-
-void WritePath::append_histogram(SeriesId id, const HistogramSample& sample,
-                                 std::uint32_t entry_at, bool from_float, Run& run) {
-  const Timestamp t = sample.timestamp_ms;
-  Status valid = codec::check_histogram(sample.histogram);
-  if (!valid.ok()) {
-    ++run.outcome->invalid_series;
-    if (entry_at < run.first.entry) {
-      run.first = {entry_at, id, t, valid.error().code(), valid.error().message()};
-    }
-    return;
-  }
-  if (t > run.newest_allowed_ms || t < run.oldest_allowed_ms) {
-    const bool ahead = t > run.newest_allowed_ms;
-    ++(ahead ? run.outcome->too_far_ahead : run.outcome->too_old);
-    out_of_bounds_histograms_.add();
-    if (entry_at < run.first.entry) {
-      run.first = {entry_at, id, t, ahead ? ErrorCode::kInvalidArgument : ErrorCode::kTooOld,
-                   ahead ? "out of bounds: timestamp is too far in the future" : "out of bounds"};
-    }
-    return;
-  }
-  HotSeries& series = head_.series(id);
-  const Appended result = run.shard->append_histogram(series, id, t, sample.histogram, run.rule);
-  std::uint64_t& appended =
-      from_float ? run.outcome->samples_appended : run.outcome->histograms_appended;
-  if (result == Appended::kAppended || result == Appended::kOutOfOrder) {
-    const bool late = result == Appended::kOutOfOrder;
-    run.staging->encoder.add_histogram(id, sample, late);
-    if (late) {
-      stamps_.bump({t, t});
-      ++run.late_histograms;
-    } else {
-      run.min_ms = std::min(run.min_ms, t);
-      run.max_ms = std::max(run.max_ms, t);
-    }
-    ++appended;
-  } else if (result == Appended::kSame) {
-    ++appended;
-  } else {
-    count_refusal(result, true, run,
-                  {entry_at, id, t, ErrorCode::kInvalidArgument,
-                   result == Appended::kDuplicate ? "duplicate sample for timestamp" : ""});
-  }
-}
-
-void WritePath::append_exemplars(const WriteBatch& batch, std::uint32_t entry_at, SeriesId id,
-                                 Run& run) {
-  const SeriesEntry& entry = batch.series[entry_at];
-  for (std::uint32_t i = 0; i < entry.exemplars_count; ++i) {
-    const ExemplarSample& exemplar = batch.exemplars[entry.exemplars_begin + i];
-    // A refused exemplar (out of order, labels too long) does not fail the write, as in Prometheus.
-    const auto added = head_.exemplars().add(id, exemplar);
-    if (!added.ok()) continue;
-    if (*added == head::ExemplarRing::Added::kAdded) {
-      run.staging->encoder.add_exemplar(id, exemplar);
-      ++run.outcome->exemplars_appended;
-    }
-  }
-}
-
-void WritePath::count_refusal(Appended result, bool histogram, Run& run, Refusal refusal) {
-  switch (result) {
-    case Appended::kDuplicate:
-      ++run.outcome->duplicate;
-      duplicates_total_.add();
-      refusal.code = ErrorCode::kDuplicate;
-      break;
-    case Appended::kRefusedOrder:
-      ++run.outcome->out_of_order;
-      (histogram ? out_of_order_histograms_ : out_of_order_).add();
-      refusal.code = ErrorCode::kOutOfOrder;
-      refusal.text = "out of order sample";
-      break;
-    case Appended::kOutOfBounds:
-      ++run.outcome->too_old;
-      (histogram ? out_of_bounds_histograms_ : out_of_bounds_).add();
-      refusal.code = ErrorCode::kTooOld;
-      refusal.text = "out of bounds";
-      break;
-    default:
-      VARVE_DCHECK(result == Appended::kTooOld);
-      ++run.outcome->too_old;
-      (histogram ? too_old_histograms_ : too_old_).add();
-      refusal.code = ErrorCode::kTooOld;
-      refusal.text = "too old sample";
-      break;
-  }
-  if (refusal.entry < run.first.entry) run.first = std::move(refusal);
 }
 
 std::uint64_t WritePath::append_metadata(const WriteBatch& batch) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // How a sample gets in. A batch is resolved to series ids without locks, then applied shard by
 // shard: under a shard's lock each sample goes into the head and is staged for the log, so that the
-// log has the samples of a series in the order in which the head took them.
+// log has the samples of a series in the order in which the head took them. write_series.cc is the
+// first of these steps, write_shard.cc the second; write_path.cc is what joins them, and the log's side.
 #pragma once
 
 #include <algorithm>
@@ -16,7 +17,6 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "base/metrics.h"
 #include "storage/db.h"
 #include "storage/head/head.h"
 #include "storage/head/quiescence.h"
@@ -26,6 +26,7 @@
 #include "storage/wal/position.h"
 #include "storage/wal/records.h"
 #include "storage/write_batch.h"
+#include "storage/write_metrics.h"
 
 namespace varve::storage {
 
@@ -135,17 +136,7 @@ class WritePath final : public wal::FrameSource {
   unsigned boundary_first_ = 0;
   unsigned boundary_end_ = 0;
 
-  base::Counter& floats_appended_;
-  base::Counter& histograms_appended_;
-  base::Counter& late_appended_;
-  base::Counter& late_histograms_appended_;
-  base::Counter& out_of_order_;
-  base::Counter& out_of_order_histograms_;
-  base::Counter& too_old_;
-  base::Counter& too_old_histograms_;
-  base::Counter& out_of_bounds_;
-  base::Counter& out_of_bounds_histograms_;
-  base::Counter& duplicates_total_;
+  WriteMetrics metrics_;
 };
 
 }  // namespace varve::storage
