@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/try.h"
+#include "model/histogram.h"
 
 namespace varve::storage {
 namespace {
@@ -17,6 +18,9 @@ using Ordered = nlohmann::ordered_json;
 
 // As many as a list of policies may have, and a level its dirty stretches.
 constexpr std::size_t kCountMax = 100'000;
+// A century. Buckets so long that their ends cannot be reckoned with have never been written.
+constexpr std::int64_t kResolutionMaxMs = 100LL * 366 * 24 * 60 * 60 * 1000;
+constexpr Timestamp kFirstEndMs = TimeRange::all().min_ms + kResolutionMaxMs;
 
 Error corrupt(std::string what) { return Error(ErrorCode::kCorruption, std::move(what)); }
 
@@ -94,10 +98,18 @@ Result<LevelState> level_of(const Json& json) {
   VARVE_TRY_ASSIGN(level.covered_ms, integer(json, "covered_ms"));
   VARVE_TRY_ASSIGN(level.gone_ms, integer(json, "gone_ms"));
   VARVE_TRY_ASSIGN(level.retention_ms, integer(json, "retention_ms"));
-  if (level.resolution_ms <= 0) return corrupt("a level without a resolution");
+  if (level.resolution_ms <= 0 || level.resolution_ms > kResolutionMaxMs) {
+    return corrupt("a level without a resolution");
+  }
+  if (json.contains("sketch_schema")) {
+    VARVE_TRY_ASSIGN(const std::int64_t schema, integer(json, "sketch_schema"));
+    if (schema < 0 || schema > model::kExponentialSchemaMax) return corrupt("sketches of no schema");
+    level.sketch_schema = static_cast<std::int32_t>(schema);
+  }
   VARVE_TRY_ASSIGN(const Json dirty, array(json, "dirty"));
   for (const Json& ends : dirty) {
     VARVE_TRY_ASSIGN(const auto range, pair_of(ends));
+    if (range.first > range.second || range.first < kFirstEndMs) return corrupt("\"dirty\" is no time");
     add_dirty(level, {range.first, range.second});
   }
   return level;
@@ -172,11 +184,13 @@ Result<HeldSince> held_of(const Json& json) {
 std::string ladder_text(const LadderState& ladder) {
   Ordered json{{"raw_gone_ms", ladder.raw_gone_ms}, {"levels", Ordered::array()}};
   for (const LevelState& level : ladder.levels) {
-    json["levels"].push_back({{"resolution_ms", level.resolution_ms},
-                              {"covered_ms", level.covered_ms},
-                              {"gone_ms", level.gone_ms},
-                              {"retention_ms", level.retention_ms},
-                              {"dirty", json_of(level.dirty)}});
+    Ordered one{{"resolution_ms", level.resolution_ms},
+                {"covered_ms", level.covered_ms},
+                {"gone_ms", level.gone_ms},
+                {"retention_ms", level.retention_ms},
+                {"dirty", json_of(level.dirty)}};
+    if (level.sketch_schema) one["sketch_schema"] = *level.sketch_schema;
+    json["levels"].push_back(std::move(one));
   }
   if (!ladder.gone_of.empty()) json["gone"] = json_of(ladder.gone_of);
   for (const HeldSince& held : ladder.holds) {

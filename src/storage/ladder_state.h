@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,8 @@ struct LevelState {
   Timestamp gone_ms = TimeRange::all().min_ms;
   // As last configured; holds on when the ladder has the level no more. 0: for ever.
   std::int64_t retention_ms = 0;
+  // Likewise, of its sketches; none: it has none.
+  std::optional<std::int32_t> sketch_schema;
   // Buckets whose samples have changed since, by their ends (both included): ascending, apart.
   std::vector<TimeRange> dirty;
 

@@ -82,9 +82,16 @@ Stretches LevelSources::complete(const Candidate& candidate, const Stretches& go
   return without(without({{kMin, candidate.until_ms}}, candidate.unfit), gone);
 }
 
+TimeRange LevelSources::time_of(TimeRange ends) const {
+  if (__builtin_sub_overflow(ends.min_ms, resolution_ms_ - 1, &ends.min_ms)) ends.min_ms = kMin;
+  return ends;
+}
+
 TimeRange LevelSources::ends_in(TimeRange stretch) const {
   TimeRange ends{kMin, bucket_floor(stretch.max_ms, resolution_ms_)};
-  ends.min_ms = bucket_end(stretch.min_ms - 1, resolution_ms_) + resolution_ms_;
+  if (stretch.min_ms != kMin) {
+    ends.min_ms = bucket_end(stretch.min_ms - 1, resolution_ms_) + resolution_ms_;
+  }
   return ends;
 }
 

@@ -32,7 +32,8 @@ class LevelSources {
   bool whole(TimeRange ends) const;
   // Of a series; all of `ends`. The sources are those of of(ends).
   std::vector<LevelPiece> pieces(const Labels& labels, TimeRange ends);
-  // Notes the buckets in `ends` that cannot be there, as what they would be made of has gone.
+  // Notes the buckets in `ends`, which may begin with time, that cannot be there, as what they would be
+  // made of has gone.
   void note_missing(TimeRange ends, LadderState& ladder) const;
 
  private:
@@ -43,9 +44,7 @@ class LevelSources {
   };
   Candidate candidate(std::int64_t resolution_ms, const std::set<std::string>& damaged) const;
   static Stretches complete(const Candidate& candidate, const Stretches& gone);
-  TimeRange time_of(TimeRange ends) const {
-    return {ends.min_ms - resolution_ms_ + 1, ends.max_ms};
-  }
+  TimeRange time_of(TimeRange ends) const;
   // The buckets that lie in a stretch as a whole, by their ends.
   TimeRange ends_in(TimeRange stretch) const;
   std::size_t needed(TimeRange ends) const;  // so many of candidates_

@@ -104,11 +104,14 @@ Status Rollup::adopt() {
            std::none_of(set->unreadable.begin(), set->unreadable.end(), is_of);
   });
   for (const LevelOptions& level : keeping->ladder().levels) {
-    if (LevelState* known = ladder.find(level.resolution.count())) {
-      known->retention_ms = level.retention.count();
-    } else {
-      add_level(level, *set, ladder);
+    if (ladder.find(level.resolution.count()) == nullptr) {
+      add_level(*keeping, level, *set, ladder);
     }
+    LevelState* const known = ladder.find(level.resolution.count());
+    if (known == nullptr) continue;
+    known->retention_ms = level.retention.count();
+    known->sketch_schema.reset();
+    if (level.sketch) known->sketch_schema = sketch_schema(keeping->ladder().sketch_relative_error);
   }
   std::erase_if(ladder.holds, [&](const HeldSince& since) {
     return std::none_of(keeping->holds().begin(), keeping->holds().end(),
@@ -132,7 +135,8 @@ Status Rollup::adopt() {
   return engine_.blocks.commit(std::move(change));
 }
 
-void Rollup::add_level(const LevelOptions& level, const BlockSet& set, LadderState& ladder) {
+void Rollup::add_level(const Keeping& keeping, const LevelOptions& level, const BlockSet& set,
+                       LadderState& ladder) const {
   const std::int64_t resolution_ms = level.resolution.count();
   Timestamp oldest_ms = TimeRange::all().max_ms;
   // What may have gone from before all that it can be made of is not there. If of one of them nothing
@@ -154,21 +158,27 @@ void Rollup::add_level(const LevelOptions& level, const BlockSet& set, LadderSta
   if (oldest_ms == TimeRange::all().max_ms) return;  // nothing to make it of, so far
   LevelState fresh;
   fresh.resolution_ms = resolution_ms;
-  fresh.retention_ms = level.retention.count();
   fresh.covered_ms = bucket_floor(oldest_ms - 1, level_window_ms(resolution_ms));
   fresh.gone_ms = complete ? kMin : fresh.covered_ms;
+  const Timestamp covered_ms = fresh.covered_ms;
   ladder.levels.push_back(std::move(fresh));
   std::sort(ladder.levels.begin(), ladder.levels.end(), [](const LevelState& a, const LevelState& b) {
     return a.resolution_ms < b.resolution_ms;
   });
+  // Of some series it may have gone all the same.
+  if (!complete) return;
+  const LevelSources sources(keeping, set, damaged_, resolution_ms);
+  sources.note_missing({kMin, covered_ms}, ladder);
 }
 
 LevelRequest Rollup::request(const Keeping& keeping, const std::shared_ptr<const BlockSet>& set,
                              std::int64_t resolution_ms, TimeRange ends) const {
   LevelRequest request;
   request.fold.resolution_ms = resolution_ms;
-  if (const LevelOptions* options = keeping.level(resolution_ms)) request.fold.sketch = options->sketch;
-  request.fold.schema = sketch_schema(keeping.ladder().sketch_relative_error);
+  // A level that the ladder has no more stays what it was, also where it is made anew.
+  const std::optional<std::int32_t> schema = set->ladder.find(resolution_ms)->sketch_schema;
+  request.fold.sketch = schema.has_value();
+  if (schema) request.fold.schema = *schema;
   const auto sources = std::make_shared<LevelSources>(keeping, *set, damaged_, resolution_ms);
   request.sources = sources->of(ends);
   request.pieces = [set, sources, ends](const Labels& labels) { return sources->pieces(labels, ends); };

@@ -40,7 +40,8 @@ class Rollup {
                    LadderState ladder);
 
  private:
-  static void add_level(const LevelOptions& level, const BlockSet& set, LadderState& ladder);
+  void add_level(const Keeping& keeping, const LevelOptions& level, const BlockSet& set,
+                 LadderState& ladder) const;
   static HeldSince held_since(const Keeping& keeping, const Hold& hold, const LadderState& ladder);
   Result<bool> repair(const Keeping& keeping, std::int64_t resolution_ms);
   Result<bool> extend(const Keeping& keeping, std::int64_t resolution_ms);

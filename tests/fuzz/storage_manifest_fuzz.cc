@@ -10,6 +10,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/check.h"
+#include "storage/ladder_json.h"
 #include "storage/manifest.h"
 
 using namespace varve;
@@ -20,6 +22,19 @@ void read(std::string_view text) {
   const auto reading = storage::parse_manifest(text, "MANIFEST");
   if (!reading.ok()) return;
   for (const auto& [ulid, meta] : reading->state.blocks) (void)storage::block::to_json(meta);
+  storage::LadderState ladder = reading->state.ladder;
+  const auto again = storage::ladder_of(storage::ladder_text(ladder));
+  VARVE_CHECK(again.ok());
+  VARVE_CHECK(*again == ladder);
+  // What stands there is reckoned with.
+  ladder.mark_dirty({-1'000'000, 1'000'000});
+  storage::Gone gone = ladder.gone();
+  for (const storage::LevelState& level : ladder.levels) {
+    (void)storage::is_dirty(level, {0, 1});
+    (void)gone.of_any(level.resolution_ms);
+  }
+  for (const storage::HeldSince& held : ladder.holds) (void)gone.keep_since(held.gone, {0, 1000});
+  gone.prune();
 }
 
 std::string with_checksums(std::string_view text) {

@@ -50,7 +50,7 @@ TEST_CASE("manifest: what has gone of whom is read back", "[storage][levels]") {
   ManifestEdit edit;
   LadderState& ladder = edit.ladder.emplace();
   ladder.raw_gone_ms = 77;
-  ladder.levels.push_back({5, 1000, 10, 0, {{500, 505}}});
+  ladder.levels.push_back({5, 1000, 10, 0, 7, {{500, 505}}});
   const auto matcher = [](model::MatchType type, const char* value) {
     return std::move(model::Matcher::create(type, "a\"b", value)).value();
   };
