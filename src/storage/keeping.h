@@ -14,37 +14,11 @@
 
 #include "storage/ladder_state.h"
 #include "storage/levels.h"
+#include "storage/series_plan.h"
 #include "varve/labels.h"
 #include "varve/result.h"
 
 namespace varve::storage {
-
-// What holds for one series: the samples of `raw` (ascending, apart, both ends included) and the
-// buckets of `spans`.
-struct SeriesPlan {
-  std::vector<TimeRange> raw;
-  std::vector<LevelSpan> spans;
-};
-
-// A level as a plan sees it: its buckets that end in (from_ms, until_ms].
-struct KeptLevel {
-  std::int64_t resolution_ms = 0;
-  Timestamp from_ms = TimeRange::all().min_ms;
-  Timestamp until_ms = TimeRange::all().min_ms;
-};
-
-struct PlanInput {
-  std::vector<KeptLevel> levels;  // finest first
-  Timestamp raw_from_ms = TimeRange::all().min_ms;  // samples at or after it are kept
-  Timestamp raw_gone_ms = TimeRange::all().min_ms;  // samples up to it may be gone
-  std::int64_t max_source_resolution_ms = 0;
-};
-SeriesPlan make_plan(const PlanInput& input);
-// Gives the time of `held` back to samples, also what is before all else. Ranges that are no multiples of the resolutions around
-// them are made smaller.
-void give_back(SeriesPlan& plan, TimeRange held);
-// Gives what of `held` nothing answers for to the buckets that are there: the finest ones.
-void give_back_buckets(SeriesPlan& plan, std::span<const KeptLevel> levels, TimeRange held);
 
 // kInvalidArgument: which level cannot be, and why.
 Status check_ladder(const Ladder& ladder);

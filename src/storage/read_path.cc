@@ -179,7 +179,9 @@ class StorageQuerier final : public Querier {
     for (const std::shared_ptr<block::Block>& block : blocks_->blocks) {
       const block::BlockMeta& meta = block->meta();
       const bool whole = !meta.out_of_order && meta.window_begin_ms < meta.window_end_ms;
-      add_stretch(stretches, whole ? TimeRange{meta.window_begin_ms, meta.window_end_ms - 1} : meta.range);
+      // Buckets include their end, windows do not: if samples of just that time are held, the block
+      // behind is there too.
+      add_stretch(stretches, whole ? TimeRange{meta.window_begin_ms, meta.window_end_ms} : meta.range);
     }
     return stretches;
   }
@@ -198,15 +200,16 @@ class StorageQuerier final : public Querier {
       const std::vector<KeptLevel> levels = rules_.keeping->held_levels(
           *since, classes, blocks_->ladder, max_source_resolution_ms);
       const Stretches before = plan.raw;
-      plan.raw = without(plan.raw, common({rules_.keeping->held(*hold)}, gone));
-      give_back_buckets(plan, levels, rules_.keeping->held(*hold));
-      Stretches answered;
-      for (const LevelSpan& span : plan.spans) {
-        const Timestamp first = span.ends.min_ms;
-        const bool endless = first == TimeRange::all().min_ms;
-        add_stretch(answered, {endless ? first : first - span.resolution_ms + 1, span.ends.max_ms});
+      const Stretches kept =
+          common(rules_.keeping->held_samples(*hold, since, classes), readable);
+      for (const TimeRange& stretch :
+           without(common({rules_.keeping->held(*hold)}, gone), kept)) {
+        const TimeRange lost = to_whole_buckets(stretch, levels);
+        plan.raw = without(plan.raw, {lost});
+        give_back_buckets(plan, levels, lost);
       }
-      plan.raw = without(before, answered);
+      give_back_buckets(plan, levels, rules_.keeping->held(*hold));
+      plan.raw = without(before, answered_by(plan.spans));
     }
     for (const auto& [hold, classes] : holds) {
       for (const TimeRange& samples :
