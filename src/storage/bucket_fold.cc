@@ -177,8 +177,8 @@ class HistogramFold {
 
  private:
   void note_reset(const HistogramPtr& next) {
-    if (row_.last == nullptr || next->counter_reset_hint == CounterResetHint::kGauge) return;
-    if (!model::detect_reset(*next, *row_.last)) return;
+    // Of gauges too: who takes them for counters gets what their samples would give.
+    if (row_.last == nullptr || !model::detect_reset(*next, *row_.last)) return;
     ++row_.resets;
     lose(*row_.last);
   }

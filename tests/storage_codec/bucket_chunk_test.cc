@@ -210,12 +210,16 @@ TEST_CASE("bucket chunk: histograms' buckets survive", "[storage][codec]") {
     histogram->positive_counts = {1, count - 1};
     return histogram;
   };
+  // Far apart, so that some chunks have none of them.
+  const auto is_reset = [](int i) { return i > 150 && i % 9 == 0; };
   for (int i = 0; i < 200; ++i) {
     HistogramBucketRow row;
     row.end_ms = (i + 1) * kResolutionMs;
     row.count = i % 5 == 0 ? 1 : 20;
     row.first_ms = row.end_ms - 200'000;
-    row.first = make(5 + i);
+    auto first = make(5 + i);
+    if (is_reset(i)) first->counter_reset_hint = CounterResetHint::kReset;
+    row.first = std::move(first);
     row.last_ms = row.count == 1 ? row.first_ms : row.end_ms - 1000;
     row.last = row.count == 1 ? row.first : HistogramPtr(make(25 + i));
     row.sum = row.count == 1 ? row.first : i % 7 == 1 ? nullptr : HistogramPtr(make(300 + i));
@@ -248,7 +252,11 @@ TEST_CASE("bucket chunk: histograms' buckets survive", "[storage][codec]") {
     }
     CHECK(decoded[i].resets == rows[i].resets);
     CHECK((decoded[i].reset_sum == nullptr) == (rows[i].reset_sum == nullptr));
-    CHECK(decoded[i].last->counter_reset_hint == CounterResetHint::kUnknown);
+    const bool reset = is_reset(static_cast<int>(i));
+    CHECK((decoded[i].first->counter_reset_hint == CounterResetHint::kReset) == reset);
+    if (decoded[i].count != 1) {
+      CHECK(decoded[i].last->counter_reset_hint == CounterResetHint::kUnknown);
+    }
   }
 }
 

@@ -45,7 +45,8 @@ struct Decoded {
   Status read(std::span<const std::uint8_t> bytes) {
     if (bytes.empty()) return {};
     VARVE_TRY(decode_histograms(bytes, times, histograms));
-    // The chunk compared neighbours that are a bucket apart: what it says of resets is not so.
+    // The chunk compared neighbours that are a bucket apart: what it says of resets is not so. What
+    // the first of a bucket says by itself stands in a map of its own.
     for (HistogramPtr& histogram : histograms) {
       const CounterResetHint hint = histogram->counter_reset_hint;
       if (hint != CounterResetHint::kReset && hint != CounterResetHint::kNotReset) continue;
@@ -56,6 +57,29 @@ struct Decoded {
     return {};
   }
 };
+
+// Which buckets begin with a histogram that says by itself that it is a reset: a bit each, lowest first;
+// nothing if none does.
+std::string reset_map(std::span<const HistogramBucketRow> buckets) {
+  std::string map((buckets.size() + 7) / 8, '\0');
+  bool any = false;
+  for (std::size_t i = 0; i < buckets.size(); ++i) {
+    if (buckets[i].first->counter_reset_hint != CounterResetHint::kReset) continue;
+    map[i / 8] = static_cast<char>(map[i / 8] | (1 << (i % 8)));
+    any = true;
+  }
+  return any ? map : std::string();
+}
+
+// Puts it back.
+void set_resets(std::span<const std::uint8_t> map, std::vector<HistogramPtr>& firsts) {
+  for (std::size_t i = 0; i < firsts.size() && !map.empty(); ++i) {
+    if ((map[i / 8] >> (i % 8) & 1) == 0) continue;
+    auto copy = std::make_shared<Histogram>(*firsts[i]);
+    copy->counter_reset_hint = CounterResetHint::kReset;
+    firsts[i] = std::move(copy);
+  }
+}
 
 // The histograms whose times are ends of buckets, to their buckets.
 Status place(Decoded& from, std::span<const Timestamp> ends, std::size_t rows_begin,
@@ -106,6 +130,7 @@ std::size_t encode_histogram_buckets(std::span<const HistogramBucketRow> buckets
   put_uvarint(out, count);
   for (const std::string& part : parts) put_uvarint(out, part.size());
   for (const std::string& part : parts) out += part;
+  out += reset_map(buckets.first(count));
   return count;
 }
 
@@ -121,6 +146,8 @@ Status decode_histogram_buckets(std::span<const std::uint8_t> bytes,
     const std::uint8_t* from = reader.take(sizes[p]);
     if (from != nullptr) parts[p] = {from, sizes[p]};
   }
+  const std::size_t map_bytes = reader.left() == 0 ? 0 : (count + 7) / 8;
+  const std::uint8_t* const map = reader.take(map_bytes);
   if (reader.failed()) return corrupt("it ends early");
   if (reader.left() != 0) return corrupt("bytes behind it");
 
@@ -139,6 +166,7 @@ Status decode_histogram_buckets(std::span<const std::uint8_t> bytes,
   VARVE_TRY(sums.read(parts[kSums]));
   VARVE_TRY(reset_sums.read(parts[kResetSums]));
   if (firsts.times.size() != count) return corrupt("another number of first histograms");
+  if (map_bytes != 0) set_resets({map, map_bytes}, firsts.histograms);
 
   const std::size_t begin = out.size();
   std::size_t next_last = 0;
