@@ -13,6 +13,16 @@
 
 namespace varve::storage {
 
+Trim::Trim(const Engine& engine, Rollup& rollup)
+    : engine_(engine),
+      rollup_(rollup),
+      rewritten_(engine.metrics.counter(
+          "varve_retention_rewrites_total",
+          "Blocks written anew without series past the retention of their policy.")),
+      rewritten_bytes_(engine.metrics.counter(
+          "varve_retention_rewritten_bytes_total",
+          "Bytes that these blocks had before they were written anew.")) {}
+
 Result<bool> Trim::next() {
   const std::shared_ptr<const Keeping> keeping = engine_.keeping.get();
   if (keeping->class_count() == 1 && keeping->holds().empty()) return false;
@@ -117,6 +127,8 @@ Result<bool> Trim::trim(const std::shared_ptr<const Keeping>& keeping,
   } else {
     VARVE_TRY(rollup_.leave_out(block, leaves, std::move(ladder)));
   }
+  rewritten_.add();
+  rewritten_bytes_.add(static_cast<double>(meta.bytes));
   return true;
 }
 
@@ -127,6 +139,12 @@ bool Trim::note_gone(const Keeping& keeping, const std::vector<bool>& past,
     return true;
   }
   Gone gone = ladder.gone();
+  // Without levels there is nothing else to look at, and only the newest policies are remembered, for
+  // a ladder that may come.
+  const bool no_levels = keeping.ladder().levels.empty() && ladder.levels.empty();
+  if (no_levels && keeping.holds().empty()) {
+    std::erase_if(gone.of, [&](const GoneOf& one) { return *one.policies != keeping.policies(); });
+  }
   for (std::size_t c = 0; c < past.size(); ++c) {
     const TimeRange until{TimeRange::all().min_ms, meta.range.max_ms};
     if (past[c] && !gone.note(meta.resolution_ms, keeping.policies(), c, until)) return false;

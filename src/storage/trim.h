@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 
+#include "base/metrics.h"
 #include "storage/engine.h"
 #include "storage/rollup.h"
 #include "varve/result.h"
@@ -17,7 +18,7 @@ namespace varve::storage {
 // By one thread at a time (maintenance).
 class Trim {
  public:
-  Trim(const Engine& engine, Rollup& rollup) : engine_(engine), rollup_(rollup) {}
+  Trim(const Engine& engine, Rollup& rollup);
 
   // The next block that has to be written anew, if any; whether there was one.
   Result<bool> next();
@@ -45,6 +46,8 @@ class Trim {
   std::set<std::string> damaged_;         // ULIDs
   bool full_reported_ = false;
   std::shared_ptr<const Keeping> looked_with_;
+  base::Counter& rewritten_;
+  base::Counter& rewritten_bytes_;
 };
 
 }  // namespace varve::storage

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <random>
 #include <set>
 
 #include "db_fixture.h"
@@ -209,5 +210,62 @@ class History {
   std::map<std::string, Series> truth;
   Timestamp newest = kBegin;
 };
+
+// Counters with resets, gauges with all kinds of values, gaps and stale markers.
+class Maker {
+ public:
+  Maker(unsigned seed, int series) : random_(seed), values_(static_cast<std::size_t>(series)) {}
+
+  void until(History& history, Timestamp end) {
+    for (; at_ < end; at_ += kMinuteMs) {
+      for (std::size_t s = 0; s < values_.size(); ++s) {
+        if (random_() % 8 == 0) continue;
+        const std::string name = std::to_string(s);
+        const Timestamp t = at_ + static_cast<Timestamp>(random_() % 50'000) + 1;
+        double& value = values_[s];
+        if (s % 3 == 0) {
+          value = random_() % 200 == 0 ? 0 : value + static_cast<double>(random_() % 50);
+        } else if (s % 3 == 1) {
+          value = static_cast<double>(random_() % 10'000) / 100 - 30;
+        } else {
+          static constexpr double kOdd[] = {0.0, -0.0, 1e300, -1e-300};
+          value = random_() % 5 == 0 ? kOdd[random_() % 4] : std::ldexp(1.0, static_cast<int>(random_() % 60));
+        }
+        if (s % 3 == 2 && random_() % 20 == 0) {
+          history.add(name, t, normal_nan());
+        } else if (random_() % 60 == 0) {
+          history.add(name, t, stale_marker());
+          gap_ = random_() % 2 == 0 ? 15 : 0;
+        } else {
+          history.add(name, t, value);
+        }
+      }
+      at_ += gap_ * kMinuteMs;
+      gap_ = 0;
+      if (at_ / (2 * kHourMs) != last_) {
+        last_ = at_ / (2 * kHourMs);
+        history.maintain(1);
+      }
+    }
+    history.maintain();
+  }
+
+ private:
+  std::mt19937 random_;
+  std::vector<double> values_;
+  Timestamp at_ = kBegin;
+  std::int64_t gap_ = 0;
+  Timestamp last_ = 0;
+};
+
+// Of the series "s".
+inline RetentionPolicy policy(const char* s, std::chrono::milliseconds raw,
+                              std::vector<RetentionPolicy::OfLevel> levels = {}) {
+  RetentionPolicy policy;
+  policy.matchers = {equal("s", s)};
+  policy.raw = raw;
+  policy.levels = std::move(levels);
+  return policy;
+}
 
 }  // namespace varve::storage::test

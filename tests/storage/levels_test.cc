@@ -6,56 +6,6 @@
 #include "levels_fixture.h"
 
 namespace varve::storage::test {
-namespace {
-
-// Counters with resets, gauges with all kinds of values, gaps and stale markers.
-class Maker {
- public:
-  Maker(unsigned seed, int series) : random_(seed), values_(static_cast<std::size_t>(series)) {}
-
-  void until(History& history, Timestamp end) {
-    for (; at_ < end; at_ += kMinuteMs) {
-      for (std::size_t s = 0; s < values_.size(); ++s) {
-        if (random_() % 8 == 0) continue;
-        const std::string name = std::to_string(s);
-        const Timestamp t = at_ + static_cast<Timestamp>(random_() % 50'000) + 1;
-        double& value = values_[s];
-        if (s % 3 == 0) {
-          value = random_() % 200 == 0 ? 0 : value + static_cast<double>(random_() % 50);
-        } else if (s % 3 == 1) {
-          value = static_cast<double>(random_() % 10'000) / 100 - 30;
-        } else {
-          static constexpr double kOdd[] = {0.0, -0.0, 1e300, -1e-300};
-          value = random_() % 5 == 0 ? kOdd[random_() % 4] : std::ldexp(1.0, static_cast<int>(random_() % 60));
-        }
-        if (s % 3 == 2 && random_() % 20 == 0) {
-          history.add(name, t, normal_nan());
-        } else if (random_() % 60 == 0) {
-          history.add(name, t, stale_marker());
-          gap_ = random_() % 2 == 0 ? 15 : 0;
-        } else {
-          history.add(name, t, value);
-        }
-      }
-      at_ += gap_ * kMinuteMs;
-      gap_ = 0;
-      if (at_ / (2 * kHourMs) != last_) {
-        last_ = at_ / (2 * kHourMs);
-        history.maintain(1);
-      }
-    }
-    history.maintain();
-  }
-
- private:
-  std::mt19937 random_;
-  std::vector<double> values_;
-  Timestamp at_ = kBegin;
-  std::int64_t gap_ = 0;
-  Timestamp last_ = 0;
-};
-
-}  // namespace
 
 TEST_CASE("levels: buckets equal the fold of their samples, also once these have gone",
           "[storage][levels]") {
@@ -267,61 +217,6 @@ TEST_CASE("levels: native histograms are merged bucket by bucket", "[storage][le
   CHECK(compared >= (resolution_ms == kHourMs ? 20U : 250U));
 }
 
-TEST_CASE("levels: series with a retention of their own leave their blocks, names and all",
-          "[storage][levels]") {
-  Ladder ladder;
-  ladder.levels = {level(minutes(5))};
-  RetentionPolicy brief;
-  brief.matchers = {equal("s", "1")};
-  brief.raw = hours(4);
-  ladder.policies = {brief};
-  History history(ladder, hours(10));
-  Maker maker(51, 3);
-  maker.until(history, kBegin + 40 * kHourMs);
-  auto querier = history.db->querier(TimeRange::all());
-  SelectHints hints;
-  hints.max_source_resolution_ms = kSourceAuto;
-  auto selection = (*querier)->select(std::vector{equal("__name__", "m")}, TimeRange::all(), hints);
-  REQUIRE((*selection)->size() == 3);
-  SeriesSamples samples;
-  for (std::size_t i = 0; i < 3; ++i) {
-    const bool is_brief = (*selection)->labels(i).get("s") == "1";
-    CHECK((*selection)->levels(i).empty() == is_brief);
-    REQUIRE((*selection)->read(i, TimeRange::all(), samples).ok());
-    REQUIRE_FALSE(samples.float_times.empty());
-    if (is_brief) CHECK(samples.float_times.front() >= history.newest - 4 * kHourMs);
-  }
-  // Not only hidden: no block that is past its time has the name any more.
-  const TimeRange old{kBegin, kBegin + 24 * kHourMs};
-  auto names = (*querier)->label_values("s", {}, old);
-  REQUIRE(names.ok());
-  CHECK(names->names == std::vector<std::string>{"0", "2"});
-}
-
-TEST_CASE("levels: series that are kept in a coarse level only are in it", "[storage][levels]") {
-  Ladder ladder;
-  ladder.levels = {level(minutes(5)), level(hours(1))};
-  RetentionPolicy coarse;
-  coarse.matchers = {equal("s", "1")};
-  coarse.raw = hours(4);
-  coarse.levels = {{hours(1), hours(0)}};
-  ladder.policies = {coarse};
-  History history(ladder, hours(10));
-  Maker maker(53, 3);
-  maker.until(history, kBegin + 40 * kHourMs);
-  CHECK(history.check() > 500);
-  auto querier = history.db->querier(TimeRange::all());
-  SelectHints hints;
-  hints.max_source_resolution_ms = kSourceAuto;
-  auto selection = (*querier)->select(std::vector{equal("s", "1")}, TimeRange::all(), hints);
-  REQUIRE((*selection)->size() == 1);
-  REQUIRE((*selection)->levels(0).size() == 1);
-  CHECK((*selection)->levels(0)[0].resolution_ms == kHourMs);
-  SeriesBuckets buckets;
-  REQUIRE((*selection)->read_buckets(0, 0, TimeRange::all(), BucketColumns::kAll, buckets).ok());
-  CHECK(buckets.ends_ms.size() > 20);
-}
-
 TEST_CASE("levels: repair knows how far levels have come, though the list of blocks has lost it",
           "[storage][levels]") {
   Ladder ladder;
@@ -493,206 +388,6 @@ TEST_CASE("levels: a coarse bucket waits for a finer level that came later", "[s
   compare(buckets, history.truth["0"], kHourMs, spans[0].ends);
 }
 
-TEST_CASE("levels: held samples stay and answer, whatever is past its retention around them",
-          "[storage][levels]") {
-  Ladder ladder;
-  ladder.levels = {level(minutes(5)), level(hours(1))};
-  History history(ladder, hours(8));
-  Hold hold;
-  hold.id = "1";
-  hold.range = {kBegin + 10 * kHourMs + 1, kBegin + 12 * kHourMs};
-  hold.selectors = {{equal("s", "1")}};
-  history.db->set_holds({hold});
-  Maker maker(61, 3);
-  maker.until(history, kBegin + 40 * kHourMs);
-  auto querier = history.db->querier(TimeRange::all());
-  SelectHints hints;
-  hints.max_source_resolution_ms = kSourceAuto;
-  auto selection = (*querier)->select(std::vector{equal("__name__", "m")}, TimeRange::all(), hints);
-  SeriesSamples samples;
-  for (std::size_t i = 0; i < (*selection)->size(); ++i) {
-    const std::string name((*selection)->labels(i).get("s"));
-    REQUIRE((*selection)->read(i, hold.range, samples).ok());
-    std::size_t want = 0;
-    for (const auto& [t, value] : history.truth[name]) want += hold.range.contains(t) ? 1 : 0;
-    CHECK(samples.float_times.size() == (name == "1" ? want : 0));
-  }
-  CHECK(history.check() > 500);
-  history.db->set_holds({});
-  history.maintain();
-  for (const block::BlockMeta& meta : history.db->blocks()) {
-    if (meta.resolution_ms == 0) CHECK(meta.range.max_ms > kBegin + 20 * kHourMs);
-  }
-  CHECK(history.check() > 500);
-}
-
-TEST_CASE("levels: series whose policy goes have the buckets of what they had as samples",
-          "[storage][levels]") {
-  Ladder ladder;
-  ladder.levels = {level(minutes(5)), level(hours(1))};
-  RetentionPolicy exact;
-  exact.matchers = {equal("s", "1")};
-  exact.raw = hours(60);
-  Ladder with = ladder;
-  with.policies = {exact};
-  History history(with, hours(10));
-  Maker maker(93, 3);
-  maker.until(history, kBegin + 40 * kHourMs);
-  CHECK(history.check() > 500);
-  REQUIRE(history.db->set_ladder(ladder).ok());
-  history.options.ladder = ladder;
-  CHECK(history.check() > 500);
-  maker.until(history, kBegin + 44 * kHourMs);
-  history.maintain();
-  CHECK(history.check() > 1000);
-  CHECK(history.check(kHourMs) > 50);
-}
-
-TEST_CASE("levels: samples that are kept longer again do not hide the buckets of what has gone",
-          "[storage][levels]") {
-  Ladder ladder;
-  ladder.levels = {level(minutes(5))};
-  RetentionPolicy brief;
-  brief.matchers = {equal("s", "1")};
-  brief.raw = hours(4);
-  brief.levels = {{minutes(5), hours(0)}};
-  ladder.policies = {brief};
-  History history(ladder, hours(20));
-  Maker maker(95, 3);
-  maker.until(history, kBegin + 30 * kHourMs);
-  ladder.policies[0].raw = hours(20);
-  REQUIRE(history.db->set_ladder(ladder).ok());
-  history.options.ladder = ladder;
-  CHECK(history.check() > 100);
-  // Nor is a bucket made anew of what is left.
-  history.db->set_out_of_order_window(hours(24));
-  history.add("0", kBegin + 15 * kHourMs + 55'555, 4);
-  history.db->set_out_of_order_window(hours(1));
-  maker.until(history, kBegin + 34 * kHourMs);
-  history.reopen();
-  CHECK(history.check() > 100);
-  CHECK(history.check(5 * kMinuteMs) > 500);
-}
-
-TEST_CASE("levels: a hold on what has gone holds its buckets", "[storage][levels]") {
-  Ladder ladder;
-  ladder.levels = {level(minutes(5), hours(24)), level(hours(1), hours(24))};
-  History history(ladder, hours(4));
-  Maker maker(97, 3);
-  maker.until(history, kBegin + 20 * kHourMs);
-  const TimeRange range{kBegin + 5 * kHourMs + 1, kBegin + 7 * kHourMs};
-  const std::vector<model::Matchers> selectors{{equal("s", "1")}};
-  const auto held = history.db->add_hold(range, selectors, "");
-  REQUIRE(held.ok());
-  CHECK(history.check() > 100);
-  maker.until(history, kBegin + 60 * kHourMs);
-  history.reopen();
-  const auto count = [&](const char* name) {
-    auto querier = history.db->querier(TimeRange::all());
-    SelectHints hints;
-    hints.max_source_resolution_ms = kSourceAuto;
-    auto selection = (*querier)->select(std::vector{equal("s", name)}, TimeRange::all(), hints);
-    double sum = 0;
-    SeriesBuckets buckets;
-    for (std::size_t k = 0; (*selection)->size() > 0 && k < (*selection)->levels(0).size(); ++k) {
-      REQUIRE((*selection)->read_buckets(0, k, range, BucketColumns::kAll, buckets).ok());
-      for (const double one : buckets.counts) sum += one;
-    }
-    return sum;
-  };
-  CHECK(count("1") > 40);
-  CHECK(count("0") == 0);
-  REQUIRE(history.db->release_hold(held->hold.id).ok());
-  history.maintain();
-  CHECK(count("1") == 0);
-}
-
-TEST_CASE("levels: a hold goes on with what an older one of the same series has kept",
-          "[storage][levels]") {
-  Ladder ladder;
-  ladder.levels = {level(minutes(5), hours(24)), level(hours(1), hours(24))};
-  RetentionPolicy longer;
-  longer.matchers = {equal("s", "1")};
-  longer.raw = hours(8);
-  longer.levels = {{minutes(5), hours(24)}, {hours(1), hours(24)}};
-  ladder.policies = {longer};
-  History history(ladder, hours(2));
-  Maker maker(101, 3);
-  maker.until(history, kBegin + 20 * kHourMs);
-  const std::vector<model::Matchers> selectors{{equal("s", "1")}};
-  const auto at = [](int from, int until) {
-    return TimeRange{kBegin + from * kHourMs + 1, kBegin + until * kHourMs};
-  };
-  // Of its series the first holds buckets, the second samples; of the others these have gone.
-  const auto buckets = history.db->add_hold(at(5, 7), selectors, "");
-  const auto samples = history.db->add_hold(at(14, 16), selectors, "");
-  REQUIRE((buckets.ok() && samples.ok()));
-  maker.until(history, kBegin + 60 * kHourMs);
-  const auto both = history.db->add_hold(at(4, 18), selectors, "");
-  REQUIRE(both.ok());
-  REQUIRE(history.db->release_hold(buckets->hold.id).ok());
-  REQUIRE(history.db->release_hold(samples->hold.id).ok());
-  maker.until(history, kBegin + 64 * kHourMs);
-  history.reopen();
-
-  auto querier = history.db->querier(TimeRange::all());
-  SelectHints hints;
-  hints.max_source_resolution_ms = kSourceAuto;
-  auto selection = (*querier)->select(std::vector{equal("s", "1")}, TimeRange::all(), hints);
-  REQUIRE((*selection)->size() == 1);
-  const Series& truth = history.truth["1"];
-  const auto written = [&](TimeRange range) {
-    return static_cast<double>(
-        std::distance(truth.lower_bound(range.min_ms), truth.upper_bound(range.max_ms)));
-  };
-  double sum = 0;
-  SeriesBuckets read;
-  for (std::size_t k = 0; k < (*selection)->levels(0).size(); ++k) {
-    REQUIRE((*selection)->read_buckets(0, k, at(5, 7), BucketColumns::kAll, read).ok());
-    for (const double one : read.counts) sum += one;
-  }
-  CHECK(sum > 40);
-  CHECK(sum <= written(at(5, 7)));
-  SeriesSamples raw;
-  REQUIRE((*selection)->read(0, at(14, 16), raw).ok());
-  CHECK(static_cast<double>(raw.float_times.size()) == written(at(14, 16)));
-}
-
-TEST_CASE("levels: coarse buckets stay while finer ones do that the ladder has dropped",
-          "[storage][levels]") {
-  Ladder ladder;
-  ladder.levels = {level(minutes(20)), level(hours(1))};
-  History history(ladder, hours(4));
-  Maker maker(103, 3);
-  maker.until(history, kBegin + 30 * kHourMs);
-  // The hourly buckets of one series are not asked for, but there are its finer ones.
-  RetentionPolicy brief;
-  brief.matchers = {equal("s", "1")};
-  brief.raw = hours(4);
-  Ladder without = ladder;
-  without.levels = {level(hours(1))};
-  without.policies = {brief};
-  REQUIRE(history.db->set_ladder(without).ok());
-  maker.until(history, kBegin + 60 * kHourMs);
-  ladder.levels = {level(minutes(20), hours(10)), level(hours(1))};
-  REQUIRE(history.db->set_ladder(ladder).ok());
-  maker.until(history, kBegin + 62 * kHourMs);
-  const auto querier = history.db->querier(TimeRange::all());
-  SelectHints hints;
-  hints.max_source_resolution_ms = kSourceAuto;
-  const auto selection =
-      (*querier)->select(std::vector{equal("s", "1")}, TimeRange::all(), hints);
-  REQUIRE((*selection)->size() == 1);
-  const std::span<const LevelSpan> spans = (*selection)->levels(0);
-  REQUIRE(spans.size() > 0);
-  CHECK(spans[0].resolution_ms == kHourMs);
-  SeriesBuckets buckets;
-  REQUIRE((*selection)
-              ->read_buckets(0, 0, {kBegin, kBegin + 24 * kHourMs}, BucketColumns::kAll, buckets)
-              .ok());
-  CHECK(buckets.ends_ms.size() == 24);
-}
-
 TEST_CASE("levels: nothing goes at once when a clock jumps by a year", "[storage][levels]") {
   Ladder ladder;
   ladder.levels = {level(minutes(5), hours(48))};
@@ -735,6 +430,42 @@ TEST_CASE("levels: sketches bound the error of quantiles", "[storage][levels]") 
     CHECK(buckets.sketches[i]->count == buckets.counts[i]);
     CHECK(buckets.sketches[i]->schema == 7);  // buckets of 0.54 %
   }
+}
+
+TEST_CASE("levels: a level that is taken away keeps its sketches, also where it is made anew",
+          "[storage][levels]") {
+  Ladder ladder;
+  ladder.levels = {level(minutes(5))};
+  ladder.levels[0].sketch = true;
+  ladder.sketch_relative_error = 0.05;
+  History history(ladder);
+  Maker maker(73, 2);
+  maker.until(history, kBegin + 12 * kHourMs);
+  REQUIRE(history.db->set_ladder({}).ok());
+  history.options.ladder = {};
+  history.maintain();
+  history.reopen();
+  history.db->set_out_of_order_window(hours(24));
+  const Timestamp late = kBegin + 5 * kHourMs + 12'345;
+  history.add("1", late, 77);
+  maker.until(history, kBegin + 16 * kHourMs);
+  auto querier = history.db->querier(TimeRange::all());
+  SelectHints hints;
+  hints.max_source_resolution_ms = 5 * kMinuteMs;
+  auto selection = (*querier)->select(std::vector{equal("s", "1")}, TimeRange::all(), hints);
+  SeriesBuckets buckets;
+  REQUIRE((*selection)->read_buckets(0, 0, TimeRange::all(), BucketColumns::kAll, buckets).ok());
+  REQUIRE(buckets.ends_ms.size() > 60);
+  REQUIRE(buckets.sketches.size() == buckets.ends_ms.size());
+  bool repaired = false;
+  for (std::size_t i = 0; i < buckets.ends_ms.size(); ++i) {
+    CAPTURE(i, buckets.ends_ms[i] - kBegin);
+    REQUIRE(buckets.sketches[i] != nullptr);
+    CHECK(buckets.sketches[i]->count == buckets.counts[i]);
+    CHECK(buckets.sketches[i]->schema == 4);  // buckets of 4.4 %
+    repaired = repaired || (buckets.ends_ms[i] == end_of(late, 5 * kMinuteMs) && buckets.maxs[i] >= 77);
+  }
+  CHECK(repaired);
 }
 
 }  // namespace varve::storage::test
