@@ -50,13 +50,14 @@ Result<std::int64_t> max_source_resolution(const Call& call) {
   const std::string_view text = call.parameter(kName);
   if (text.empty() || text == "auto") return storage::kSourceAuto;
   if (text == "raw") return storage::kSourceRaw;
-  VARVE_TRY_ASSIGN(const std::int64_t resolution_ms, call.duration_parameter(kName));
-  if (resolution_ms < 0) {
+  const Result<std::int64_t> resolution_ms = call.duration_parameter(kName);
+  if (!resolution_ms.ok() || *resolution_ms < 0) {
     return Error(ErrorCode::kInvalidArgument,
-                 "invalid parameter \"max_source_resolution\": must be raw, auto or a duration "
-                 "that is not negative");
+                 fmt::format("invalid parameter \"max_source_resolution\": \"{}\" is none; write raw, "
+                             "auto or the coarsest resolution, as 5m",
+                             text));
   }
-  return resolution_ms;  // 0: raw
+  return *resolution_ms;  // 0: raw
 }
 
 Result<promql::QueryParams> query_params(const Call& call, const Turn& turn) {

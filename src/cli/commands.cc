@@ -3,8 +3,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <ostream>
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "cli/arguments.h"
@@ -120,16 +122,21 @@ bool is_group(std::string_view word) {
   return false;
 }
 
-}  // namespace
-
-std::string usage() {
+// Of the commands whose names begin with these.
+std::string usage_of(std::span<const std::string_view> names) {
   std::string text;
   for (const Command& command : kCommands) {
+    if (!names.empty() && names[0] != command.group) continue;
+    if (names.size() > 1 && names[1] != command.name) continue;
     text += fmt::format("  varve {} {} {}\n        {}\n", command.group, command.name,
                         command.arguments, command.help);
   }
   return text;
 }
+
+}  // namespace
+
+std::string usage() { return usage_of({}); }
 
 bool is_command(const std::vector<std::string>& arguments) {
   for (std::size_t i = 0; i < arguments.size(); ++i) {
@@ -153,6 +160,13 @@ int run_command(const std::vector<std::string>& arguments, const Console& consol
       words.push_back(word);
     }
     value_follows = names.empty() && word == kGlobalFlags[1];
+  }
+  const bool help = std::any_of(words.begin(), words.end(), [](const std::string& word) {
+    return word == "--help" || word == "-h";
+  });
+  if (const std::string own = usage_of(names); help && !own.empty()) {
+    console.out << "usage:\n" << own;
+    return kExitOk;
   }
   if (names.size() == 2) {
     for (const Command& command : kCommands) {

@@ -91,8 +91,13 @@ Result<config::StorageConfig> history(const Arguments& arguments, fs::FileSystem
   }
   const std::string text =
       fmt::format("storage: {{tsdb: {{ladder: '{}'}}}}", arguments.text("ladder", "none"));
-  VARVE_TRY_ASSIGN(config::Config config, config::parse(text, "--ladder", environment, {raw}));
-  return std::move(config.storage);
+  Result<config::Config> config = config::parse(text, "--ladder", environment, {raw});
+  if (config.ok()) return std::move(config->storage);
+  // Not where in the text above: nobody has written that.
+  const std::string& message = config.error().message();
+  const std::size_t what = message.find(": ");
+  return Error(config.error().code(),
+               "--ladder" + (what == std::string::npos ? ": " + message : message.substr(what)));
 }
 
 // Buckets of levels that the directory has are measured there.

@@ -30,6 +30,19 @@ void write_some(const std::string& path) {
   REQUIRE(db->close().ok());
 }
 
+TEST_CASE("commands: --help says how to call the command it stands behind") {
+  const Printed one = run({"tsdb", "plan", "--help"});
+  CHECK(one.status == kExitOk);
+  CHECK(one.out.find("varve tsdb plan [--json]") != std::string::npos);
+  CHECK(one.out.find("tsdb list") == std::string::npos);
+  CHECK(one.err.empty());
+  const Printed group = run({"tsdb", "--help"});
+  CHECK(group.status == kExitOk);
+  CHECK(group.out.find("tsdb list") != std::string::npos);
+  CHECK(group.out.find("check config") == std::string::npos);
+  CHECK(run({"tsdb", "nothing", "--help"}).status == kExitFailure);
+}
+
 TEST_CASE("tsdb dump: a line per sample, in promtool's form", "[cli]") {
   const Folder folder;
   write_some(folder.path());
