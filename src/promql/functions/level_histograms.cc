@@ -175,7 +175,8 @@ std::optional<model::HistogramSum> sum_of(const LevelWindows& windows, const End
 
 PointValue level_count(const LevelWindows& windows, std::size_t step, const PointValue& floats,
                        const CallArgs&, EvalContext&) {
-  return PointValue::of(floats.value + count_of(Ends(windows, step)));
+  const double of_floats = floats.kind == PointKind::kNone ? 0 : floats.value;
+  return PointValue::of(of_floats + count_of(Ends(windows, step)));
 }
 
 PointValue level_present(const LevelWindows&, std::size_t, const PointValue&, const CallArgs&,
