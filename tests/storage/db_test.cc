@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The database from its front door: what goes in comes out, and what must be refused is.
 #include <algorithm>
+#include <numeric>
+#include <random>
 
 #include "db_fixture.h"
 #include "storage/head/series.h"
@@ -279,6 +281,63 @@ TEST_CASE("db: a batch with something that is no key is refused as a whole", "[s
   CHECK(held.size() == 1);
   CHECK(held.begin()->second.size() == 1);
   CHECK(read_all(*db, {equal("__name__", "new")}).empty());
+}
+
+TEST_CASE("db: keys are told apart in the order of their series and in any other", "[storage]") {
+  World world;
+  auto db = world.open();
+  PlainDecoder decoder;
+  constexpr std::size_t kKeys = 700;
+  std::vector<std::string> keys;
+  for (std::size_t i = 0; i < kKeys; ++i) keys.push_back("n=" + std::to_string(i));
+  Timestamp t = kStart;
+  const auto write = [&](const std::vector<std::size_t>& order) {
+    WriteBatch batch;
+    batch.decoder = &decoder;
+    batch.key_space = 1;
+    t += 1000;
+    for (const std::size_t i : order) {
+      SeriesEntry entry;
+      entry.key = keys[i];
+      entry.samples_begin = static_cast<std::uint32_t>(batch.samples.size());
+      entry.samples_count = 1;
+      batch.samples.push_back({t, static_cast<double>(i)});
+      batch.series.push_back(entry);
+    }
+    AppendOptions want;
+    want.want_ids = true;
+    const auto outcome = db->append(batch, want);
+    REQUIRE(outcome.ok());
+    REQUIRE(outcome->all_accepted());
+    return outcome->ids;
+  };
+  std::vector<std::size_t> order(kKeys);
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  const std::vector<SeriesId> ids = write(order);
+  CHECK(write(order) == ids);  // by the table, which is remembered
+  CHECK(write(order) == ids);  // each as the one behind the last
+  std::shuffle(order.begin(), order.end(), std::mt19937(1));
+  const auto shuffled = write(order);
+  for (std::size_t i = 0; i < kKeys; ++i) REQUIRE(shuffled[i] == ids[order[i]]);
+  // A few of them, some of them new, in runs.
+  std::vector<std::size_t> some;
+  for (std::size_t i = 0; i < kKeys; ++i) {
+    if (i / 40 % 2 == 0) some.push_back(i);
+    if (i % 90 == 7) {
+      some.push_back(keys.size());
+      keys.push_back("n=" + std::to_string(keys.size()));
+    }
+  }
+  const auto picked = write(some);
+  for (std::size_t i = 0; i < some.size(); ++i) {
+    if (some[i] < kKeys) {
+      REQUIRE(picked[i] == ids[some[i]]);
+    } else {
+      REQUIRE(std::find(ids.begin(), ids.end(), picked[i]) == ids.end());
+    }
+  }
+  CHECK(write(some) == picked);
+  CHECK(decoder.calls == static_cast<int>(keys.size()));
 }
 
 TEST_CASE("db: keys, labels and ids name the same series", "[storage]") {

@@ -29,6 +29,28 @@ TEST_CASE("key table: finds what was put in, by space, through growth", "[storag
   CHECK(table.size() == 30'000);
 }
 
+TEST_CASE("key table: many are found as each of them is alone", "[storage][head]") {
+  base::MemoryAccount account("test");
+  KeyTable table(index::SeriesHasher::random(), account);
+  const auto name = [&](std::uint32_t i) { return table.hasher().labels("key" + std::to_string(i)); };
+  constexpr std::uint32_t kNames = 20'000;  // buckets are full here and there
+  for (std::uint32_t i = 1; i <= kNames; ++i) table.insert(name(i), static_cast<SeriesId>(i));
+  const KeyTable::Reader reader(table);
+  for (std::uint32_t first = 1; first < kNames + 1000; first += KeyTable::Reader::kFindMax) {
+    std::vector<index::SeriesHash> hashes;
+    for (std::size_t i = 0; i < KeyTable::Reader::kFindMax; ++i) {
+      hashes.push_back(name(first + static_cast<std::uint32_t>(i)));
+    }
+    std::vector<SeriesId> ids(hashes.size());
+    reader.find(hashes, ids.data());
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      const std::uint32_t number = first + static_cast<std::uint32_t>(i);
+      REQUIRE(ids[i] == static_cast<SeriesId>(number <= kNames ? number : 0));
+      REQUIRE(reader.find(hashes[i]) == ids[i]);
+    }
+  }
+}
+
 TEST_CASE("key table: the names of dead series go, the others stay, and it shrinks",
           "[storage][head]") {
   base::MemoryAccount account("test");

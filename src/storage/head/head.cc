@@ -27,8 +27,10 @@ Result<std::unique_ptr<Head>> Head::create(fs::FileSystem& files, const std::str
                    ReservedMemory::create(kSeriesBytesMax, head->memory_->series));
   head->series_ = reinterpret_cast<HotSeries*>(head->series_memory_.data());
   using Name = std::atomic<std::uint64_t>;
-  VARVE_TRY_ASSIGN(head->name_memory_, ReservedMemory::create((std::size_t{1} << 32) * sizeof(Name),
-                                                              head->memory_->keys));
+  // For as many as the other range has got addresses for, which may be fewer than are asked for.
+  VARVE_TRY_ASSIGN(head->name_memory_,
+                   ReservedMemory::create(head->series_memory_.size_max() / sizeof(HotSeries) * sizeof(Name),
+                                          head->memory_->keys));
   head->names_ = reinterpret_cast<Name*>(head->name_memory_.data());
   VARVE_TRY_ASSIGN(head->blocks_, BlockMemory::create(head->memory_->chunks));
   VARVE_TRY_ASSIGN(head->spill_, SpillStore::create(files, directory, head->memory_->spill));
