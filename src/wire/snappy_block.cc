@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Source of the format: google/snappy, format_description.txt. What an element is (a literal or one of
-// two copies) and how long comes from a table by its tag: kinds and lengths alternate without any order,
-// and to branch by them costs a misprediction each. So 64 bytes are copied whatever the length, from the
-// input or from what has been written, and what does not fit that (long literals, copies that overlap
-// themselves, the ends of the block) is done byte by byte elsewhere.
+// Source of the format: google/snappy, format_description.txt. What an element is (a literal or one
+// of two copies) and how long comes from a table by its tag: kinds and lengths alternate without any
+// order, and to branch by them costs a misprediction each. So 64 bytes are copied whatever the
+// length, from the input or from what has been written, and what does not fit that (long literals,
+// copies that overlap themselves, the ends of the block) is done byte by byte elsewhere.
 #include "wire/snappy_block.h"
 
 #include <array>
@@ -78,7 +78,8 @@ struct Wide {
 };
 
 // The first if all bits of the mask are set, the second if none is.
-[[gnu::always_inline]] inline const char* choose(std::size_t mask, const char* first, const char* second) {
+[[gnu::always_inline]] inline const char* choose(std::size_t mask, const char* first,
+                                                 const char* second) {
   return reinterpret_cast<const char*>((reinterpret_cast<std::uintptr_t>(first) & mask) |
                                        (reinterpret_cast<std::uintptr_t>(second) & ~mask));
 }
@@ -116,7 +117,9 @@ struct Undoing {
       if (!take((tag & 3) == kCopy2 ? 2 : 4, offset)) return false;
       ++length;
     }
-    if (offset == 0 || offset > static_cast<std::size_t>(out - begin) || length > left_out()) return false;
+    if (offset == 0 || offset > static_cast<std::size_t>(out - begin) || length > left_out()) {
+      return false;
+    }
     // Of a copy that overlaps itself all is there by the time it is read.
     for (const char* from = out - offset; length > 0; --length) *out++ = *from++;
     return true;
@@ -160,7 +163,9 @@ template <typename Registers>
     std::memcpy(&number, in, sizeof number);
     const std::size_t offset = element.offset + (number & element.offset_mask);
     // Also if the offset is 0, or the element not short.
-    if (offset > static_cast<std::size_t>(to - at.begin) || offset < element.length) [[unlikely]] break;
+    if (offset > static_cast<std::size_t>(to - at.begin) || offset < element.length) [[unlikely]] {
+      break;
+    }
     Registers::copy_64(to, choose(literal, in, to - offset));
     to += element.length;
     in = choose(literal, behind_literal, behind_copy) + 1;

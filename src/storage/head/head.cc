@@ -28,9 +28,9 @@ Result<std::unique_ptr<Head>> Head::create(fs::FileSystem& files, const std::str
   head->series_ = reinterpret_cast<HotSeries*>(head->series_memory_.data());
   using Name = std::atomic<std::uint64_t>;
   // For as many as the other range has got addresses for, which may be fewer than are asked for.
+  const std::size_t series_max = head->series_memory_.size_max() / sizeof(HotSeries);
   VARVE_TRY_ASSIGN(head->name_memory_,
-                   ReservedMemory::create(head->series_memory_.size_max() / sizeof(HotSeries) * sizeof(Name),
-                                          head->memory_->keys));
+                   ReservedMemory::create(series_max * sizeof(Name), head->memory_->keys));
   head->names_ = reinterpret_cast<Name*>(head->name_memory_.data());
   VARVE_TRY_ASSIGN(head->blocks_, BlockMemory::create(head->memory_->chunks));
   VARVE_TRY_ASSIGN(head->spill_, SpillStore::create(files, directory, head->memory_->spill));
