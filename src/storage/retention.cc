@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/try.h"
+#include "storage/bucket_fold.h"
 
 namespace varve::storage {
 
@@ -86,6 +87,16 @@ Timestamp spared_ms(const Keeping& keeping, const BlockSet& set, std::int64_t re
   return expired_ms;
 }
 
+Timestamp oldest_late_ms(const Keeping& keeping, const LadderState& ladder, const head::Head& head) {
+  if (keeping.ladder().levels.empty()) return TimeRange::all().max_ms;
+  return head.oldest_late_ms(ladder.raw_gone_ms);
+}
+
+Timestamp spared_for_late_ms(const Keeping& keeping, Timestamp oldest_late_ms, Timestamp expired_ms) {
+  if (oldest_late_ms > expired_ms) return expired_ms;
+  return bucket_floor(oldest_late_ms - 1, keeping.ladder().levels.back().resolution.count());
+}
+
 Retention::Retention(const Engine& engine)
     : engine_(engine),
       time_retentions_(engine.metrics.counter(
@@ -163,9 +174,11 @@ Status Retention::run() {
     }
     return expired;
   };
-  const Timestamp raw_expired_ms = spared_ms(*keeping, *set, 0, for_all([&](std::size_t c) {
+  Timestamp raw_expired_ms = spared_ms(*keeping, *set, 0, for_all([&](std::size_t c) {
     return keeping->raw_expired_ms(c, set->ladder, newest, raw_ms);
   }));
+  raw_expired_ms = spared_for_late_ms(
+      *keeping, oldest_late_ms(*keeping, set->ladder, engine_.head), raw_expired_ms);
   // Held samples of the head are in blocks before they are that old, but for those that came late.
   const bool any_raw = raw_expired_ms != TimeRange::all().min_ms;
   if (any_raw && keeping->holds().empty()) engine_.head.expire(raw_expired_ms + 1);

@@ -38,10 +38,12 @@ Result<bool> Trim::next() {
   std::erase_if(damaged_, is_gone);
   const Timestamp newest = newest_ms(engine_.clock, engine_.head, engine_.blocks);
   const std::int64_t raw_ms = engine_.limits.retention_ms.load(std::memory_order_relaxed);
+  const Timestamp late_ms = oldest_late_ms(*keeping, set->ladder, engine_.head);
   std::vector<Timestamp> expired(keeping->class_count());
   for (std::size_t c = 0; c < expired.size(); ++c) {
     expired[c] =
         spared_ms(*keeping, *set, 0, keeping->raw_expired_ms(c, set->ladder, newest, raw_ms));
+    expired[c] = spared_for_late_ms(*keeping, late_ms, expired[c]);
   }
   for (const auto& block : set->blocks) {
     VARVE_TRY_ASSIGN(const bool trimmed, try_trim(keeping, block, expired));

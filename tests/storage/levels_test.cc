@@ -84,6 +84,40 @@ TEST_CASE("levels: late samples are in the buckets of their time", "[storage][le
   CHECK(history.check() > 100);
 }
 
+TEST_CASE("levels: late samples are in their buckets though samples go earlier since",
+          "[storage][levels]") {
+  const bool by_policy = GENERATE(false, true);
+  CAPTURE(by_policy);
+  Ladder ladder;
+  ladder.levels = {level(minutes(5)), level(hours(1))};
+  History history(ladder, hours(14));
+  Maker maker(22, 3);
+  maker.until(history, kBegin + 30 * kHourMs);
+  history.db->set_out_of_order_window(hours(12));
+  for (int i = 0; i < 20; ++i) {
+    history.add("1", history.newest - 10 * kHourMs + i * kMinuteMs + 50'777, i);
+  }
+  if (by_policy) {
+    RetentionPolicy brief;
+    brief.matchers = {equal("s", "1")};
+    brief.raw = hours(4);
+    brief.levels = {{minutes(5), hours(0)}, {hours(1), hours(0)}};
+    ladder.policies = {brief};
+    history.options.ladder = ladder;
+    REQUIRE(history.db->set_ladder(ladder).ok());
+  } else {
+    history.db->set_retention(hours(4), 0);
+    history.options.retention = hours(4);
+  }
+  history.maintain();
+  REQUIRE(history.db->compact().ok());
+  history.db->set_out_of_order_window(hours(1));
+  maker.until(history, kBegin + 36 * kHourMs);
+  history.maintain();
+  CHECK(history.check(kHourMs) > 50);
+  CHECK(history.check() > 100);
+}
+
 TEST_CASE("levels: deleted samples leave their buckets at once, whole ones for good",
           "[storage][levels]") {
   Ladder ladder;

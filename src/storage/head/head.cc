@@ -171,6 +171,15 @@ void Head::visit_series(const Visit& visit) {
   }
 }
 
+Timestamp Head::oldest_late_ms(Timestamp after_ms) const {
+  Timestamp oldest = TimeRange::all().max_ms;
+  for (const auto& shard : shards_) {
+    const std::lock_guard lock(shard->mutex);
+    oldest = std::min(oldest, shard->oldest_late_ms(after_ms));
+  }
+  return oldest;
+}
+
 void Head::expire(Timestamp time_ms) {
   if (spill_->oldest_file_newest_ms() < time_ms) {
     visit_series([time_ms](Shard& owner, HotSeries& series, SeriesId id) {

@@ -122,6 +122,8 @@ class Shard {
   // Whether last_time() and last_value (or last_histogram()) are the newest sample of the series: not
   // if a late one is newer, nor if it is deleted.
   bool newest_is_last(const HotSeries& series, SeriesId id) const;
+  // The oldest late sample after `after_ms`, frozen ones too; the maximum Timestamp if there is none.
+  Timestamp oldest_late_ms(Timestamp after_ms) const;
   // A bound of the oldest sample, for leaving series out; exact while nothing is closed.
   Timestamp oldest_ms(const HotSeries& series) const;
   // The newest histogram, if the newest sample is one.

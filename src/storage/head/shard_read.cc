@@ -78,6 +78,23 @@ bool Shard::newest_is_last(const HotSeries& series, SeriesId id) const {
   return true;
 }
 
+Timestamp Shard::oldest_late_ms(Timestamp after_ms) const {
+  Timestamp oldest = TimeRange::all().max_ms;
+  const auto look = [&](const auto& ascending) {
+    const auto first = std::upper_bound(
+        ascending.begin(), ascending.end(), after_ms,
+        [](Timestamp t, const auto& sample) { return t < sample.timestamp_ms; });
+    if (first != ascending.end()) oldest = std::min(oldest, first->timestamp_ms);
+  };
+  for (const LateMap* map : {&late_, &frozen_}) {
+    for (const auto& [id, late] : *map) {
+      look(late.floats);
+      look(late.histograms);
+    }
+  }
+  return oldest;
+}
+
 void Shard::snapshot(const HotSeries& series, SeriesId id, TimeRange range, SeriesSnapshot& out,
                      Timestamp in_order_from_ms) const {
   out.clear();
