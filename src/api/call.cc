@@ -5,6 +5,7 @@
 
 #include <charconv>
 #include <cmath>
+#include <unordered_set>
 
 #include "api/json.h"
 #include "base/clock.h"
@@ -151,7 +152,9 @@ Result<TimeRange> Call::range_parameters() const {
 
 Result<std::vector<model::Matchers>> Call::match_parameters() const {
   std::vector<model::Matchers> sets;
+  std::unordered_set<std::string_view> seen;
   for (const std::string_view selector : parameters("match[]")) {
+    if (!seen.insert(selector).second) continue;
     auto matchers = promql::parse_selector(selector);
     if (!matchers.ok()) {
       return std::move(matchers).error().with("invalid parameter \"match[]\"");

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "api/call.h"
+#include "api/distinct.h"
 #include "api/routes.h"
 #include "base/clock.h"
 #include "base/try.h"
@@ -24,12 +25,17 @@ constexpr std::size_t kBatch = 4096;
 
 using Samples = std::vector<wire::WrittenSample>;
 
-std::string_view name_of(const wire::WrittenSample& sample) {
-  return sample.labels.get(kMetricName);
-}
+// By metric name, then by labels.
+struct ByName {
+  bool operator()(const wire::WrittenSample& a, const wire::WrittenSample& b) const {
+    const int names = a.labels.get(kMetricName).compare(b.labels.get(kMetricName));
+    return names != 0 ? names < 0 : a.labels < b.labels;
+  }
+};
+using Found = Distinct<wire::WrittenSample, ByName>;
 
 Status read_newest(const Call& call, const storage::Selection& selection, TimeRange range,
-                   std::chrono::nanoseconds deadline, Samples& out) {
+                   std::chrono::nanoseconds deadline, Found& out) {
   std::vector<std::uint32_t> ordinals;
   std::vector<storage::LastSample> last;
   for (std::size_t begin = 0; begin < selection.size(); begin += kBatch) {
@@ -52,8 +58,8 @@ Status read_newest(const Call& call, const storage::Selection& selection, TimeRa
       if (sample.kind == Kind::kFloat ? is_stale(sample.value) : sample.histogram->is_stale()) {
         continue;
       }
-      out.push_back({selection.labels(begin + i), sample.timestamp_ms, sample.value,
-                     std::move(sample.histogram)});
+      out.add({selection.labels(begin + i), sample.timestamp_ms, sample.value,
+               std::move(sample.histogram)});
     }
   }
   return {};
@@ -66,23 +72,16 @@ Result<Samples> newest_samples(const Call& call, const std::vector<model::Matche
   const TimeRange range{now - options.lookback_delta.count(), now};
   const auto deadline = call.services.clock->monotonic() + options.timeout;
   VARVE_TRY_ASSIGN(const auto querier, call.storage->querier(range));
-  Samples found;
+  Found found;
   const auto watch = call.watch_matching();
   for (const model::Matchers& matchers : selectors) {
     VARVE_TRY_ASSIGN(const auto selection, querier->select(matchers, range));
-    if (watch->stopped()) {
+    if (watch->stopped() || call.services.clock->monotonic() >= deadline) {
       return Error(ErrorCode::kTimeout, "federation timed out (--query.timeout)");
     }
     VARVE_TRY(read_newest(call, *selection, range, deadline, found));
   }
-  std::sort(found.begin(), found.end(), [](const auto& a, const auto& b) {
-    const int names = name_of(a).compare(name_of(b));
-    return names != 0 ? names < 0 : a.labels < b.labels;
-  });
-  found.erase(std::unique(found.begin(), found.end(),
-                          [](const auto& a, const auto& b) { return a.labels == b.labels; }),
-              found.end());
-  return found;
+  return found.take();
 }
 
 void federate(const CallPtr& call) {

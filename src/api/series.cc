@@ -3,16 +3,19 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <numeric>
 
 #include "api/bucket_presence.h"
 #include "api/call.h"
+#include "api/distinct.h"
 #include "api/json.h"
 #include "api/routes.h"
 #include "base/clock.h"
 #include "base/try.h"
 #include "promql/engine.h"
+#include "promql/query_memory.h"
 #include "storage/db.h"
 
 namespace varve::api {
@@ -24,15 +27,51 @@ struct MetadataRequest {
   std::vector<model::Matchers> match;
   std::unique_ptr<storage::Querier> querier;
   std::unique_ptr<model::MatchWatch> watch;  // of this thread
+  std::chrono::nanoseconds deadline{0};      // on the clock's monotonic axis
 };
 
-// Whether the search was broken off: the client has gone, or it took too long.
+// Series looked at between two looks at the clock and the client.
+constexpr std::size_t kBatch = 4096;
+
+// Whether the search is to be broken off: the client has gone, or it takes too long.
 bool broken_off(const Call& call, const MetadataRequest& request) {
-  if (!request.watch->stopped()) return false;
-  call.fail(call.exchange->client_gone() ? ErrorType::kCanceled : ErrorType::kTimeout,
+  const bool gone = call.exchange->client_gone();
+  if (!gone && !request.watch->stopped() &&
+      call.services.clock->monotonic() < request.deadline) {
+    return false;
+  }
+  call.fail(gone ? ErrorType::kCanceled : ErrorType::kTimeout,
             "the search for series took longer than a query may (--query.timeout)");
   return true;
 }
+
+// What the series found take of the memory of all queries, as lists of labels and then as JSON; by
+// their mean length, as it is not known which of them were found twice.
+class FoundMemory {
+ public:
+  explicit FoundMemory(const Call& call)
+      : memory_(call.services.query_memory, call.services.engine->options().memory_max_bytes) {}
+
+  void add(const Labels& labels) {
+    bytes_ += 2 * (sizeof(Labels) + labels.bytes().size());
+    ++added_;
+  }
+  // So many are held now.
+  Status hold(std::size_t count) {
+    const auto bytes = static_cast<std::int64_t>(added_ == 0 ? 0 : bytes_ / added_ * count);
+    const std::int64_t more = bytes - held_bytes_;
+    if (more > 0) VARVE_TRY(memory_.grow(more));
+    if (more < 0) memory_.shrink(-more);
+    held_bytes_ = bytes;
+    return {};
+  }
+
+ private:
+  promql::QueryMemory memory_;
+  std::size_t bytes_ = 0;  // of all that were added
+  std::size_t added_ = 0;
+  std::int64_t held_bytes_ = 0;
+};
 
 Result<MetadataRequest> metadata_request(const Call& call) {
   MetadataRequest request;
@@ -41,6 +80,8 @@ Result<MetadataRequest> metadata_request(const Call& call) {
   VARVE_TRY_ASSIGN(request.match, call.match_parameters());
   VARVE_TRY_ASSIGN(request.querier, call.storage->querier(request.range));
   request.watch = call.watch_matching();
+  request.deadline =
+      call.services.clock->monotonic() + call.services.engine->options().timeout;
   return request;
 }
 
@@ -50,7 +91,8 @@ void series(const CallPtr& call) {
   if (request->match.empty()) {
     return call->fail(ErrorType::kBadData, "no match[] parameter provided");
   }
-  std::vector<Labels> found;
+  Distinct<Labels> distinct;
+  FoundMemory memory(*call);
   for (const model::Matchers& matchers : request->match) {
     storage::SelectHints hints;
     hints.max_source_resolution_ms = storage::kSourceAuto;
@@ -58,21 +100,28 @@ void series(const CallPtr& call) {
     if (broken_off(*call, *request)) return;
     if (!selection.ok()) return call->fail(selection.error());
     // A selection has the series that may have samples in the range.
-    std::vector<std::uint32_t> ordinals((*selection)->size());
-    std::iota(ordinals.begin(), ordinals.end(), 0U);
-    std::vector<storage::LastSample> last(ordinals.size());
-    if (Status read = (*selection)->read_last(ordinals, request->range, last); !read.ok()) {
-      return call->fail(read.error());
-    }
-    for (const std::uint32_t i : ordinals) {
-      if (last[i].kind != storage::LastSample::Kind::kNone ||
-          has_bucket(**selection, i, request->range)) {
-        found.push_back((*selection)->labels(i));
+    std::vector<std::uint32_t> ordinals;
+    std::vector<storage::LastSample> last;
+    for (std::size_t begin = 0; begin < (*selection)->size(); begin += kBatch) {
+      if (begin > 0 && broken_off(*call, *request)) return;
+      ordinals.resize(std::min(kBatch, (*selection)->size() - begin));
+      std::iota(ordinals.begin(), ordinals.end(), static_cast<std::uint32_t>(begin));
+      last.assign(ordinals.size(), {});
+      if (Status read = (*selection)->read_last(ordinals, request->range, last); !read.ok()) {
+        return call->fail(read.error());
       }
+      for (std::size_t i = 0; i < ordinals.size(); ++i) {
+        if (last[i].kind != storage::LastSample::Kind::kNone ||
+            has_bucket(**selection, ordinals[i], request->range)) {
+          Labels labels = (*selection)->labels(ordinals[i]);
+          memory.add(labels);
+          distinct.add(std::move(labels));
+        }
+      }
+      if (Status held = memory.hold(distinct.size()); !held.ok()) return call->fail(held.error());
     }
   }
-  std::sort(found.begin(), found.end());
-  found.erase(std::unique(found.begin(), found.end()), found.end());
+  std::vector<Labels> found = distinct.take();
   Annotations annotations;
   annotations.warnings = request->querier->warnings();
   if (request->limit > 0 && found.size() > request->limit) {
@@ -92,20 +141,16 @@ void series(const CallPtr& call) {
 template <typename Read>
 void answer_names(const Call& call, MetadataRequest& request, const Read& read) {
   if (request.match.empty()) request.match.emplace_back();
-  std::vector<std::string> names;
+  Distinct<std::string> distinct;
   bool truncated = false;
   for (const model::Matchers& matchers : request.match) {
     Result<storage::Querier::Names> found = read(matchers);
     if (broken_off(call, request)) return;
     if (!found.ok()) return call.fail(found.error());
     truncated |= found->truncated;
-    names.insert(names.end(), std::make_move_iterator(found->names.begin()),
-                 std::make_move_iterator(found->names.end()));
+    for (std::string& name : found->names) distinct.add(std::move(name));
   }
-  if (request.match.size() > 1) {
-    std::sort(names.begin(), names.end());
-    names.erase(std::unique(names.begin(), names.end()), names.end());
-  }
+  std::vector<std::string> names = distinct.take();
   if (request.limit > 0 && names.size() > request.limit) {
     names.resize(request.limit);
     truncated = true;

@@ -354,13 +354,12 @@ Result<std::vector<SeriesExemplars>> DbImpl::exemplars(
     std::span<const std::vector<model::Matcher>> selectors, TimeRange range) const {
   const std::shared_ptr<const index::HeadIndex> head_index = head_->index();
   const SeriesId bound = head_index->bound();
-  std::vector<index::Ids> selected;
+  index::Ids ids;
   for (const std::vector<model::Matcher>& matchers : selectors) {
-    VARVE_TRY_ASSIGN(index::Ids ids, head_index->select(matchers, bound));
-    selected.push_back(std::move(ids));
+    VARVE_TRY_ASSIGN(const index::Ids selected, head_index->select(matchers, bound));
+    if (model::MatchWatch::thread_stopped()) return Error(ErrorCode::kCanceled, "the search was broken off");
+    ids = ids.empty() ? selected : index::unite(std::vector<index::IdSpan>{ids, selected});
   }
-  std::vector<index::IdSpan> spans(selected.begin(), selected.end());
-  const index::Ids ids = index::unite(spans);
   auto points = head_->exemplars().query(ids, range);
   std::vector<SeriesExemplars> result;
   for (std::size_t i = 0; i < ids.size(); ++i) {

@@ -3,6 +3,7 @@
 #include "api/api.h"
 
 #include <catch2/catch.hpp>
+#include <fmt/format.h>
 #include <future>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -132,6 +133,45 @@ TEST_CASE("api: series and labels of a range without samples, and of one that en
   CHECK(series("start=1699999950&end=1699999990") == 0);
   CHECK(series("start=1700000000&end=1699999900") == 0);
   CHECK(harness.get("/api/v1/labels", "start=1700000000&end=1699999900")["data"].empty());
+}
+
+TEST_CASE("api: what many selectors find is held once, and their search ends with the client", "[api]") {
+  promql::EngineOptions engine;
+  engine.memory_max_bytes = 2 << 20;
+  Harness harness({}, {}, engine);
+  harness.api->ready(*harness.db, *harness.manager);
+  std::string request;
+  for (int i = 0; i < 200; ++i) {
+    request += time_series({{"__name__", "up"}, {"instance", std::to_string(i)}}, {{kNow, 1}});
+  }
+  REQUIRE(harness.write(request).status == 204);
+  std::string selectors;
+  for (int i = 0; i < 1000; ++i) selectors += fmt::format("&match[]=up%7Bjob!=%22{}%22%7D", i);
+  const std::string form = "application/x-www-form-urlencoded";
+  for (const std::string path : {"/api/v1/series", "/api/v1/labels"}) {
+    const http::Response found = harness.ask("POST", path, "", selectors.substr(1), form);
+    CAPTURE(path, found.body.substr(0, 200));
+    CHECK(found.status == 200);
+    CHECK(json::parse(found.body)["data"].size() == (path == "/api/v1/series" ? 200 : 2));
+
+    const auto leaving = std::make_shared<test::FakeExchange>("POST", path, "", selectors.substr(1));
+    leaving->mutable_request().headers.emplace_back("Content-Type", form);
+    leaving->hang_up_after(100);
+    harness.api->handle(leaving);
+    CHECK(json::parse(leaving->response().body)["errorType"] == "canceled");
+  }
+  CHECK(harness.memory.bytes() == 0);
+  // The bound is one of what is found, too.
+  request.clear();
+  for (int i = 0; i < 200; ++i) {
+    request += time_series({{"__name__", "up"}, {"instance", std::to_string(i)},
+                            {"long", std::string(10'000, 'x')}},
+                           {{kNow, 1}});
+  }
+  REQUIRE(harness.write(request).status == 204);
+  const http::Response much = harness.ask("GET", "/api/v1/series", "match[]=up");
+  CHECK(much.status == 422);
+  CHECK(much.body.find("--query.memory-max") != std::string::npos);
 }
 
 TEST_CASE("api: parse_query shows the tree", "[api]") {

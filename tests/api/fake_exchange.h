@@ -24,9 +24,11 @@ class FakeExchange final : public http::Exchange {
   http::Request& mutable_request() { return request_; }
 
   const http::Request& request() const override { return request_; }
-  bool client_gone() const override { return gone_; }
+  bool client_gone() const override { return gone_ || (looks_left_ > 0 && --looks_left_ == 0); }
   void drop_body() override { request_.body.clear(); }
   void hang_up() { gone_ = true; }
+  // As the server finds when it has looked that often.
+  void hang_up_after(int looks) { looks_left_ = looks; }
   void send(http::Response response) override {
     while (response.next_piece && response.next_piece(response.body)) {
     }
@@ -45,6 +47,7 @@ class FakeExchange final : public http::Exchange {
  private:
   http::Request request_;
   std::atomic<bool> gone_{false};
+  mutable std::atomic<int> looks_left_{0};
   std::mutex mutex_;  // guards response_
   std::condition_variable answered_;
   std::optional<http::Response> response_;
