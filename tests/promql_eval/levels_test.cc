@@ -291,6 +291,40 @@ TEST_CASE("levels: a steady counter has one rate on every step across the seams"
   }
 }
 
+TEST_CASE("levels: sums and counts of a steady series are the same on every step across the seams",
+          "[promql][levels]") {
+  MemoryStorage raw;
+  const Labels gauge{{kMetricName, "g"}};
+  const Labels saw{{kMetricName, "saw_total"}};
+  for (Timestamp t = kBase; t < kBase + 30 * kHour; t += 15'000) {
+    raw.add(gauge, t + 7'000, 3);
+    raw.add(saw, t + 7'000, static_cast<double>((t - kBase) / 15'000 % 20));
+  }
+  const MemoryStorage levels = with_levels(raw, ladder(10, 10));
+  const Fixture fixture;
+  const std::int64_t step = 1000 * GENERATE(60, 97, 780);
+  const int minutes = GENERATE(60, 90, 180, 400);
+  CAPTURE(step, minutes);
+  const Timestamp start = kBase + 8 * kHour + 11'000;
+  const Timestamp end = kBase + 29 * kHour;
+  const auto all_are = [&](const std::string& function, const std::string& series, double value,
+                           double error) {
+    CAPTURE(function);
+    const std::string query = function + "(" + series + "[" + std::to_string(minutes) + "m])";
+    const QueryResult result = fixture.range(levels, query, start, end, step);
+    REQUIRE(points_of(matrix_of(result)) == static_cast<std::size_t>((end - start) / step) + 1);
+    for (const Sample& sample : matrix_of(result)[0].floats) {
+      CAPTURE((sample.timestamp_ms - kBase) / kMinute, sample.value);
+      REQUIRE(std::fabs(sample.value - value) <= error);
+    }
+  };
+  const auto length = static_cast<double>(minutes);
+  all_are("count_over_time", "g", 4 * length, 1);
+  all_are("sum_over_time", "g", 12 * length, 3.5);
+  all_are("resets", "saw_total", length / 5, 1.5);
+  all_are("changes", "saw_total", 4 * length, 3);
+}
+
 TEST_CASE("levels: a series that ended is gone as soon as it would be in samples",
           "[promql][levels]") {
   MemoryStorage raw;

@@ -51,7 +51,8 @@ LevelPlan plan_levels(std::span<const storage::LevelSpan> spans, const WindowSha
     const Timestamp end = shape.end_ms(step);
     const storage::LevelSpan* at_end = span_at(spans, end);
     const std::int64_t resolution = at_end != nullptr ? at_end->resolution_ms : 0;
-    Timestamp start = saturating_subtract(end, std::max(shape.range_ms, resolution));
+    plan.lengths_ms.push_back(std::max(shape.range_ms, resolution));
+    Timestamp start = saturating_subtract(end, plan.lengths_ms.back());
     if (step > 0) start = std::max(start, plan.window_starts.back());
     const storage::LevelSpan* at_start = span_at(spans, saturating_add(start, 1));
     plan.window_starts.push_back(start);

@@ -55,6 +55,7 @@ struct LevelPlan {
   std::vector<Timestamp> window_starts;  // excluded
   std::vector<Timestamp> starts;         // what the buckets in the window cover: (start, end]
   std::vector<Timestamp> ends;
+  std::vector<std::int64_t> lengths_ms;  // of the windows
   Timestamp last_end_ms = 0;      // of the last of the windows
   std::vector<LevelNotes> notes;  // by span: what to say if it has buckets
 

@@ -176,7 +176,7 @@ std::optional<model::HistogramSum> sum_of(const LevelWindows& windows, const End
 PointValue level_count(const LevelWindows& windows, std::size_t step, const PointValue& floats,
                        const CallArgs&, EvalContext&) {
   const double of_floats = floats.kind == PointKind::kNone ? 0 : floats.value;
-  return PointValue::of(of_floats + count_of(Ends(windows, step)));
+  return PointValue::of(of_floats + windows.counted(count_of(Ends(windows, step)), step));
 }
 
 PointValue level_present(const LevelWindows&, std::size_t, const PointValue&, const CallArgs&,
@@ -225,7 +225,10 @@ PointValue level_floats(const LevelWindows& windows, std::size_t, const PointVal
 PointValue level_sum(const LevelWindows& windows, std::size_t step, const PointValue&,
                      const CallArgs& args, EvalContext& context) {
   const auto sum = sum_of(windows, Ends(windows, step), args, context);
-  return sum ? of(sum->result()) : PointValue::none();
+  if (!sum) return PointValue::none();
+  Histogram result = sum->result();
+  if (const double share = windows.window_share(step); share != 1) model::multiply(result, share);
+  return of(std::move(result));
 }
 
 PointValue level_average(const LevelWindows& windows, std::size_t step, const PointValue&,
@@ -264,7 +267,7 @@ PointValue level_resets(const LevelWindows& windows, std::size_t step, const Poi
     if (i > ends.histogram_lo && reset_between(ends.histograms, i)) resets += 1;
     resets += ends.histograms.resets[i];
   }
-  return PointValue::of(resets);
+  return PointValue::of(windows.counted(resets, step));
 }
 
 }  // namespace varve::promql::function_impls

@@ -44,7 +44,16 @@ void count_kernel(const LevelWindows& windows, const CallArgs&, EvalContext&, St
   const std::vector<double> before = running_sum(windows.buckets.counts);
   for (std::size_t step = 0; step < windows.steps(); ++step) {
     if (windows.lo[step] >= windows.hi[step]) continue;
-    out.set(step, before[windows.hi[step]] - before[windows.lo[step]]);
+    out.set(step, windows.counted(before[windows.hi[step]] - before[windows.lo[step]], step));
+  }
+}
+
+void sum_kernel(const LevelWindows& windows, const CallArgs& args, EvalContext& context,
+                StepSeries& out) {
+  on_column<FunctionId::kSumOverTime, &SeriesBuckets::sums>(windows, args, context, out);
+  for (std::size_t step = 0; step < windows.steps(); ++step) {
+    const double share = windows.window_share(step);
+    if (share != 1 && windows.lo[step] < windows.hi[step]) out.values[step] *= share;
   }
 }
 
@@ -93,7 +102,7 @@ void transition_kernel(const LevelWindows& windows, const CallArgs&, EvalContext
   for (std::size_t step = 0; step < windows.steps(); ++step) {
     const std::size_t lo = windows.lo[step];
     const std::size_t hi = windows.hi[step];
-    if (lo < hi) out.set(step, until[hi - 1] - until[lo] + within[lo]);
+    if (lo < hi) out.set(step, windows.counted(until[hi - 1] - until[lo] + within[lo], step));
   }
 }
 
@@ -164,7 +173,7 @@ constexpr Entry kEntries[] = {
     {FunctionId::kStdvarOverTime, LevelAnswer::kNone, {}},
     {FunctionId::kSumOverTime,
      LevelAnswer::kSum,
-     {BucketColumns::kSum, on_column<FunctionId::kSumOverTime, &SeriesBuckets::sums>, level_sum}},
+     {BucketColumns::kSum, sum_kernel, level_sum}},
     {FunctionId::kTsOfFirstOverTime,
      LevelAnswer::kExact,
      {BucketColumns::kFirst, time_kernel<&SeriesBuckets::first_times, true>, level_first_time}},

@@ -5,6 +5,8 @@
 // from those of its buckets, so that the answer on whole buckets is the one samples would give.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -45,17 +47,31 @@ struct LevelWindows {
   std::span<const std::uint32_t> histogram_hi;
   std::span<const Timestamp> starts;
   std::span<const Timestamp> ends;
-  std::int64_t range_ms = 0;  // as asked for
+  std::span<const std::int64_t> lengths_ms;  // of the windows: as asked for, or widened to a bucket
+  std::int64_t range_ms = 0;                 // as asked for
   const SeriesRef* series = nullptr;
   LevelMemo* memo = nullptr;
 
   std::size_t steps() const { return lo.size(); }
   // By how much what a counter rose in the covered time is to be multiplied to be about the range
   // asked for; exactly 1 where they are equally long.
-  double range_share(std::size_t step) const {
+  double range_share(std::size_t step) const { return share(range_ms, step); }
+  // The same for what is summed up over the window, which a widened window gives whole. Without it
+  // a window whose first buckets are longer than its last ones would have up to twice what belongs in
+  // it, and the next one not.
+  double window_share(std::size_t step) const { return share(lengths_ms[step], step); }
+  // What is counted stays whole, and something does not become nothing.
+  double counted(double number, std::size_t step) const {
+    const double share = window_share(step);
+    return share == 1 || number == 0 ? number : std::max(1.0, std::round(number * share));
+  }
+
+ private:
+  double share(std::int64_t length_ms, std::size_t step) const {
     const std::int64_t covered_ms = ends[step] - starts[step];
-    return covered_ms == range_ms ? 1.0
-                                  : static_cast<double>(range_ms) / static_cast<double>(covered_ms);
+    return covered_ms == length_ms
+               ? 1.0
+               : static_cast<double>(length_ms) / static_cast<double>(covered_ms);
   }
 };
 
