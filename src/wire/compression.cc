@@ -4,8 +4,6 @@
 #include <fmt/format.h>
 #include <snappy.h>
 
-#include "wire/snappy_block.h"
-
 namespace varve::wire {
 namespace {
 
@@ -30,10 +28,7 @@ Status snappy_decompress(std::string_view compressed, std::size_t max_bytes, std
                              size));
   }
   out.resize(size);
-  // Behind the length, a varint whose last byte has no top bit.
-  std::size_t length_bytes = 1;
-  while (static_cast<signed char>(compressed[length_bytes - 1]) < 0) ++length_bytes;
-  if (!snappy_undo(compressed.substr(length_bytes), out.data(), size)) {
+  if (!snappy::RawUncompress(compressed.data(), compressed.size(), out.data())) {
     return Error(ErrorCode::kInvalidArgument, "snappy: corrupt input");
   }
   return {};
