@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "model/histogram.h"
 #include "model/number.h"
+#include "model/relabel.h"
 
 namespace varve::api {
 namespace {
@@ -88,6 +89,14 @@ char* write_sample(TimeText& times, const Sample& sample, char* at) {
   return at;
 }
 
+// How many bytes the character at `from`, which is not ASCII, takes; 0: it is none.
+std::size_t character_size(std::string_view text, std::size_t from) {
+  const auto lead = static_cast<unsigned char>(text[from]);
+  const std::size_t size = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
+  const std::string_view character = text.substr(from, size);
+  return character.size() == size && model::valid_utf8(character) ? size : 0;
+}
+
 }  // namespace
 
 void append_json_string(std::string& out, std::string_view text) {
@@ -115,6 +124,15 @@ void append_json_string(std::string& out, std::string_view text) {
         out += "\\u00";
         out += kHex[byte >> 4];
         out += kHex[byte & 15];
+      }
+    } else if (byte >= 0x80) {
+      // What targets and peers answer stands in errors, whatever bytes these are.
+      const std::size_t size = character_size(text, i);
+      if (size == 0) {
+        flush(i);
+        out += "\\ufffd";
+      } else {
+        i += size - 1;
       }
     }
   }

@@ -15,7 +15,8 @@
 
 namespace varve::api {
 
-// A quoted string; <, > and & are escaped as Go's encoder does, so that JSON in a page is harmless.
+// A quoted string; <, > and & are escaped as Go's encoder does, so that JSON in a page is harmless,
+// and each byte that belongs to no UTF-8 character becomes U+FFFD.
 void append_json_string(std::string& out, std::string_view text);
 void append_json_strings(std::string& out, std::span<const std::string> texts);
 // {"a":"b"}

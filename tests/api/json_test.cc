@@ -78,6 +78,12 @@ TEST_CASE("json: strings come back whole from another parser", "[api]") {
   CHECK(out.find('<') == std::string::npos);
 }
 
+TEST_CASE("json: bytes that are no UTF-8 are replaced, as Go's encoder does", "[api]") {
+  std::string out;
+  api::append_json_string(out, "\x06\xe0 \xc3\xbc\xed\xa0\x80\xf0\x9f\x98\x80\xe2\x82");
+  CHECK(out == "\"\\u0006\\ufffd \xc3\xbc\\ufffd\\ufffd\\ufffd\xf0\x9f\x98\x80\\ufffd\\ufffd\"");
+}
+
 TEST_CASE("result json: a large matrix in pieces is the same JSON as its data", "[api]") {
   QueryResult result;
   Matrix matrix;
