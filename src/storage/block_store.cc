@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/try.h"
+#include "storage/manifest_repair.h"
 
 namespace varve::storage {
 namespace {
@@ -29,29 +30,31 @@ std::string plus(std::string_view name, std::string_view ending) {
 Result<Manifest> open_manifest(fs::FileSystem& files, const DataDirectory& directory,
                                Timestamp now_ms, bool repair, base::Logger& log, bool& damaged) {
   VARVE_TRY_ASSIGN(const bool exists, files.exists(directory.manifest));
-  if (exists) {
-    VARVE_TRY_ASSIGN(ManifestReading reading, read_manifest(files, directory.manifest));
-    damaged = !reading.damage.empty();
-    if (damaged && !repair) {
-      return std::move(reading.damage.front())
-          .with("the list of blocks is damaged; start once with --repair to go on with what of it "
-                "can be read and the blocks that are there");
-    }
-    for (const Error& error : reading.damage) {
-      log.error("storage: leaving out a line of the MANIFEST", {{"err", error.message()}});
-    }
-    return Manifest::open(files, directory.manifest, std::move(reading));
+  VARVE_TRY_ASSIGN(const bool blocks, has_blocks(files, directory));
+  if (!exists && !blocks) {
+    return Manifest::create(files, directory.manifest, index::SeriesHasher::random(), now_ms);
   }
-  VARVE_TRY_ASSIGN(const std::vector<std::string> names, files.list(directory.dense));
-  for (const std::string& name : names) {
-    if (!block::is_ulid(name)) continue;
-    return Error(ErrorCode::kCorruption,
-                 fmt::format("{}: missing, though there are blocks ({}); without it they cannot be "
-                             "joined with the rest, so put it back from a copy or a snapshot, or "
-                             "move the blocks away",
-                             directory.manifest, fs::join(directory.dense, name)));
+  Result<ManifestReading> reading =
+      exists
+          ? read_manifest(files, directory.manifest)
+          : Result<ManifestReading>(Error(
+                ErrorCode::kCorruption, directory.manifest + ": missing, though there are blocks"));
+  if (!reading.ok() && reading.error().code() == ErrorCode::kCorruption) {
+    if (!repair) return unreadable_manifest(files, directory, std::move(reading).error());
+    reading = rebuilt_manifest(files, directory, std::move(reading).error(), now_ms);
   }
-  return Manifest::create(files, directory.manifest, index::SeriesHasher::random(), now_ms);
+  if (!reading.ok()) return std::move(reading).error();
+  damaged = !reading->damage.empty();
+  if (damaged && !repair) {
+    return std::move(reading->damage.front())
+        .with(
+            "the list of blocks is damaged; start once with --repair to go on with what of it "
+            "can be read and the blocks that are there");
+  }
+  for (const Error& error : reading->damage) {
+    log.error("storage: repair goes on without a part of the MANIFEST", {{"err", error.message()}});
+  }
+  return Manifest::open(files, directory.manifest, std::move(*reading));
 }
 
 }  // namespace
@@ -63,6 +66,7 @@ Result<std::unique_ptr<BlockStore>> BlockStore::open(fs::FileSystem& files,
   bool damaged = false;
   VARVE_TRY_ASSIGN(Manifest manifest,
                    open_manifest(files, directory, now_ms, repair, log, damaged));
+  keep_identity(files, directory, manifest.state(), log);
   VARVE_TRY_ASSIGN(const index::SeriesHasher hasher,
                    index::SeriesHasher::from_hex(manifest.state().hash_secret));
   std::unique_ptr<BlockStore> store(

@@ -39,8 +39,9 @@ struct BlockChange {
 class BlockStore {
  public:
   // Opens what the MANIFEST lists, or begins a new one, and removes what a crash left over.
-  // kCorruption, saying what to do, if a listed block is missing, one is there that is not listed, or
-  // the MANIFEST is damaged, unless `repair`. A block that cannot be read for its content is set aside (`.corrupt`), not an error.
+  // kCorruption, saying what to do, if a listed block is missing, one is there that is not listed,
+  // or the MANIFEST is damaged or missing beside blocks, unless `repair`. A block that cannot be
+  // read for its content is set aside (`.corrupt`), not an error.
   static Result<std::unique_ptr<BlockStore>> open(fs::FileSystem& files,
                                                   const DataDirectory& directory, Timestamp now_ms,
                                                   bool repair, base::Logger& log);

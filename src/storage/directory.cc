@@ -108,6 +108,7 @@ DataDirectory directory_paths(const std::string& path) {
   directory.snap = fs::join(own, "snap");
   directory.dense = fs::join(own, "dense");
   directory.manifest = fs::join(own, "MANIFEST");
+  directory.identity = fs::join(own, "IDENTITY");
   directory.reserve = fs::join(own, "reserve");
   directory.holds = fs::join(own, "HOLDS");
   directory.snapshots = fs::join(path, "snapshots");

@@ -46,8 +46,8 @@ Result<FileGroup> group_of(fs::FileSystem& files, std::string what, const std::s
 }
 
 bool is_own(std::string_view name) {
-  static constexpr std::string_view kOwn[] = {"VERSION", "MANIFEST", "wal",    "head",
-                                              "snap",    "dense",    "reserve", "HOLDS"};
+  static constexpr std::string_view kOwn[] = {"VERSION", "MANIFEST", "wal",   "head",    "snap",
+                                              "dense",   "reserve",  "HOLDS", "IDENTITY"};
   return std::find(std::begin(kOwn), std::end(kOwn), name) != std::end(kOwn);
 }
 

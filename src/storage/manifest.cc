@@ -26,11 +26,6 @@ std::string line_of(const std::string& json) {
   return fmt::format("{:016x} {}\n", XXH3_64bits(json.data(), json.size()), json);
 }
 
-std::string first_line(const ManifestState& state) {
-  return line_of(fmt::format(R"({{"format":{},"created_ms":{},"hash_secret":"{}"}})", kFormat,
-                             state.created_ms, state.hash_secret));
-}
-
 std::string edit_line(const ManifestEdit& edit) {
   std::string json = "{";
   const auto begin = [&json](std::string_view name) {
@@ -70,6 +65,10 @@ ManifestEdit everything(const ManifestState& state) {
   edit.cut = state.cut;
   if (state.ladder != LadderState()) edit.ladder = state.ladder;
   return edit;
+}
+
+std::string text_of(const ManifestState& state) {
+  return identity_line(state) + edit_line(everything(state));
 }
 
 Error corrupt(std::string what) { return Error(ErrorCode::kCorruption, std::move(what)); }
@@ -193,14 +192,42 @@ void ManifestState::apply(const ManifestEdit& edit) {
   if (edit.ladder) ladder = *edit.ladder;
 }
 
+std::string identity_line(const ManifestState& state) {
+  return line_of(fmt::format(R"({{"format":{},"created_ms":{},"hash_secret":"{}"}})", kFormat,
+                             state.created_ms, state.hash_secret));
+}
+
+Result<ManifestState> parse_identity(std::string_view line, const std::string& path, bool checked) {
+  // No brace stands within it, so it ends with the first.
+  line = line.substr(0, std::min(line.find('}'), line.size() - 1) + 1);
+  if (checked) {
+    VARVE_TRY_ASSIGN(const Json json, parse_line(line));
+    return parse_first(json, path);
+  }
+  const Json json = Json::parse(line.substr(std::min(line.find('{'), line.size())), nullptr, false);
+  if (!json.is_object()) return corrupt("not a JSON object");
+  return parse_first(json, path);
+}
+
 Result<ManifestReading> parse_manifest(std::string_view text, const std::string& path) {
   ManifestReading reading;
+  reading.bytes = text.size();
   bool first = true;
+  std::size_t number = 0;
   for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = text.find('\n', at);
+    ++number;
+    std::size_t end = text.find('\n', at);
+    // The end of the first line may be damaged: without it the next one would be lost as well.
+    const std::size_t brace = first ? text.find('}') : std::string_view::npos;
+    if (brace != std::string_view::npos && brace + 2 < text.size() && text[brace + 1] != '\n' &&
+        parse_line(text.substr(0, brace + 1)).ok()) {
+      end = brace + 1;
+      reading.damage.push_back(
+          corrupt(fmt::format("{} at line 1 (byte {}): the line does not end", path, end)));
+    }
     const bool last = end == std::string_view::npos || end + 1 == text.size();
     const auto where = [&](Error error) {
-      return std::move(error).with(fmt::format("{} at {}", path, at));
+      return std::move(error).with(fmt::format("{} at line {} (byte {})", path, number, at));
     };
     const std::string_view line = text.substr(at, end == std::string_view::npos ? end : end - at);
     // A crash leaves a last line that is short, or has holes where nothing was written. One that is
@@ -237,7 +264,7 @@ Result<ManifestReading> parse_manifest(std::string_view text, const std::string&
     }
     at = end == std::string_view::npos ? text.size() : end + 1;
   }
-  if (first) return corrupt(fmt::format("{} at 0: the file is empty", path));
+  if (first) return corrupt(fmt::format("{} at line 1 (byte 0): the file is empty", path));
   return reading;
 }
 
@@ -260,22 +287,24 @@ Result<Manifest> Manifest::create(fs::FileSystem& files, std::string path,
 
 Result<Manifest> Manifest::open(fs::FileSystem& files, std::string path, ManifestReading reading) {
   Manifest manifest(files, std::move(path), std::move(reading.state));
-  manifest.edits_ = reading.edits;
-  if (reading.torn || !reading.damage.empty() || reading.edits > kEditsMax) {
+  manifest.bytes_ = reading.bytes;
+  if (reading.torn || !reading.damage.empty() || manifest.too_long()) {
     VARVE_TRY(manifest.rewrite());
   } else {
+    manifest.checked_bytes_ = manifest.bytes_;
     VARVE_TRY_ASSIGN(manifest.file_, files.open(manifest.path_, fs::OpenMode::kExisting));
   }
   return manifest;
 }
 
+bool Manifest::too_long() const { return bytes_ > 2 * text_of(state_).size() + kSlackBytes; }
+
 Status Manifest::rewrite() {
   file_ = nullptr;
-  const ManifestEdit edit = everything(state_);
-  const std::string text = first_line(state_) + edit_line(edit);
+  const std::string text = text_of(state_);
   VARVE_TRY(files_->write_file_atomically(path_, text));
   VARVE_TRY_ASSIGN(file_, files_->open(path_, fs::OpenMode::kExisting));
-  edits_ = 1;
+  bytes_ = checked_bytes_ = text.size();
   return {};
 }
 
@@ -283,8 +312,12 @@ Status Manifest::settle() { return certain() ? Status() : rewrite(); }
 
 Status Manifest::commit(const ManifestEdit& edit) {
   VARVE_TRY(settle());
-  if (edits_ >= kEditsMax) VARVE_TRY(rewrite());
-  Status written = file_->append(edit_line(edit));
+  if (bytes_ > checked_bytes_ + kSlackBytes) {
+    if (too_long()) VARVE_TRY(rewrite());
+    checked_bytes_ = bytes_;
+  }
+  const std::string line = edit_line(edit);
+  Status written = file_->append(line);
   if (written.ok()) written = file_->sync_data();
   if (!written.ok()) {
     // The line may be there, in part or whole, and may have reached the disk.
@@ -292,7 +325,7 @@ Status Manifest::commit(const ManifestEdit& edit) {
     return written;
   }
   state_.apply(edit);
-  ++edits_;
+  bytes_ += line.size();
   return {};
 }
 

@@ -56,7 +56,8 @@ struct ManifestReading {
   ManifestState state;
   std::size_t edits = 0;
   bool torn = false;  // the file does not end as it should: to be written anew
-  std::vector<Error> damage;  // bad lines, left out: file, offset, what
+  std::vector<Error> damage;  // bad lines, left out: file, line and byte, what
+  std::size_t bytes = 0;      // of the file
 };
 
 // For anybody, also beside the process that owns the database. kNotFound; kCorruption if not even the
@@ -64,6 +65,11 @@ struct ManifestReading {
 Result<ManifestReading> read_manifest(fs::FileSystem& files, const std::string& path);
 // The same from memory; `path` is for messages.
 Result<ManifestReading> parse_manifest(std::string_view text, const std::string& path);
+
+// The first line, which says whose the rest is; and what such a line says, the MANIFEST's own or a
+// copy of it. kCorruption; `checked`: also if the checksum is not that of the line.
+std::string identity_line(const ManifestState& state);
+Result<ManifestState> parse_identity(std::string_view line, const std::string& path, bool checked);
 
 // The owner's view. Not thread-safe.
 class Manifest {
@@ -88,18 +94,21 @@ class Manifest {
   void forget(const std::string& ulid) { state_.leaving.erase(ulid); }
 
  private:
-  // Edits after which the file is written anew.
-  static constexpr std::size_t kEditsMax = 200;
+  // Whether the file is much longer than what it says is looked at again when it has grown by this;
+  // it is written anew when it is longer than twice that and this.
+  static constexpr std::size_t kSlackBytes = 64 << 10;
 
   Manifest(fs::FileSystem& files, std::string path, ManifestState state)
       : files_(&files), path_(std::move(path)), state_(std::move(state)) {}
   Status rewrite();
+  bool too_long() const;
 
   fs::FileSystem* files_;
   std::string path_;
   ManifestState state_;
   std::unique_ptr<fs::File> file_;  // null: its content is not known
-  std::size_t edits_ = 0;
+  std::size_t bytes_ = 0;           // of the file
+  std::size_t checked_bytes_ = 0;   // of it when it was not too long
 };
 
 }  // namespace varve::storage

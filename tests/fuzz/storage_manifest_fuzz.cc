@@ -19,6 +19,13 @@ using namespace varve;
 namespace {
 
 void read(std::string_view text) {
+  // A copy of the first line reads as it was written.
+  const auto whose = storage::parse_identity(text, "IDENTITY", false);
+  if (whose.ok()) {
+    const auto copy = storage::parse_identity(storage::identity_line(*whose), "IDENTITY", true);
+    VARVE_CHECK(copy.ok());
+    VARVE_CHECK(copy->hash_secret == whose->hash_secret);
+  }
   const auto reading = storage::parse_manifest(text, "MANIFEST");
   if (!reading.ok()) return;
   for (const auto& [ulid, meta] : reading->state.blocks) (void)storage::block::to_json(meta);

@@ -152,11 +152,11 @@ TEST_CASE("manifest: a flipped bit is found, named, and leaves the other lines",
     CAPTURE(at);
     if (at < first && !reading.ok()) {
       CHECK(reading.error().code() == ErrorCode::kCorruption);
-      CHECK_THAT(reading.error().message(), Catch::Contains("MANIFEST at 0: "));
+      CHECK_THAT(reading.error().message(), Catch::Contains("MANIFEST at line 1 (byte 0): "));
     } else {
       REQUIRE(reading.ok());
       REQUIRE_FALSE(reading->damage.empty());
-      CHECK_THAT(reading->damage.front().message(), Catch::StartsWith("MANIFEST at "));
+      CHECK_THAT(reading->damage.front().message(), Catch::StartsWith("MANIFEST at line "));
       if (at + 1 < second) CHECK(reading->state.cut->time_ms == 9);
       if (at >= second) CHECK(reading->state.cut->time_ms == 5);
     }
@@ -209,6 +209,28 @@ TEST_CASE("manifest: a power cut or failing disk leaves the old state or the new
       steps = std::max<std::uint64_t>(steps, 2);
     }
   }
+}
+
+TEST_CASE("manifest: it does not grow much beyond what it says", "[storage]") {
+  fs::FaultFs files;
+  Manifest manifest = create(files);
+  ManifestEdit edit;
+  LadderState& ladder = edit.ladder.emplace();
+  ladder.levels.emplace_back().resolution_ms = 60'000;
+  ladder.levels[0].covered_ms = ladder.levels[0].gone_ms = 0;
+  for (Timestamp t = 0; t < 1000; ++t)
+    ladder.levels[0].dirty.push_back({t * 180'000, t * 180'000 + 60'000});
+  REQUIRE(manifest.commit(edit).ok());
+  const std::size_t once = files.read_file("MANIFEST", 1 << 22).value().size();
+  for (int i = 0; i < 60; ++i) {
+    REQUIRE(manifest.commit(edit).ok());
+    CHECK(files.read_file("MANIFEST", 1 << 22).value().size() < 3 * once + (128 << 10));
+  }
+  CHECK(read(files).state.ladder == ladder);
+  // Nor beyond what it said once.
+  ladder.levels[0].dirty.clear();
+  for (int i = 0; i < 1000; ++i) REQUIRE(manifest.commit(edit).ok());
+  CHECK(files.read_file("MANIFEST", 1 << 22).value().size() < (130 << 10));
 }
 
 TEST_CASE("manifest: a long one is written anew and says the same", "[storage]") {
