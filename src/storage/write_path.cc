@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "base/try.h"
+#include "model/duration.h"
 #include "storage/write_run.h"
 
 namespace varve::storage {
@@ -156,7 +157,8 @@ Result<WriteOutcome> WritePath::append(const WriteBatch& batch, const AppendOpti
     outcome.first_error =
         fmt::format("{}: series={} timestamp={}", run.first.text,
                     series_name(batch.series[run.first.entry], run.first.id, batch.decoder),
-                    run.first.timestamp_ms);
+                    run.first.timestamp_ms) +
+        advice(run.first.reach, options);
     outcome.first_error_code = run.first.code;
   }
   if (outcome.samples_appended > 0) metrics_.floats_appended.add(static_cast<double>(outcome.samples_appended));
@@ -167,6 +169,24 @@ Result<WriteOutcome> WritePath::append(const WriteBatch& batch, const AppendOpti
   outcome.ticket = static_cast<Ticket>(run.ticket);
   if (run.ticket != 0) log_->notify();
   return outcome;
+}
+
+// Behind Prometheus's own words: why, and which setting says so.
+std::string WritePath::advice(Reach reach, const AppendOptions& options) const {
+  if (reach == Reach::kNone || (reach == Reach::kOutOfOrderWindow && options.in_order_only)) return {};
+  if (reach == Reach::kRetention) {
+    return fmt::format(
+        " (older than samples are kept: {} by storage.tsdb.retention, storage.tsdb.ladder or "
+        "--storage.tsdb.retention.time)",
+        model::format_duration(limits_.accepted_ms.load(std::memory_order_relaxed)));
+  }
+  const std::int64_t window_ms = limits_.out_of_order_window_ms.load(std::memory_order_relaxed);
+  if (window_ms <= 0) {
+    return " (older than others: none are taken late, as storage.tsdb.out_of_order_time_window is 0s)";
+  }
+  return fmt::format(
+      " (later than storage.tsdb.out_of_order_time_window allows, {} behind the newest sample)",
+      model::format_duration(window_ms));
 }
 
 // The series of some entries have left after the entries were resolved to them. Their names lead to

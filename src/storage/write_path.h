@@ -81,6 +81,7 @@ class WritePath final : public wal::FrameSource {
   }
 
  private:
+  enum class Reach;
   struct Refusal;
   struct Run;
   struct Scratch;
@@ -105,6 +106,7 @@ class WritePath final : public wal::FrameSource {
   void append_histogram(SeriesId id, const HistogramSample& sample, std::uint32_t entry,
                         bool from_float, Run& run);
   void append_exemplars(const WriteBatch& batch, std::uint32_t entry, SeriesId id, Run& run);
+  std::string advice(Reach reach, const AppendOptions& options) const;
   void count_refusal(head::Appended result, bool histogram, Run& run, Refusal refusal);
   std::uint64_t append_metadata(const WriteBatch& batch);
 

@@ -11,6 +11,9 @@
 
 namespace varve::storage {
 
+// What a refused sample is too old for.
+enum class WritePath::Reach { kNone, kRetention, kOutOfOrderWindow };
+
 // The first sample of a batch, in the batch's order, that was refused, and why.
 struct WritePath::Refusal {
   std::uint32_t entry = 0xffffffff;
@@ -18,6 +21,7 @@ struct WritePath::Refusal {
   Timestamp timestamp_ms = 0;
   ErrorCode code = ErrorCode::kInvalidArgument;
   std::string text;
+  Reach reach = Reach::kNone;
 };
 
 // What the shards of one batch have in common while they are applied.

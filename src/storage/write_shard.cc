@@ -91,7 +91,7 @@ void WritePath::append_floats(const WriteBatch& batch, std::uint32_t entry_at, S
       metrics_.out_of_bounds.add();
       if (entry_at < run.first.entry) {
         run.first = {entry_at, id, t, ErrorCode::kInvalidArgument,
-                     "out of bounds: timestamp is too far in the future"};
+                     "out of bounds: timestamp is too far in the future", Reach::kNone};
       }
       continue;
     }
@@ -99,7 +99,7 @@ void WritePath::append_floats(const WriteBatch& batch, std::uint32_t entry_at, S
       ++run.outcome->too_old;
       metrics_.out_of_bounds.add();
       if (entry_at < run.first.entry) {
-        run.first = {entry_at, id, t, ErrorCode::kTooOld, "out of bounds"};
+        run.first = {entry_at, id, t, ErrorCode::kTooOld, "out of bounds", Reach::kRetention};
       }
       continue;
     }
@@ -128,7 +128,7 @@ void WritePath::append_floats(const WriteBatch& batch, std::uint32_t entry_at, S
       ++run.late;
       ++run.outcome->samples_appended;
     } else {
-      Refusal refusal{entry_at, id, t, ErrorCode::kInvalidArgument, {}};
+      Refusal refusal{entry_at, id, t, ErrorCode::kInvalidArgument, {}, Reach::kNone};
       if (result == Appended::kDuplicate && entry_at < run.first.entry) {
         refusal.text = series.is(HotSeries::kLastHistogram)
                            ? fmt::format(
@@ -171,7 +171,7 @@ void WritePath::append_histogram(SeriesId id, const HistogramSample& sample, std
   if (!valid.ok()) {
     ++run.outcome->invalid_series;
     if (entry_at < run.first.entry) {
-      run.first = {entry_at, id, t, valid.error().code(), valid.error().message()};
+      run.first = {entry_at, id, t, valid.error().code(), valid.error().message(), Reach::kNone};
     }
     return;
   }
@@ -181,7 +181,8 @@ void WritePath::append_histogram(SeriesId id, const HistogramSample& sample, std
     metrics_.out_of_bounds_histograms.add();
     if (entry_at < run.first.entry) {
       run.first = {entry_at, id, t, ahead ? ErrorCode::kInvalidArgument : ErrorCode::kTooOld,
-                   ahead ? "out of bounds: timestamp is too far in the future" : "out of bounds"};
+                   ahead ? "out of bounds: timestamp is too far in the future" : "out of bounds",
+                   ahead ? Reach::kNone : Reach::kRetention};
     }
     return;
   }
@@ -205,7 +206,8 @@ void WritePath::append_histogram(SeriesId id, const HistogramSample& sample, std
   } else {
     count_refusal(result, true, run,
                   {entry_at, id, t, ErrorCode::kInvalidArgument,
-                   result == Appended::kDuplicate ? "duplicate sample for timestamp" : ""});
+                   result == Appended::kDuplicate ? "duplicate sample for timestamp" : "",
+                   Reach::kNone});
   }
 }
 
@@ -236,12 +238,14 @@ void WritePath::count_refusal(Appended result, bool histogram, Run& run, Refusal
       (histogram ? metrics_.out_of_order_histograms : metrics_.out_of_order).add();
       refusal.code = ErrorCode::kOutOfOrder;
       refusal.text = "out of order sample";
+      refusal.reach = Reach::kOutOfOrderWindow;
       break;
     case Appended::kOutOfBounds:
       ++run.outcome->too_old;
       (histogram ? metrics_.out_of_bounds_histograms : metrics_.out_of_bounds).add();
       refusal.code = ErrorCode::kTooOld;
       refusal.text = "out of bounds";
+      refusal.reach = Reach::kOutOfOrderWindow;
       break;
     default:
       VARVE_DCHECK(result == Appended::kTooOld);
@@ -249,6 +253,7 @@ void WritePath::count_refusal(Appended result, bool histogram, Run& run, Refusal
       (histogram ? metrics_.too_old_histograms : metrics_.too_old).add();
       refusal.code = ErrorCode::kTooOld;
       refusal.text = "too old sample";
+      refusal.reach = Reach::kOutOfOrderWindow;
       break;
   }
   if (refusal.entry < run.first.entry) run.first = std::move(refusal);

@@ -367,11 +367,61 @@ TEST_CASE("lifecycle: bad data directories are refused with what to do", "[stora
   }
   SECTION("a missing MANIFEST") {
     REQUIRE(files.remove("data/varve/MANIFEST").ok());
-    CHECK_THAT(message(), Catch::Contains("data/varve/MANIFEST: missing"));
+    CHECK_THAT(message(), Catch::Contains("data/varve/MANIFEST: missing") &&
+                              Catch::Contains("start once with --repair"));
+    f.options.repair = true;
+    SECTION("the copy of its first line is enough") {
+      f.db = f.world.open(f.options);
+      CHECK(f.blocks() == 1);
+      f.check();
+      f.options.repair = false;
+      f.reopen();
+      CHECK(f.blocks() == 1);
+      f.check();
+      f.write(kBegin + 5 * kHourMs, kBegin + 9 * kHourMs);
+      ok(f.db->compact());
+      f.check();
+    }
+    SECTION("without that nothing is touched") {
+      const bool another = GENERATE(false, true);
+      if (another) {
+        World other{kBegin};
+        REQUIRE(other.open()->close().ok());
+        const std::string copy = other.files.read_file("data/varve/IDENTITY", 4096).value();
+        REQUIRE(files.write_file_atomically("data/varve/IDENTITY", copy).ok());
+      } else {
+        REQUIRE(files.remove("data/varve/IDENTITY").ok());
+      }
+      CHECK_THAT(message(),
+                 Catch::Contains("--repair cannot help") && Catch::Contains("put the file back"));
+      CHECK(files.exists(block_path).value());
+      CHECK_FALSE(files.exists("data/varve/MANIFEST").value());
+    }
   }
-  SECTION("a flipped bit in the MANIFEST's first line") {
-    files.flip_bit("data/varve/MANIFEST", 30, 2);
-    CHECK_THAT(message(), Catch::Contains("data/varve/MANIFEST at 0: checksum mismatch"));
+  SECTION("a wrong byte in the MANIFEST's first line") {
+    const std::string text = files.read_file("data/varve/MANIFEST", 1 << 20).value();
+    // The first digit of the checksum, the format, a digit of the secret, the end of the line.
+    const std::size_t at = GENERATE(0u, 30u, 100u, 500u);
+    files.flip_bit("data/varve/MANIFEST", at < 500 ? at : text.find('\n'), 2);
+    CHECK_THAT(message(), Catch::Contains("data/varve/MANIFEST at line 1 (byte ") &&
+                              Catch::Contains("start once with --repair"));
+    // Without the copy a wrong byte of the secret cannot be mended.
+    const bool copy = at == 100 ? true : GENERATE(true, false);
+    CAPTURE(at, copy);
+    if (!copy) REQUIRE(files.remove("data/varve/IDENTITY").ok());
+    f.options.repair = true;
+    if (!copy && at == 30) {
+      CHECK_THAT(message(), Catch::Contains("--repair cannot help"));
+      return;
+    }
+    f.db = f.world.open(f.options);
+    CHECK(f.blocks() == 1);
+    f.check();
+    f.options.repair = false;
+    f.reopen();
+    f.check();
+    CHECK(files.read_file("data/varve/MANIFEST", 1 << 20).value().substr(0, 400) ==
+          text.substr(0, 400));
   }
   SECTION("another program's directory") {
     REQUIRE(files.create_directories("data2/chunks_head").ok());
@@ -431,6 +481,71 @@ TEST_CASE("lifecycle: bad data directories are refused with what to do", "[stora
     CHECK(f.blocks() == 1);
     f.check();
   }
+}
+
+TEST_CASE("lifecycle: repair without a MANIFEST takes in what merges have left, late samples too",
+          "[storage]") {
+  Filled f([](Options o) {
+    o.out_of_order_window = std::chrono::hours(6);
+    return o;
+  });
+  f.write(kBegin, kBegin + 9 * kHourMs);
+  ok(f.db->maintain());
+  ok(f.db->compact());
+  f.write(kBegin + 9 * kHourMs, kBegin + 13 * kHourMs);
+  const auto late = [&f](Timestamp t) {
+    const WriteOutcome outcome = append(*f.db, BatchBuilder().add(series(0), t, -1).batch);
+    REQUIRE(outcome.first_error.empty());
+    f.expected[series(0).to_string()].emplace_back(t, bits(-1));
+  };
+  late(kBegin + 8 * kHourMs + 1);
+  ok(f.db->maintain());
+  late(kBegin + 8 * kHourMs + 2);
+  const std::size_t blocks = f.blocks();
+  REQUIRE(f.db->close().ok());
+  f.db.reset();
+  REQUIRE(f.world.files.remove("data/varve/MANIFEST").ok());
+  f.options.repair = true;
+  f.db = f.world.open(f.options);
+  CHECK(f.blocks() == blocks);
+  f.check();
+  f.options.repair = false;
+  late(kBegin + 8 * kHourMs + 3);
+  f.write(kBegin + 13 * kHourMs, kBegin + 17 * kHourMs);
+  ok(f.db->maintain());
+  ok(f.db->compact());
+  f.check();
+  f.reopen();
+  f.check();
+}
+
+TEST_CASE("lifecycle: samples that are too old are refused with the setting that says so",
+          "[storage]") {
+  Filled f([](Options o) {
+    o.retention = std::chrono::hours(72);
+    return o;
+  });
+  const Timestamp now = f.world.clock.now_ms();
+  const auto refusal = [&f](Timestamp t, bool in_order_only = false) {
+    AppendOptions options;
+    options.in_order_only = in_order_only;
+    const auto outcome = f.db->append(BatchBuilder().add(series(0), t, 1).batch, options);
+    REQUIRE(outcome.ok());
+    return outcome->first_error;
+  };
+  CHECK(refusal(now).empty());
+  CHECK_THAT(refusal(now - 73 * kHourMs),
+             Catch::StartsWith("out of bounds: series=m{s=\"0\"} timestamp=") &&
+                 Catch::Contains("(older than samples are kept: 3d by storage.tsdb.retention"));
+  CHECK_THAT(refusal(now - 2 * kHourMs), Catch::StartsWith("out of bounds: series=") &&
+                                             Catch::Contains("out_of_order_time_window is 0s"));
+  CHECK_THAT(refusal(now - 1), Catch::StartsWith("out of order sample: series=") &&
+                                   Catch::Contains("out_of_order_time_window is 0s"));
+  CHECK_THAT(refusal(now - 1, true), Catch::EndsWith(std::to_string(now - 1)));
+  f.db->set_out_of_order_window(std::chrono::minutes(90));
+  CHECK_THAT(refusal(now - 2 * kHourMs),
+             Catch::StartsWith("too old sample: series=") &&
+                 Catch::Contains("out_of_order_time_window allows, 1h30m behind"));
 }
 
 TEST_CASE("lifecycle: repair takes a merged block in whose line is lost with those it replaced",
