@@ -33,11 +33,11 @@ Compaction::Compaction(const Engine& engine)
       triggered_(engine.metrics.counter("prometheus_tsdb_compactions_triggered_total",
                                         "Total number of triggered compactions for the partition.")) {}
 
-Timestamp settled_ms(const Engine& engine) {
+Timestamp settled_ms(const Engine& engine, std::int64_t wait_max_ms) {
   const std::optional<HeadCut>& cut = engine.blocks.cut();
   if (!cut) return TimeRange::all().min_ms;
-  const std::int64_t late_ms = std::max<std::int64_t>(
-      0, engine.limits.out_of_order_window_ms.load() - head::kChunkRangeMs / 2);
+  const std::int64_t late_ms = std::clamp<std::int64_t>(
+      engine.limits.out_of_order_window_ms.load() - head::kChunkRangeMs / 2, 0, wait_max_ms);
   Timestamp settled = 0;
   return __builtin_sub_overflow(cut->time_ms, late_ms, &settled) ? TimeRange::all().min_ms : settled;
 }

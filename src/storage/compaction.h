@@ -2,6 +2,7 @@
 // Merges blocks as compaction_plan.h says, and rewrites those with deleted samples.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <set>
 #include <string>
@@ -15,9 +16,16 @@
 
 namespace varve::storage {
 
-// Blocks get no more samples from before it, but for what comes late beyond all expectation. What
-// comes late behind a cut is in a block only after the next one.
-Timestamp settled_ms(const Engine& engine);
+// How long merges and levels wait for what may come late. Longer would be safe no more than shorter
+// is: what comes later still marks buckets to be made anew and is merged with its window. But with
+// a window as long as a history that is imported, nothing of that would ever be merged or thinned
+// out.
+inline constexpr std::int64_t kLateWaitMaxMs = 24LL * 60 * 60 * 1000;
+
+// Blocks get no more samples from before it, but for what comes later than the out-of-order window
+// (`wait_max_ms` if that is less) behind a cut. What comes late is in a block only after the next
+// cut.
+Timestamp settled_ms(const Engine& engine, std::int64_t wait_max_ms = kLateWaitMaxMs);
 
 // ULIDs of those of the blocks that are damaged. Reads all of them.
 std::vector<std::string> damaged_of(const std::vector<std::shared_ptr<block::Block>>& blocks);

@@ -232,7 +232,8 @@ Result<bool> Rollup::extend(const Keeping& keeping, std::int64_t resolution_ms) 
   LevelState& own = *ladder.find(resolution_ms);
   const LevelOptions& options = *keeping.level(resolution_ms);
   const std::int64_t window_ms = level_window_ms(resolution_ms);
-  Timestamp ready_ms = settled_ms(engine_);
+  // Who says when buckets are to be written gets them then: what comes late is added to them.
+  Timestamp ready_ms = settled_ms(engine_, options.after.count() > 0 ? 0 : kLateWaitMaxMs);
   if (ready_ms == kMin) return false;
   --ready_ms;
   if (&options != keeping.ladder().levels.data()) {

@@ -118,6 +118,33 @@ TEST_CASE("levels: late samples are in their buckets though samples go earlier s
   CHECK(history.check() > 100);
 }
 
+TEST_CASE("levels: a wide out-of-order window keeps neither levels from being written nor samples",
+          "[storage][levels]") {
+  Ladder ladder;
+  ladder.levels = {level(minutes(5)), level(hours(1))};
+  const bool after = GENERATE(false, true);
+  CAPTURE(after);
+  if (after) ladder.levels[0].after = ladder.levels[1].after = hours(1);
+  History history(ladder, hours(24));
+  history.db->set_out_of_order_window(hours(400 * 24));
+  Maker maker(22, 2);
+  maker.until(history, kBegin + 80 * kHourMs);
+  history.maintain();
+  // One that is late by as much as samples are kept is in its bucket all the same.
+  history.add("1", history.newest - 20 * kHourMs + 17, 5);
+  maker.until(history, kBegin + 84 * kHourMs);
+  history.maintain();
+  for (const LevelSpan& span : history.spans(5 * kMinuteMs)) {
+    CHECK(span.ends.max_ms > history.newest - (after ? 5 : 30) * kHourMs);
+  }
+  for (const block::BlockMeta& meta : history.db->blocks()) {
+    // What waits for levels, and what is left of a block's day.
+    if (meta.resolution_ms == 0) CHECK(meta.range.max_ms > history.newest - 30 * kHourMs);
+  }
+  CHECK(history.check() > 100);
+  CHECK(history.check(5 * kMinuteMs) > 500);
+}
+
 TEST_CASE("levels: deleted samples leave their buckets at once, whole ones for good",
           "[storage][levels]") {
   Ladder ladder;
@@ -273,6 +300,26 @@ TEST_CASE("levels: repair knows how far levels have come, though the list of blo
     }
   }
   REQUIRE(history.world.files.write_file_atomically(path, text).ok());
+  history.options.repair = true;
+  history.reopen();
+  history.options.repair = false;
+  history.maintain();
+  CHECK(history.check() > 300);
+  CHECK(history.check(5 * kMinuteMs) > 500);
+  maker.until(history, kBegin + 36 * kHourMs);
+  history.reopen();
+  CHECK(history.check() > 300);
+}
+
+TEST_CASE("levels: repair makes a MANIFEST anew, levels and all", "[storage][levels]") {
+  Ladder ladder;
+  ladder.levels = {level(minutes(5)), level(hours(1))};
+  History history(ladder, hours(10));
+  Maker maker(82, 3);
+  maker.until(history, kBegin + 30 * kHourMs);
+  REQUIRE(history.db->close().ok());
+  history.db.reset();
+  REQUIRE(history.world.files.remove("data/varve/MANIFEST").ok());
   history.options.repair = true;
   history.reopen();
   history.options.repair = false;
