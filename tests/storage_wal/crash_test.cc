@@ -190,6 +190,8 @@ TEST_CASE("wal: a disk that is full at start gives a stalled log, which then beg
   REQUIRE(rig.open());
   CHECK_FALSE(rig.log->healthy());
   CHECK(rig.log->status().error().code() == ErrorCode::kUnavailable);
+  CHECK_THAT(rig.log->status().error().message(),
+             Catch::Contains("the next segment of the log takes ") && Catch::Contains(" are free"));
   files.make_space();
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
   while (!rig.log->healthy() && std::chrono::steady_clock::now() < deadline) {

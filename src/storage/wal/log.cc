@@ -357,7 +357,11 @@ Status Log::write_pending() {
   encode_frame_header(header, frame.data());
   header.checksum = checksum_of(parts);
   encode_frame_header(header, frame.data());
-  VARVE_TRY(segment_->write(parts));
+  if (Status written = segment_->write(parts); !written.ok()) {
+    if (written.error().code() != ErrorCode::kLimitExceeded) return written;
+    return std::move(written).error().with(
+        fmt::format("there is no room for {} bytes", kFrameHeaderBytes + payload_bytes));
+  }
   last_frame_bytes_ = kFrameHeaderBytes + payload_bytes;
   written_bytes_.fetch_add(last_frame_bytes_, std::memory_order_relaxed);
   metrics_->frames.add();

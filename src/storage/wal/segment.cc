@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/wal/segment.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <iterator>
+#include <string>
 
 #include "base/thread_pool.h"
 #include "base/try.h"
@@ -106,6 +109,12 @@ Result<std::unique_ptr<SegmentWriter>> SegmentPool::begin(std::uint32_t id) {
       const bool large = segment_bytes_ > segment_bytes_min_;
       Status made = make_spare();
       if (!made.ok() && large) made = make_spare();
+      if (!made.ok() && made.error().code() == ErrorCode::kLimitExceeded) {
+        const auto free = files_.free_bytes(directory_);
+        return std::move(made).error().with(
+            fmt::format("the next segment of the log takes {} bytes, {} are free",
+                        segment_bytes_min_, free.ok() ? std::to_string(*free) : "too few"));
+      }
       VARVE_TRY(std::move(made));
     }
     const std::uint32_t spare = *spares_.begin();
