@@ -104,7 +104,7 @@ constexpr Command kCommands[] = {
     {"tsdb", "dump", "[--min-time=<ms>] [--max-time=<ms>] [--match=<selector>]... [<directory>]",
      "Print samples as text.", tsdb_dump},
     {"tsdb", "plan",
-     "[--json] [--series=…] [--interval=15s] [--ladder=…|--config=<file>] [--retention=…] "
+     "[--json] [--series=10k] [--interval=15s] [--ladder=…|--config=<file>] [--retention=…] "
      "[<directory>]",
      "Work out the disk that series will take.", tsdb_plan},
     {"tsdb", "bench", "[--json] [<directory>]", "Measure how quickly blocks are read here.",

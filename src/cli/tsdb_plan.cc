@@ -4,9 +4,11 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <cmath>
 #include <cstdlib>
 #include <optional>
 #include <ostream>
+#include <string_view>
 
 #include "base/try.h"
 #include "cli/arguments.h"
@@ -122,6 +124,27 @@ std::vector<UnitCost> bucket_costs(const storage::Ladder& ladder,
   return costs;
 }
 
+// As people write it: 10000, 1e4, 10k, 2.5M.
+Result<std::uint64_t> series_count(const std::string& text) {
+  constexpr double kSeriesMax = 1e12;
+  const char* const last = text.data() + text.size();
+  double number = 0;
+  const auto [end, error] = std::from_chars(text.data(), last, number);
+  const std::string_view unit(end, static_cast<std::size_t>(last - end));
+  const double factor = unit.empty()                 ? 1
+                        : unit == "k" || unit == "K" ? 1e3
+                        : unit == "M"                ? 1e6
+                        : unit == "G"                ? 1e9
+                                                     : 0;
+  const double count = std::round(number * factor);
+  if (error != std::errc() || !(count >= 1 && count <= kSeriesMax)) {
+    return Error(
+        ErrorCode::kInvalidArgument,
+        fmt::format("--series: '{}' is no number of series; 10000, 1e4, 10k and 2.5M are", text));
+  }
+  return static_cast<std::uint64_t>(count);
+}
+
 Result<PlanInput> plan_input(const Arguments& arguments, fs::FileSystem& files) {
   PlanInput input;
   VARVE_TRY_ASSIGN(config::StorageConfig kept, history(arguments, files));
@@ -144,11 +167,7 @@ Result<PlanInput> plan_input(const Arguments& arguments, fs::FileSystem& files) 
   }
   input.buckets = bucket_costs(input.ladder, listing);
   if (arguments.given("series")) {
-    const std::string text = arguments.text("series");
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), input.series);
-    if (error != std::errc() || end != text.data() + text.size() || input.series == 0) {
-      return Error(ErrorCode::kInvalidArgument, fmt::format("--series: '{}' is no number", text));
-    }
+    VARVE_TRY_ASSIGN(input.series, series_count(arguments.text("series")));
   } else {
     input.series = measured.series;
   }

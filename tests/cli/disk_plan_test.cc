@@ -83,6 +83,18 @@ TEST_CASE("tsdb plan: without a directory it says what it assumes", "[cli]") {
   CHECK(json["total"][0]["bytes"] > json["levels"][0]["bytes"]);
 }
 
+TEST_CASE("tsdb plan: the number of series may be written as people write it", "[cli]") {
+  const std::pair<const char*, std::uint64_t> cases[] = {
+      {"10000", 10'000}, {"1e4", 10'000}, {"10k", 10'000}, {"1M", 1'000'000}, {"2.5M", 2'500'000}};
+  for (const auto& [text, count] : cases) {
+    CAPTURE(text);
+    const Printed printed = run({"tsdb", "plan", "--json", std::string("--series=") + text});
+    INFO(printed.err);
+    REQUIRE(printed.status == kExitOk);
+    CHECK(nlohmann::json::parse(printed.out)["given"][0]["series"] == count);
+  }
+}
+
 TEST_CASE("tsdb plan: a data directory says what samples and buckets take", "[cli]") {
   constexpr Timestamp kNow = 1'790'000'000'000 / 86'400'000 * 86'400'000;
   const Folder folder;
@@ -128,7 +140,13 @@ TEST_CASE("tsdb plan: a data directory says what samples and buckets take", "[cl
 
 TEST_CASE("tsdb plan: what it cannot know is refused with a reason", "[cli]") {
   CHECK(run({"tsdb", "plan"}).err.find("give --series") != std::string::npos);
-  CHECK(run({"tsdb", "plan", "--series=0"}).status == kExitFailure);
+  for (const char* count :
+       {"0", "", "0.2", "-3", "nan", "inf", "1e13", "10 k", "10kk", "k", "many"}) {
+    CAPTURE(count);
+    const Printed printed = run({"tsdb", "plan", std::string("--series=") + count});
+    CHECK(printed.status == kExitFailure);
+    CHECK(printed.err.find("is no number of series") != std::string::npos);
+  }
   CHECK(run({"tsdb", "plan", "--series=10", "--interval=0s"}).status == kExitFailure);
   const Printed ladder = run({"tsdb", "plan", "--series=10", "--ladder=15d"});
   CHECK(ladder.status == kExitFailure);
