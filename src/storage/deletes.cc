@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/try.h"
+#include "storage/bucket_fold.h"
 
 namespace varve::storage {
 namespace {
@@ -80,6 +81,34 @@ Status mark_ends(const Engine& engine, const BlockSet& set, TimeRange range) {
   return engine.blocks.commit(std::move(change));
 }
 
+// Who deletes an hour of a day bucket may not expect the day to go.
+void report_touched(const Engine& engine, const BlockSet& set, TimeRange range) {
+  for (const LevelState& level : set.ladder.levels) {
+    // The buckets that have the ends, by the time they are about: (begin, end].
+    TimeRange there{TimeRange::all().max_ms, TimeRange::all().min_ms};
+    for (const auto& block : set.levels) {
+      const block::BlockMeta& meta = block->meta();
+      if (meta.resolution_ms != level.resolution_ms) continue;
+      there.min_ms = std::min(there.min_ms, meta.range.min_ms - meta.resolution_ms + 1);
+      there.max_ms = std::max(there.max_ms, meta.range.max_ms);
+    }
+    for (const bool at_begin : {true, false}) {
+      const Timestamp end_ms = at_begin ? range.min_ms : range.max_ms;
+      // Where the samples are still there the bucket comes back.
+      if (!there.contains(end_ms) || end_ms > set.ladder.raw_gone_ms) continue;
+      const Timestamp last_ms = bucket_end(end_ms, level.resolution_ms);
+      const Timestamp first_ms = last_ms - level.resolution_ms + 1;
+      if (end_ms == (at_begin ? first_ms : last_ms)) continue;
+      engine.log.info(
+          "storage: buckets cannot be taken apart: one that a delete only touches is "
+          "hidden as a whole, as its samples have gone",
+          {{"resolution_ms", level.resolution_ms},
+           {"begin_ms", first_ms - 1},
+           {"end_ms", last_ms}});
+    }
+  }
+}
+
 // A hold is against what happens by itself. Who deletes by hand may not think of it, so it is said.
 void report_held(const Engine& engine, const BlockSet& set,
                  std::span<const std::vector<model::Matcher>> selectors, TimeRange range) {
@@ -125,6 +154,7 @@ Status delete_samples(const Engine& engine,
     if (!first.ok()) first = std::move(first).error().with(block->directory());
   }
   report_held(engine, *set, selectors, range);
+  report_touched(engine, *set, range);
   // Also after an error: a part may be hidden by now.
   engine.stamps.bump(range);
   return first;

@@ -278,6 +278,37 @@ TEST_CASE("levels: native histograms are merged bucket by bucket", "[storage][le
   CHECK(compared >= (resolution_ms == kHourMs ? 20U : 250U));
 }
 
+TEST_CASE("levels: what a delete hides beyond its range is said", "[storage][levels]") {
+  Ladder ladder;
+  ladder.levels = {level(minutes(5)), level(hours(1))};
+  History history(ladder, hours(10));
+  Maker maker(32, 2);
+  maker.until(history, kBegin + 30 * kHourMs);
+  history.world.log.set_level(base::LogLevel::kInfo);
+  const std::vector<std::vector<model::Matcher>> selectors{{equal("s", "1")}};
+  const auto said = [&](TimeRange range) {
+    history.world.log_text.clear();
+    REQUIRE(history.db->delete_series(selectors, range).ok());
+    return history.world.log_text;
+  };
+  // The second end is that of a bucket of either level.
+  const std::string text = said({kBegin + 5 * kHourMs + 12'345, kBegin + 9 * kHourMs});
+  const auto touched = [](std::int64_t resolution_ms, Timestamp begin_ms) {
+    return Catch::Contains("resolution_ms=" + std::to_string(resolution_ms) +
+                           " begin_ms=" + std::to_string(begin_ms) +
+                           " end_ms=" + std::to_string(begin_ms + resolution_ms));
+  };
+  CHECK_THAT(
+      text, touched(5 * kMinuteMs, kBegin + 5 * kHourMs) && touched(kHourMs, kBegin + 5 * kHourMs));
+  CHECK_THAT(text, !touched(5 * kMinuteMs, kBegin + 9 * kHourMs - 5 * kMinuteMs) &&
+                       !touched(kHourMs, kBegin + 8 * kHourMs));
+  // Whole buckets, and those whose samples are still there.
+  CHECK_THAT(said({kBegin + 3 * kHourMs + 1, kBegin + 4 * kHourMs}),
+             !Catch::Contains("taken apart"));
+  CHECK_THAT(said({kBegin + 26 * kHourMs + 17, kBegin + 27 * kHourMs + 17}),
+             !Catch::Contains("taken apart"));
+}
+
 TEST_CASE("levels: repair knows how far levels have come, though the list of blocks has lost it",
           "[storage][levels]") {
   Ladder ladder;
