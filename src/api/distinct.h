@@ -15,12 +15,15 @@ namespace varve::api {
 template <typename Thing, typename Before = std::less<>>
 class Distinct {
  public:
-  void add(Thing thing) {
-    if (things_.size() >= pack_at_) pack();
+  // Whether doubles have just been dropped.
+  bool add(Thing thing) {
     things_.push_back(std::move(thing));
+    if (things_.size() < pack_at_) return false;
+    pack();
+    return true;
   }
-  // Doubles included.
-  std::size_t size() const { return things_.size(); }
+  // What is held, doubles among it.
+  const std::vector<Thing>& things() const { return things_; }
   // In order. Nothing is left.
   std::vector<Thing> take() {
     pack();

@@ -41,35 +41,38 @@ bool broken_off(const Call& call, const MetadataRequest& request) {
     return false;
   }
   call.fail(gone ? ErrorType::kCanceled : ErrorType::kTimeout,
-            "the search for series took longer than a query may (--query.timeout)");
+            gone ? "the client has hung up"
+                 : "the search for series took longer than a query may (--query.timeout)");
   return true;
 }
 
-// What the series found take of the memory of all queries, as lists of labels and then as JSON; by
-// their mean length, as it is not known which of them were found twice.
-class FoundMemory {
+// The series found, each once, and what they take of the memory of all queries: as labels and then
+// as JSON.
+class FoundSeries {
  public:
-  explicit FoundMemory(const Call& call)
+  explicit FoundSeries(const Call& call)
       : memory_(call.services.query_memory, call.services.engine->options().memory_max_bytes) {}
 
-  void add(const Labels& labels) {
-    bytes_ += 2 * (sizeof(Labels) + labels.bytes().size());
-    ++added_;
-  }
-  // So many are held now.
-  Status hold(std::size_t count) {
-    const auto bytes = static_cast<std::int64_t>(added_ == 0 ? 0 : bytes_ / added_ * count);
-    const std::int64_t more = bytes - held_bytes_;
-    if (more > 0) VARVE_TRY(memory_.grow(more));
-    if (more < 0) memory_.shrink(-more);
-    held_bytes_ = bytes;
+  Status add(Labels labels) {
+    const std::int64_t bytes = bytes_of(labels);
+    VARVE_TRY(memory_.grow(bytes));
+    held_bytes_ += bytes;
+    if (!distinct_.add(std::move(labels))) return {};
+    std::int64_t left = 0;
+    for (const Labels& one : distinct_.things()) left += bytes_of(one);
+    memory_.shrink(held_bytes_ - left);
+    held_bytes_ = left;
     return {};
   }
+  std::vector<Labels> take() { return distinct_.take(); }
 
  private:
+  static std::int64_t bytes_of(const Labels& labels) {
+    return static_cast<std::int64_t>(2 * (sizeof(Labels) + labels.bytes().size()));
+  }
+
   promql::QueryMemory memory_;
-  std::size_t bytes_ = 0;  // of all that were added
-  std::size_t added_ = 0;
+  Distinct<Labels> distinct_;
   std::int64_t held_bytes_ = 0;
 };
 
@@ -91,8 +94,7 @@ void series(const CallPtr& call) {
   if (request->match.empty()) {
     return call->fail(ErrorType::kBadData, "no match[] parameter provided");
   }
-  Distinct<Labels> distinct;
-  FoundMemory memory(*call);
+  FoundSeries found_series(*call);
   for (const model::Matchers& matchers : request->match) {
     storage::SelectHints hints;
     hints.max_source_resolution_ms = storage::kSourceAuto;
@@ -113,15 +115,13 @@ void series(const CallPtr& call) {
       for (std::size_t i = 0; i < ordinals.size(); ++i) {
         if (last[i].kind != storage::LastSample::Kind::kNone ||
             has_bucket(**selection, ordinals[i], request->range)) {
-          Labels labels = (*selection)->labels(ordinals[i]);
-          memory.add(labels);
-          distinct.add(std::move(labels));
+          Status added = found_series.add((*selection)->labels(ordinals[i]));
+          if (!added.ok()) return call->fail(added.error());
         }
       }
-      if (Status held = memory.hold(distinct.size()); !held.ok()) return call->fail(held.error());
     }
   }
-  std::vector<Labels> found = distinct.take();
+  std::vector<Labels> found = found_series.take();
   Annotations annotations;
   annotations.warnings = request->querier->warnings();
   if (request->limit > 0 && found.size() > request->limit) {
@@ -141,6 +141,7 @@ void series(const CallPtr& call) {
 template <typename Read>
 void answer_names(const Call& call, MetadataRequest& request, const Read& read) {
   if (request.match.empty()) request.match.emplace_back();
+  std::vector<std::string> names;
   Distinct<std::string> distinct;
   bool truncated = false;
   for (const model::Matchers& matchers : request.match) {
@@ -148,9 +149,13 @@ void answer_names(const Call& call, MetadataRequest& request, const Read& read) 
     if (broken_off(call, request)) return;
     if (!found.ok()) return call.fail(found.error());
     truncated |= found->truncated;
+    if (request.match.size() == 1) {
+      names = std::move(found->names);  // sorted, each once
+      break;
+    }
     for (std::string& name : found->names) distinct.add(std::move(name));
   }
-  std::vector<std::string> names = distinct.take();
+  if (request.match.size() > 1) names = distinct.take();
   if (request.limit > 0 && names.size() > request.limit) {
     names.resize(request.limit);
     truncated = true;

@@ -97,6 +97,45 @@ TEST_CASE("remote write: what comes without metadata or with wrong labels is cou
   CHECK(shown("without_metadata_appended_samples_total") == "2");
 }
 
+TEST_CASE("remote write: series that look like others are what they say, known or not", "[api]") {
+  Harness harness;
+  harness.api->ready(*harness.db, *harness.manager);
+  const auto label = [](const std::string& name, const std::string& value) {
+    std::string bytes;
+    std::string field;
+    test::put_bytes(bytes, 1, name);
+    test::put_bytes(bytes, 2, value);
+    test::put_bytes(field, 1, bytes);
+    return field;
+  };
+  const auto sample = [](double value, Timestamp t) {
+    // Without the head of the series' field: the field of its sample.
+    return time_series({}, {{t, value}}).substr(2);
+  };
+  const auto request_of = [](const std::string& series) {
+    std::string request;
+    test::put_bytes(request, 1, series);
+    return request;
+  };
+  // A sample between two labels, and a label that ends as a sample would.
+  const std::string split = label("__name__", "split") + sample(1, kNow) + label("job", "x");
+  const std::string tail = "\x12\x10\x09" "1234567@" "\x10\xc3\xbc\xe2\x82\xac\x01";
+  const std::string alike = label("__name__", "alike") + label("job", tail) + sample(2, kNow);
+  for (int round = 0; round < 2; ++round) {
+    for (const std::string& series : {split, alike}) {
+      const http::Response written = harness.write(request_of(series));
+      CAPTURE(round, written.body);
+      CHECK(written.status == 204);
+    }
+    const auto found = harness.get("/api/v1/series", "match[]=%7B__name__=~%22split%7Calike%22%7D");
+    REQUIRE(found["data"].size() == 2);
+    CHECK(found["data"][0]["job"] == tail);
+    CHECK(found["data"][1]["job"] == "x");
+    const auto values = harness.get("/api/v1/query", "query=sum(%7B__name__=~%22split%7Calike%22%7D)");
+    CHECK(values["data"]["result"][0]["value"][1] == "3");
+  }
+}
+
 TEST_CASE("remote write 2: the series of version 1 are the same series", "[api]") {
   Writing server;
   REQUIRE(server.write(time_series({{"__name__", "up"}, {"job", "a"}}, {{kNow - 1000, 1}})).status == 204);
