@@ -56,8 +56,8 @@ struct Options {
   // Kept free for a full disk: deleting and retention need some space themselves (a line of the
   // MANIFEST, tombstones). Small beside any database, as it counts as the database's. 0: none.
   std::uint64_t reserve_bytes = std::uint64_t{8} << 20;
-  // A snapshot of the head is due when the log has grown by this since the last one, and by as much
-  // as that one has: less would write more, more would replay longer. 0: at every maintain(), in tests.
+  // A snapshot of the head is due when the log has grown by this since the last one, and by twice
+  // what that one has: less would write more, more would replay longer. 0: at every maintain(), in tests.
   std::uint64_t snapshot_log_bytes = std::uint64_t{16} << 20;
   // Preallocated size of a segment of the log.
   std::uint64_t log_segment_bytes = std::uint64_t{16} << 20;

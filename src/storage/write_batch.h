@@ -115,7 +115,8 @@ class Appendable {
   virtual ~Appendable() = default;
 
   // Applies the batch to memory and stages it for the log. kUnavailable: the log has failed or
-  // storage is stopping, nothing was applied; kLimitExceeded: too many series (retry later).
+  // storage is stopping, nothing was applied; kCorruption: the decoder
+  // refuses a key so, nothing was applied; kLimitExceeded: too many series (retry later).
   virtual Result<WriteOutcome> append(const WriteBatch& batch, const AppendOptions& options = {}) = 0;
 
   // Calls `done` once the ticket is durable under the configured sync mode (at once for `off`), or

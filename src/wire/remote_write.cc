@@ -306,7 +306,7 @@ class GuessedKeyDecoder final : public storage::KeyDecoder {
 };
 
 // The samples at the end of a message, told by what they look like: two fields in order, the value
-// left out if it is zero, and a time that takes six bytes, as those of the years 2004 to 2109 do.
+// left out if it is zero, and a time that takes six bytes, as those of the years 1971 to 2109 do.
 class Tail {
  public:
   // Where the samples of the message begin; its end if there are none.
@@ -385,8 +385,9 @@ std::optional<DecodeReport> WriteRequestDecoder::guess(std::string_view protobuf
   out.clear();
   out.key_space = kRemoteWrite1KeySpace;
   out.decoder = &key_decoder;
-  // A series takes twice its bytes at most.
-  if (protobuf.size() > kBatchMaxBytes / 2) return std::nullopt;
+  // A series of the shortest key and one sample takes most: less than three times its bytes.
+  static_assert(sizeof(SeriesEntry) + sizeof(Sample) <= 3 * (2 + kKeyMinBytes + 2 + 7));
+  if (protobuf.size() > kBatchMaxBytes / 3) return std::nullopt;
   Tail tail;
   try {
     for (ProtobufCursor cursor(protobuf); !cursor.done();) {

@@ -59,7 +59,7 @@ class Head {
   // Writers repeat their series in the order these were created in: so the series behind the one that
   // was found last is tried before the table is. Of each, half the hash of the name that it last came by
   // is remembered, side by side, where the table has its names anywhere in memory. Thread-safe. False
-  // for an id that is not known. Precondition of remember(): known(id), under a KeyTable::Reader.
+  // for an id that is not known. Precondition of remember(): id found by a KeyTable::Reader.
   bool remembers(SeriesId id, const index::SeriesHash& hash) const {
     return known(id) && hash.low != 0 && name(id).load(std::memory_order_relaxed) == hash.low;
   }
