@@ -18,9 +18,6 @@ using Ordered = nlohmann::ordered_json;
 
 // As many as a list of policies may have, and a level its dirty stretches.
 constexpr std::size_t kCountMax = 100'000;
-// A century. Buckets so long that their ends cannot be reckoned with have never been written.
-constexpr std::int64_t kResolutionMaxMs = 100LL * 366 * 24 * 60 * 60 * 1000;
-constexpr Timestamp kFirstEndMs = TimeRange::all().min_ms + kResolutionMaxMs;
 
 Error corrupt(std::string what) { return Error(ErrorCode::kCorruption, std::move(what)); }
 
@@ -109,7 +106,9 @@ Result<LevelState> level_of(const Json& json) {
   VARVE_TRY_ASSIGN(const Json dirty, array(json, "dirty"));
   for (const Json& ends : dirty) {
     VARVE_TRY_ASSIGN(const auto range, pair_of(ends));
-    if (range.first > range.second || range.first < kFirstEndMs) return corrupt("\"dirty\" is no time");
+    if (range.first > range.second || range.first < kFirstDirtyMs) {
+      return corrupt("\"dirty\" is no time");
+    }
     add_dirty(level, {range.first, range.second});
   }
   return level;

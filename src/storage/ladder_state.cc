@@ -43,7 +43,7 @@ void LadderState::mark_dirty(TimeRange samples) {
   for (LevelState& level : levels) {
     if (level.covered_ms == TimeRange::all().min_ms || samples.min_ms > level.covered_ms) continue;
     // Time may begin with samples from nowhere: no stretch needs to reach beyond what can be written.
-    const TimeRange ends{bucket_end(samples.min_ms, level.resolution_ms),
+    const TimeRange ends{bucket_end(std::max(samples.min_ms, kFirstDirtyMs), level.resolution_ms),
                          std::min(level.covered_ms, bucket_end(samples.max_ms, level.resolution_ms))};
     if (!ends.empty()) add_dirty(level, ends);
   }

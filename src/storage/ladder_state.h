@@ -14,6 +14,11 @@
 
 namespace varve::storage {
 
+// A century. Buckets so long that their ends cannot be reckoned with have never been written.
+inline constexpr std::int64_t kResolutionMaxMs = 100LL * 366 * 24 * 60 * 60 * 1000;
+// No dirty stretch begins before it.
+inline constexpr Timestamp kFirstDirtyMs = TimeRange::all().min_ms + kResolutionMaxMs;
+
 struct LevelState {
   std::int64_t resolution_ms = 0;
   // Every bucket that ends at or before it has been written; a multiple of the resolution.
