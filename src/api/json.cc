@@ -2,6 +2,7 @@
 #include "api/json.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cstring>
 
@@ -89,6 +90,15 @@ char* write_sample(TimeText& times, const Sample& sample, char* at) {
   return at;
 }
 
+// Bytes that stand in a string as they are.
+constexpr std::array<bool, 256> plain_bytes() {
+  std::array<bool, 256> plain{};
+  for (std::size_t byte = 0x20; byte < 0x80; ++byte) plain[byte] = true;
+  for (const char escaped : {'"', '\\', '<', '>', '&'}) plain[static_cast<std::size_t>(escaped)] = false;
+  return plain;
+}
+constexpr std::array<bool, 256> kPlain = plain_bytes();
+
 // How many bytes the character at `from`, which is not ASCII, takes; 0: it is none.
 std::size_t character_size(std::string_view text, std::size_t from) {
   const auto lead = static_cast<unsigned char>(text[from]);
@@ -108,11 +118,12 @@ void append_json_string(std::string& out, std::string_view text) {
   };
   for (std::size_t i = 0; i < text.size(); ++i) {
     const auto byte = static_cast<unsigned char>(text[i]);
+    if (kPlain[byte]) continue;
     if (byte == '"' || byte == '\\') {
       flush(i);
       out += '\\';
       out += text[i];
-    } else if (byte < 0x20 || byte == '<' || byte == '>' || byte == '&') {
+    } else if (byte < 0x80) {
       flush(i);
       if (byte == '\n') {
         out += "\\n";
@@ -125,7 +136,7 @@ void append_json_string(std::string& out, std::string_view text) {
         out += kHex[byte >> 4];
         out += kHex[byte & 15];
       }
-    } else if (byte >= 0x80) {
+    } else {
       // What targets and peers answer stands in errors, whatever bytes these are.
       const std::size_t size = character_size(text, i);
       if (size == 0) {
