@@ -357,8 +357,10 @@ Result<std::vector<SeriesExemplars>> DbImpl::exemplars(
   index::Ids ids;
   for (const std::vector<model::Matcher>& matchers : selectors) {
     VARVE_TRY_ASSIGN(const index::Ids selected, head_index->select(matchers, bound));
-    if (model::MatchWatch::thread_stopped()) return Error(ErrorCode::kCanceled, "the search was broken off");
-    ids = ids.empty() ? selected : index::unite(std::vector<index::IdSpan>{ids, selected});
+    if (model::MatchWatch::thread_stopped()) {
+      return Error(ErrorCode::kCanceled, "the search was broken off");
+    }
+    ids = index::unite(std::vector<index::IdSpan>{ids, selected});
   }
   auto points = head_->exemplars().query(ids, range);
   std::vector<SeriesExemplars> result;

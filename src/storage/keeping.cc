@@ -14,10 +14,6 @@ namespace {
 constexpr Timestamp kMin = TimeRange::all().min_ms;
 constexpr Timestamp kMax = TimeRange::all().max_ms;
 
-Timestamp floor_to(Timestamp t, std::int64_t resolution_ms) {
-  return t == kMin ? kMin : bucket_floor(t, resolution_ms);
-}
-
 }  // namespace
 
 Timestamp horizon(Timestamp newest_ms, std::int64_t age_ms) {

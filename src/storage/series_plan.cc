@@ -14,9 +14,6 @@ namespace {
 constexpr Timestamp kMin = TimeRange::all().min_ms;
 constexpr Timestamp kMax = TimeRange::all().max_ms;
 
-Timestamp floor_to(Timestamp t, std::int64_t resolution_ms) {
-  return t == kMin ? kMin : bucket_floor(t, resolution_ms);
-}
 Timestamp ceil_to(Timestamp t, std::int64_t resolution_ms) {
   return t == kMin ? kMin : bucket_end(t, resolution_ms);
 }
@@ -114,6 +111,10 @@ class Walk {
 };
 
 }  // namespace
+
+Timestamp floor_to(Timestamp t, std::int64_t resolution_ms) {
+  return t == kMin ? kMin : bucket_floor(t, resolution_ms);
+}
 
 Stretches answered_by(std::span<const LevelSpan> spans) {
   Stretches answered;

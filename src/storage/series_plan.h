@@ -26,6 +26,9 @@ struct KeptLevel {
   Timestamp until_ms = TimeRange::all().min_ms;
 };
 
+// bucket_floor(), which the beginning of time has none of: it stays.
+Timestamp floor_to(Timestamp t, std::int64_t resolution_ms);
+
 struct PlanInput {
   std::vector<KeptLevel> levels;                    // finest first
   Timestamp raw_from_ms = TimeRange::all().min_ms;  // samples at or after it are kept

@@ -142,6 +142,13 @@ class History {
       if (!done.ok()) FAIL(done.error().message());
     }
   }
+  // As somebody does who has found that it does not open.
+  void repair() {
+    options.repair = true;
+    reopen();
+    options.repair = false;
+    maintain();
+  }
   void reopen() {
     db.reset();
     db = world.open(options);

@@ -331,10 +331,7 @@ TEST_CASE("levels: repair knows how far levels have come, though the list of blo
     }
   }
   REQUIRE(history.world.files.write_file_atomically(path, text).ok());
-  history.options.repair = true;
-  history.reopen();
-  history.options.repair = false;
-  history.maintain();
+  history.repair();
   CHECK(history.check() > 300);
   CHECK(history.check(5 * kMinuteMs) > 500);
   maker.until(history, kBegin + 36 * kHourMs);
@@ -351,10 +348,7 @@ TEST_CASE("levels: repair makes a MANIFEST anew, levels and all", "[storage][lev
   REQUIRE(history.db->close().ok());
   history.db.reset();
   REQUIRE(history.world.files.remove("data/varve/MANIFEST").ok());
-  history.options.repair = true;
-  history.reopen();
-  history.options.repair = false;
-  history.maintain();
+  history.repair();
   CHECK(history.check() > 300);
   CHECK(history.check(5 * kMinuteMs) > 500);
   maker.until(history, kBegin + 36 * kHourMs);
@@ -380,10 +374,7 @@ TEST_CASE("levels: samples stay while the buckets made of them cannot be read",
   history.world.files.flip_bit(index, *history.world.files.size(index) - 4, 1);
   history.reopen();
   maker.until(history, kBegin + 40 * kHourMs);
-  history.options.repair = true;
-  history.reopen();
-  history.options.repair = false;
-  history.maintain();
+  history.repair();
   CHECK(history.check() > 300);
   CHECK(history.check(5 * kMinuteMs) > 300);
 }

@@ -40,7 +40,8 @@ class SmoothSource final : public SeriesSource {
  private:
   class Reader final : public SeriesReader {
    public:
-    Reader(const SmoothSource& source, AnnotationSink& sink) : source_(source), sink_(sink), tally_(source.state_) {}
+    Reader(const SmoothSource& source, AnnotationSink& sink)
+        : source_(source), sink_(sink), tally_(source.state_) {}
 
     Status read(std::size_t series, StepSeries& out) override {
       const WindowShape& shape = source_.shape_;
