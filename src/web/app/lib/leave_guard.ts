@@ -2,7 +2,7 @@
 // Who has something that is lost when the page is left, and the question before it is. Links, keys and
 // the browser's Back all come through the router, which asks here; leaving Varve is asked by the
 // browser itself.
-import { useEffect } from "preact/hooks";
+import { useLayoutEffect } from "preact/hooks";
 
 const unsaved = new Set<object>();
 
@@ -18,9 +18,9 @@ export function guardLeaving(): () => void {
   return () => unsaved.delete(token);
 }
 
-// For as long as `changed`.
+// For as long as `changed`. In the same step as what is drawn: who reads "saved" may leave at once.
 export function useLeaveGuard(changed: boolean): void {
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!changed) return;
     const release = guardLeaving();
     const ask = (event: BeforeUnloadEvent) => event.preventDefault();
