@@ -2,7 +2,7 @@
 // Explore: what the mouse and the URL do, and what hostile or huge results do to it.
 import type { Page } from "playwright-core";
 import { hostile, manySeries } from "./support/data";
-import { endMs, hour, open, pageTest, settled } from "./support/page";
+import { endMs, hour, open, pageTest, settled, siteUrl } from "./support/page";
 
 const graph = (expression: string, more = "") =>
   `explore?g0.expr=${encodeURIComponent(expression)}&g0.tab=graph&${hour}${more}`;
@@ -28,6 +28,7 @@ pageTest(
   graph(rate),
   async (page) => {
     await page.locator(".uplot").waitFor();
+    await settled(page);
     const before = page.url();
     await drag(page, 0.25, 0.75);
     await expect.poll(() => page.url()).not.toBe(before);
@@ -45,7 +46,10 @@ pageTest(
 test("a link shows somebody else the same", async () => {
   const mine = await open(graph(rate, "&g0.mode=stacked&g0.unit=reqps&g0.legend={{instance}}"));
   await mine.page.locator(".uplot").waitFor();
+  await settled(mine.page);
+  const before = mine.page.url();
   await drag(mine.page, 0.3, 0.6);
+  await expect.poll(() => mine.page.url()).not.toBe(before);
   await settled(mine.page);
   await expect.poll(() => legendNames(mine.page)).toEqual(["shop-1:8080", "shop-2:8080"]);
   const url = new URL(mine.page.url());
@@ -53,13 +57,17 @@ test("a link shows somebody else the same", async () => {
   await theirs.page.locator(".uplot").waitFor();
   await settled(theirs.page);
   expect(await legendNames(theirs.page)).toEqual(await legendNames(mine.page));
-  const cells = (page: Page) => page.locator(".legend tbody tr").allInnerTexts();
-  expect((await cells(theirs.page)).sort()).toEqual((await cells(mine.page)).sort());
+  const cells = async (page: Page) =>
+    (await page.locator(".legend tbody tr").allInnerTexts()).sort().join("\n");
+  const same = async (what: (page: Page) => Promise<string>) =>
+    (await what(theirs.page)) === (await what(mine.page));
+  await mine.page.mouse.move(0, 0);
+  await expect.poll(() => same(cells)).toBe(true);
   const mode = theirs.page.getByLabel("How it is drawn");
   expect(await mode.inputValue()).toBe("stacked");
-  const picture = (page: Page) => page.locator(".uplot").first().screenshot();
-  await mine.page.mouse.move(0, 0);
-  expect((await picture(theirs.page)).equals(await picture(mine.page))).toBe(true);
+  const picture = async (page: Page) =>
+    (await page.locator(".uplot").first().screenshot()).toString("base64");
+  await expect.poll(() => same(picture)).toBe(true);
   await mine.close();
   await theirs.close();
 });
@@ -73,6 +81,29 @@ pageTest("typing an expression and Enter runs it", "explore", async (page) => {
   await page.keyboard.press("Enter");
   await page.locator(".uplot").waitFor();
   expect(new URL(page.url()).searchParams.get("g0.expr")).toBe("node_load5");
+});
+
+test("who types before the editor has come goes on in it", async () => {
+  let release = () => {};
+  const released = new Promise<void>((done) => {
+    release = done;
+  });
+  const firstPage = await (await fetch(`${siteUrl}explore`)).text();
+  const { page, close } = await open("explore", {
+    before: (p) =>
+      p.route("**/assets/*.js", async (route) => {
+        const name = route.request().url().split("/").at(-1) ?? "";
+        if (!firstPage.includes(name)) await released;
+        await route.continue();
+      }),
+  });
+  await page.locator("textarea.editor").click();
+  await page.keyboard.type("node_");
+  release();
+  await page.locator(".cm-content").waitFor();
+  await page.keyboard.type("load5");
+  await expect.poll(() => page.locator(".cm-content").innerText()).toBe("node_load5");
+  await close();
 });
 
 pageTest("the editor completes metrics, labels and their values", "explore", async (page) => {
@@ -111,7 +142,7 @@ pageTest(
     await page.keyboard.press("Escape");
     await page.keyboard.press("Enter");
     await page.locator(".uplot").waitFor();
-    expect(await page.getByRole("alert").count()).toBe(0);
+    await expect.poll(() => page.getByRole("alert").count()).toBe(0);
   },
   { allow: [/status of 400/] },
 );

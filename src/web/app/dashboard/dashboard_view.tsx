@@ -3,7 +3,7 @@
 // var-<name>; panel=<id> shows that one alone; kiosk leaves the page's frame out (kiosk=tv keeps the
 // variables), which is also how a dashboard or a panel is put into another page of the same origin:
 // the server lets no other frame it.
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useLayoutEffect, useMemo, useState } from "preact/hooks";
 import { ApiError } from "../lib/api";
 import { useLoad } from "../lib/load";
 import { href, place, setParameters } from "../lib/router";
@@ -174,7 +174,7 @@ export function DashboardView(props: {
   }, [dashboard.panels, arranging?.panels, variables.data, folded, ready, soloId]);
 
   const kiosk = parameters.get("kiosk");
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (kiosk === null && soloId === undefined) return;
     const onKey = (event: KeyboardEvent) => {
       if (event.key === "Escape" && !event.defaultPrevented && props.solo === undefined) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A dashboard and what is done with it: look, arrange, edit panels and settings, note, save with the
 // version check, export, copy, delete.
-import { useEffect, useState } from "preact/hooks";
+import { useLayoutEffect, useState } from "preact/hooks";
 import type { ApiError } from "../lib/api";
 import { pageKeys } from "../lib/keys";
 import { useLeaveGuard } from "../lib/leave_guard";
@@ -43,7 +43,7 @@ export function OneDashboard(props: { id: string }) {
   const [note, setNote] = useState<HandAnnotation>();
   const [error, setError] = useState<ApiError>();
   useLeaveGuard(unsaved !== undefined);
-  useEffect(() => {
+  useLayoutEffect(() => {
     pageKeys.set("e", () => {
       if (!place.value.parameters.has("kiosk")) setArranging((on) => !on);
     });

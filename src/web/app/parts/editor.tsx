@@ -14,7 +14,7 @@ import { Annotation, Compartment, EditorState, Prec } from "@codemirror/state";
 import { EditorView, keymap, placeholder } from "@codemirror/view";
 import { tags } from "@lezer/highlight";
 import { PromQLExtension } from "@prometheus-io/codemirror-promql";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { pageOptions } from "../lib/options";
 import { dark } from "../lib/settings";
 
@@ -48,6 +48,7 @@ export default function Editor(props: {
   value: string;
   onChange: (value: string) => void;
   onRun: (value: string) => void;
+  cursor?: number | undefined; // where one that has the focus from the start has its cursor
 }) {
   const box = useRef<HTMLDivElement>(null);
   const view = useRef<EditorView | null>(null);
@@ -59,13 +60,16 @@ export default function Editor(props: {
   const isDark = dark.value;
   const theme = useRef(new Compartment());
 
-  useEffect(() => {
+  // In the same step as it is drawn: no key is lost to the field that stood here.
+  useLayoutEffect(() => {
     const parent = box.current;
     if (!parent) return;
+    const { value, cursor } = latest.current;
     const made = new EditorView({
       parent,
       state: EditorState.create({
-        doc: latest.current.value,
+        doc: value,
+        selection: { anchor: Math.min(cursor ?? 0, value.length) },
         extensions: [
           history(),
           closeBrackets(),
@@ -121,6 +125,7 @@ export default function Editor(props: {
       }),
     });
     view.current = made;
+    if (cursor !== undefined) made.focus();
     return () => made.destroy();
   }, []);
 

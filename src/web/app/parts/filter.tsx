@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 
 // A search field. "/" puts the cursor into the first one of a page, Escape empties it.
 export function Filter(props: {
@@ -8,7 +8,7 @@ export function Filter(props: {
   placeholder: string;
 }) {
   const input = useRef<HTMLInputElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const focus = (event: KeyboardEvent) => {
       const at = event.target as Element;
       if (event.key !== "/" || at.closest("input,textarea,select,[contenteditable]")) return;

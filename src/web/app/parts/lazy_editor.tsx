@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-// The editor is the largest part of the page; a plain field stands in until it is there.
+// The editor is the largest part of the page; a plain field stands in until it is there. Who types in
+// that goes on in the editor, where the cursor was.
 import type { FunctionComponent } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 
 interface EditorProps {
   value: string;
   onChange: (value: string) => void;
   onRun: (value: string) => void;
 }
-let loaded: FunctionComponent<EditorProps> | undefined;
+let loaded: FunctionComponent<EditorProps & { cursor?: number | undefined }> | undefined;
 
 export function LazyEditor(props: EditorProps) {
   const [editor, setEditor] = useState(() => loaded);
+  const field = useRef<HTMLTextAreaElement>(null);
   useEffect(() => {
     if (loaded) return;
     // Where it cannot be fetched (the server restarts) the plain field serves.
@@ -24,9 +26,13 @@ export function LazyEditor(props: EditorProps) {
     );
   }, []);
   const Editor = editor;
-  if (Editor) return <Editor {...props} />;
+  if (Editor) {
+    const typing = field.current !== null && field.current === document.activeElement;
+    return <Editor {...props} cursor={typing ? field.current?.selectionStart : undefined} />;
+  }
   return (
     <textarea
+      ref={field}
       class="editor plain"
       rows={1}
       value={props.value}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ComponentChildren } from "preact";
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 
 const marginPx = 8;
 
@@ -25,7 +25,8 @@ export function Menu(props: {
     const by = Math.max(-Math.max(over, 0), marginPx - left);
     if (over > 0 || left < marginPx) element.style.translate = `${by}px`;
   }, [open]);
-  useEffect(() => {
+  // In the same step as the panel is drawn: who sees it may close it at once.
+  useLayoutEffect(() => {
     if (!open) return;
     const onPointer = (event: PointerEvent) => {
       if (!root.current?.contains(event.target as Node)) setOpen(false);

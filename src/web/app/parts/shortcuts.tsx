@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Keyboard shortcuts and the page that lists them.
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { KeyReader, pageKeys } from "../lib/keys";
 import { refreshAsked } from "../lib/load";
 import { go } from "../lib/router";
@@ -66,7 +66,7 @@ export function Shortcuts(props: { pages: PageKey[]; turnTheme: () => void }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const latest = useRef(props);
   latest.current = props;
-  useEffect(() => {
+  useLayoutEffect(() => {
     const reader = new KeyReader();
     const onKey = (event: KeyboardEvent) => {
       const asked = reader.press(event, isTyping(event), event.timeStamp);
