@@ -14,6 +14,7 @@ export default async function setup(): Promise<() => Promise<void>> {
     const browser = await chromium.launchServer({
       executablePath,
       headless: true,
+      timeout: 120_000,
       // A container's root has no sandbox, and its /dev/shm is small.
       args: ["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"],
     });

@@ -77,7 +77,9 @@ pageTest(
     await page.keyboard.press("Tab");
     await page.keyboard.press("Escape");
     await page.getByRole("button", { name: "15m", exact: true }).waitFor({ state: "detached" });
-    expect(await button.evaluate((element) => element === document.activeElement)).toBe(true);
+    await expect
+      .poll(() => button.evaluate((element) => element === document.activeElement))
+      .toBe(true);
   },
 );
 

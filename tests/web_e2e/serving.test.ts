@@ -6,7 +6,7 @@ import { brotliDecompressSync, gunzipSync } from "node:zlib";
 import { makeDashboard } from "./support/dashboards";
 import { open, settled, siteUrl } from "./support/page";
 import { remoteWrite } from "./support/remote_write";
-import { freePort, Varve } from "./support/varve";
+import { listen, Varve } from "./support/varve";
 
 interface Raw {
   status: number;
@@ -155,8 +155,8 @@ test("under a route prefix every page works", async () => {
 });
 
 // A proxy that takes its own path away and asks under the upstream's name, as nginx does by itself.
-async function startProxy(port: number, path: string, upstream: () => number): Promise<Server> {
-  const server = createServer((incoming, outgoing) => {
+function proxyOf(path: string, upstream: () => number): Server {
+  return createServer((incoming, outgoing) => {
     if (!incoming.url?.startsWith(path)) {
       outgoing.writeHead(404).end();
       return;
@@ -177,15 +177,12 @@ async function startProxy(port: number, path: string, upstream: () => number): P
     forwarded.on("error", () => outgoing.destroy());
     incoming.pipe(forwarded);
   });
-  await new Promise<void>((done) => server.listen(port, "127.0.0.1", done));
-  return server;
 }
 
 test("behind a proxy with an external URL every page works, and dashboards can be saved", async () => {
-  const proxyPort = await freePort();
-  const external = `http://127.0.0.1:${proxyPort}/metrics-of/varve/`;
   let varve: Varve | undefined;
-  const proxy = await startProxy(proxyPort, "/metrics-of/varve/", () => varve?.port ?? 0);
+  const proxy = proxyOf("/metrics-of/varve/", () => varve?.port ?? 0);
+  const external = `http://127.0.0.1:${await listen(proxy)}/metrics-of/varve/`;
   try {
     varve = await Varve.start({
       flags: [`--web.external-url=${external}`, "--web.route-prefix=/"],

@@ -25,8 +25,10 @@ export default {
     isolate: false,
     fileParallelism: false,
     // Generous: under sanitizers and on a busy machine a page takes its time. Nothing waits for it.
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    teardownTimeout: 60_000,
+    expect: { poll: { timeout: 30_000 } },
     reporters: ["verbose"],
     chaiConfig: { truncateThreshold: 0 },
   },

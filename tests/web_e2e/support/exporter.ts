@@ -2,6 +2,7 @@
 // A target for varve to scrape: counters that grow with each scrape, and hostile labels.
 import { createServer, type Server } from "node:http";
 import { hostile } from "./data";
+import { listen } from "./varve";
 
 const escapeLabel = (text: string) =>
   text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
@@ -19,9 +20,9 @@ shop_queue_length ${5 + (scrapes % 10)}
 `;
 }
 
-export async function startExporter(port: number): Promise<Server> {
+export async function startExporter(): Promise<{ exporter: Server; port: number }> {
   let scrapes = 0;
-  const server = createServer((request, response) => {
+  const exporter = createServer((request, response) => {
     if (request.url !== "/metrics") {
       response.writeHead(404).end();
       return;
@@ -31,6 +32,5 @@ export async function startExporter(port: number): Promise<Server> {
     });
     response.end(page(++scrapes));
   });
-  await new Promise<void>((done) => server.listen(port, "127.0.0.1", done));
-  return server;
+  return { exporter, port: await listen(exporter) };
 }

@@ -89,7 +89,7 @@ export async function open(path: string, options: OpenOptions = {}): Promise<Ope
     ...options.context,
   });
   // Below the limit of a test, so that the message says what was waited for.
-  context.setDefaultTimeout(20_000);
+  context.setDefaultTimeout(30_000);
   const page = await context.newPage();
   const problems = await watch(context, page, site, options.allow ?? []);
   await options.before?.(page);

@@ -2,17 +2,23 @@
 // A varve process of the tests' own: a scratch folder, a free port, started and stopped by its id.
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:net";
+import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-export async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((done) => probe.listen(0, "127.0.0.1", done));
-  const address = probe.address();
-  await new Promise((done) => probe.close(done));
+// At a port of the system's choice, which it gives.
+export async function listen(server: Server): Promise<number> {
+  await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+  const address = server.address();
   if (address === null || typeof address === "string") throw new Error("no port");
   return address.port;
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer();
+  const port = await listen(probe);
+  await new Promise((done) => probe.close(done));
+  return port;
 }
 
 export async function until(what: string, holds: () => Promise<boolean>): Promise<void> {
@@ -40,9 +46,20 @@ export class Varve {
     private readonly options: VarveOptions,
   ) {}
 
+  // Its configuration may name its port, which is chosen before: where somebody else has taken that
+  // meanwhile, another one is.
   static async start(options: VarveOptions = {}): Promise<Varve> {
+    for (let tries = 1; ; ++tries) {
+      try {
+        return await Varve.startAt(await freePort(), options);
+      } catch (error) {
+        if (tries === 3 || !/address already in use/i.test(String(error))) throw error;
+      }
+    }
+  }
+
+  private static async startAt(port: number, options: VarveOptions): Promise<Varve> {
     const folder = mkdtempSync(join(tmpdir(), "varve-e2e-"));
-    const port = await freePort();
     const varve = new Varve(folder, port, options);
     const config = options.config?.(port) ?? "global: {scrape_interval: 1h}\n";
     writeFileSync(join(folder, "varve.yml"), config);
@@ -84,7 +101,9 @@ export class Varve {
     child.stdout.on("data", keep);
     child.stderr.on("data", keep);
     await until("varve to be ready", async () => {
-      if (child.exitCode !== null) throw new Error(`varve ended: ${this.output}`);
+      if (child.exitCode !== null || child.signalCode !== null) {
+        throw new Error(`varve ended: ${this.output}`);
+      }
       return fetch(`${this.url}-/ready`).then(
         (response) => response.ok,
         () => false,
@@ -96,10 +115,10 @@ export class Varve {
   async stop(): Promise<void> {
     const child = this.child;
     this.child = undefined;
-    if (!child || child.exitCode !== null) return;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
     const ended = new Promise((done) => child.once("exit", done));
     child.kill("SIGTERM");
-    const impatience = setTimeout(() => child.kill("SIGKILL"), 15_000);
+    const impatience = setTimeout(() => child.kill("SIGKILL"), 30_000);
     await ended;
     clearTimeout(impatience);
   }
