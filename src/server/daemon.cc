@@ -307,8 +307,12 @@ class Daemon {
     VARVE_TRY_ASSIGN(server_, http::Server::start(
                                   server_options,
                                   std::move(handler), log_, metrics_));
-    for (const std::string& address : flags_.listen_addresses) {
-      log_.info("Listening on", {{"address", address}, {"component", "web"}});
+    // With the port that was given where any was asked for.
+    for (std::size_t i = 0; i < flags_.listen_addresses.size(); ++i) {
+      const std::string& asked = flags_.listen_addresses[i];
+      log_.info("Listening on",
+                {{"address", asked.substr(0, asked.rfind(':') + 1) + std::to_string(server_->ports()[i])},
+                 {"component", "web"}});
     }
 
     const storage::Options storage = storage_options(flags_, config.storage);
