@@ -82,7 +82,7 @@ class LiveClient final : public http::Exchange {
         woken->arrived.notify_all();
       });
       std::unique_lock lock(woken->mutex);
-      REQUIRE(woken->arrived.wait_for(lock, std::chrono::seconds(10), [&] { return woken->yes; }));
+      REQUIRE(woken->arrived.wait_for(lock, std::chrono::seconds(60), [&] { return woken->yes; }));
     }
   }
 

@@ -11,6 +11,7 @@
 
 #include "fs/real_fs.h"
 #include "http/client.h"
+#include "patience.h"
 
 namespace varve::http::testing {
 
@@ -36,7 +37,7 @@ inline Result<ClientResponse> fetch(Client& client, ClientRequest request) {
 
 inline Result<ClientResponse> fetch(Client& client, const std::string& url,
                                     const ClientOptions& options,
-                                    std::chrono::milliseconds timeout = std::chrono::seconds(10)) {
+                                    std::chrono::milliseconds timeout = kPatience) {
   ClientRequest request;
   request.url = url;
   request.timeout = timeout;

@@ -242,7 +242,7 @@ TEST_CASE("http server: a waiting stream goes when its client does, and when the
     client.close();
   } else {
     fixture.server->stop(std::chrono::hours(1));
-    CHECK(client.closed_within(std::chrono::seconds(5)));
+    CHECK(client.closed_within(kPatience));
   }
   while (feed.use_count() > 1) std::this_thread::yield();  // nothing of the response is left
   feed->give("too late", true);
@@ -401,8 +401,8 @@ TEST_CASE("http server: stop lets a request under way finish and refuses new one
   SocketClient client(fixture.port);
   client.send("GET /slow HTTP/1.1\r\nHost: t\r\n\r\n");
   ExchangePtr waiting = holder.take();
-  std::thread stopper([&] { fixture.server->stop(std::chrono::seconds(10)); });
-  CHECK(idle.closed_within(std::chrono::seconds(5)));
+  std::thread stopper([&] { fixture.server->stop(kPatience); });
+  CHECK(idle.closed_within(kPatience));
   Response response;
   response.body = "done";
   waiting->send(std::move(response));

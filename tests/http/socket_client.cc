@@ -11,12 +11,6 @@
 #include <utility>
 
 namespace varve::http::testing {
-namespace {
-
-constexpr auto kPatience = std::chrono::seconds(10);
-
-}  // namespace
-
 SocketClient::SocketClient(std::uint16_t port) : fd_(::socket(AF_INET, SOCK_STREAM, 0)) {
   sockaddr_in address{};
   address.sin_family = AF_INET;

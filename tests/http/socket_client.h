@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "patience.h"
+
 namespace varve::http::testing {
 
 class SocketClient {
@@ -21,7 +23,7 @@ class SocketClient {
   bool send(std::string_view bytes);
   // Whether the server has ended the connection, reading away what comes before that.
   bool closed_within(std::chrono::milliseconds timeout);
-  // Everything until `end` has come (or the connection ended, or 10 s went by).
+  // Everything until `end` has come (or the connection ended, or kPatience went by).
   std::string read_until(std::string_view end);
   // One response with Content-Length, or chunked; bytes that follow stay for the next call.
   std::string read_response();

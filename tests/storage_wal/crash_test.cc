@@ -169,7 +169,7 @@ TEST_CASE("wal: a stalled log recovers by itself", "[storage][wal]") {
   CHECK_FALSE(rig.append(1, 2).ok());
   CHECK_FALSE(rig.log->healthy());
   files.make_space();
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   while (!rig.log->healthy() && std::chrono::steady_clock::now() < deadline) {
     std::this_thread::yield();
   }
@@ -193,7 +193,7 @@ TEST_CASE("wal: a disk that is full at start gives a stalled log, which then beg
   CHECK_THAT(rig.log->status().error().message(),
              Catch::Contains("the next segment of the log takes ") && Catch::Contains(" are free"));
   files.make_space();
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   while (!rig.log->healthy() && std::chrono::steady_clock::now() < deadline) {
     std::this_thread::yield();
   }

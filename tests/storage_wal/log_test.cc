@@ -70,7 +70,7 @@ TEST_CASE("wal log: the interval's timer syncs without a further append", "[stor
     const auto trace = files.trace();
     return trace.back().kind == fs::StepKind::kSyncData;
   };
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   while (!synced() && std::chrono::steady_clock::now() < deadline) std::this_thread::yield();
   CHECK(synced());
 }
@@ -92,7 +92,7 @@ TEST_CASE("wal log: a frame that nobody waits for is written at once and synced 
     const std::uint64_t before = written();
     ticket = rig.source->stage(1, number);
     rig.log->notify();
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
     while (written() == before && std::chrono::steady_clock::now() < deadline) {
       std::this_thread::yield();
     }
@@ -117,7 +117,7 @@ TEST_CASE("wal log: a frame that nobody waits for is synced after its time", "[s
                    std::chrono::milliseconds(5)));
   const std::uint64_t ticket = rig.source->stage(1, 1);
   rig.log->notify();
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   while (rig.log->durable_seq() < ticket && std::chrono::steady_clock::now() < deadline) {
     std::this_thread::yield();
   }
