@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { layOver, mergeLive } from "../../src/web/app/dashboard/live_merge";
 import { LiveTail } from "../../src/web/app/dashboard/live_tail";
-import type { PanelData } from "../../src/web/app/dashboard/panel_data";
+import type { PanelData } from "../../src/web/app/dashboard/panel_results";
 import type { MatrixItem } from "../../src/web/app/lib/api";
 import { EventReader } from "../../src/web/app/lib/event_stream";
 import type { LivePoints } from "../../src/web/app/lib/live";

@@ -3,7 +3,7 @@
 // or of native ones.
 import { parseValue } from "../lib/number";
 import { timesOf } from "../parts/chart_data";
-import type { PanelData } from "./panel_data";
+import type { PanelData } from "./panel_results";
 
 export interface HeatCell {
   low: number;

@@ -4,7 +4,7 @@
 import type { HistogramPair, MatrixItem, SamplePair } from "../lib/api";
 import type { LivePoints } from "../lib/live";
 import type { LiveTail } from "./live_tail";
-import type { PanelData } from "./panel_data";
+import type { PanelData } from "./panel_results";
 
 // Both in order of time; where a time is in both, the newer one's point stands.
 function mergeTimes<Pair extends SamplePair | HistogramPair>(

@@ -19,6 +19,7 @@ import type { Mark } from "../parts/chart_options";
 import { layOver, mergeLive, type Pushed } from "./live_merge";
 import { LiveTail } from "./live_tail";
 import type { Panel, PanelQuery } from "./model";
+import type { PanelData } from "./panel_results";
 import { interpolate, queryText, type VariableStates } from "./variables";
 
 // What all panels of a dashboard share.
@@ -32,17 +33,6 @@ export interface View {
   syncKey: string;
   zoom: (fromMs: number, toMs: number) => void;
   annotate?: ((fromMs: number, toMs: number) => void) | undefined;
-}
-
-export interface QueryResult {
-  query: PanelQuery; // with its legend's variables put in
-  data: QueryData;
-}
-export interface PanelData {
-  of?: string; // which queries it answers
-  results: QueryResult[];
-  range: StepRange;
-  warnings: string[];
 }
 
 const scrapeIntervalS = 15;

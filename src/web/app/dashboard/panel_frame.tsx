@@ -7,8 +7,8 @@ import { Menu } from "../parts/menu";
 import { ErrorNotice, Notice } from "../parts/notice";
 import type { Panel } from "./model";
 import { safeUrl } from "./model";
-import { type PanelData, usePanelData, useSeen, type View, viewOf } from "./panel_data";
-import type { PanelActions } from "./panel_grid";
+import { usePanelData, useSeen, type View, viewOf } from "./panel_data";
+import type { PanelData } from "./panel_results";
 import { AlertListPanel } from "./panels/alert_list";
 import { HeatmapPanel } from "./panels/heatmap";
 import { SeriesPanel } from "./panels/series";
@@ -82,6 +82,15 @@ function useWaiting(loading: boolean): number {
     return () => clearInterval(timer);
   }, [loading]);
   return waited >= 3 ? waited : 0;
+}
+
+// What the menu of a panel offers; what is absent is not offered.
+export interface PanelActions {
+  edit?: ((id: number) => void) | undefined;
+  duplicate?: ((id: number) => void) | undefined;
+  remove?: ((id: number) => void) | undefined;
+  solo?: ((id: number) => void) | undefined; // alone and large
+  embed?: ((id: number) => string) | undefined; // a link to the panel alone
 }
 
 function PanelMenu(props: { panel: Panel; view: View; actions: PanelActions }) {

@@ -10,7 +10,7 @@ import type { GridDrag } from "./grid_drag";
 import { type Placed, rowHeightPx } from "./layout";
 import type { Panel } from "./model";
 import type { View } from "./panel_data";
-import { PanelFrame } from "./panel_frame";
+import { type PanelActions, PanelFrame } from "./panel_frame";
 import { interpolate } from "./variables";
 
 const narrow = matchMedia("(max-width: 48rem)");
@@ -126,14 +126,6 @@ function RowHead(props: {
       </Menu>
     </div>
   );
-}
-
-export interface PanelActions {
-  edit?: ((id: number) => void) | undefined;
-  duplicate?: ((id: number) => void) | undefined;
-  remove?: ((id: number) => void) | undefined;
-  solo?: ((id: number) => void) | undefined; // alone and large
-  embed?: ((id: number) => string) | undefined; // a link to the panel alone
 }
 
 export function PanelGrid(props: {

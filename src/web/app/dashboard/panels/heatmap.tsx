@@ -6,7 +6,7 @@ import { formatTime } from "../../lib/time";
 import { formatValue } from "../../lib/units";
 import { type Heat, type HeatCell, heatOf } from "../heat";
 import type { Panel } from "../model";
-import type { PanelData } from "../panel_data";
+import type { PanelData } from "../panel_results";
 
 // From little to much, for a dark and a light ground.
 const ramps: Record<"dark" | "light", [number, number, number][]> = {

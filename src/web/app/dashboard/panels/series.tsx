@@ -16,7 +16,8 @@ import {
 import type { ChartStyle } from "../../parts/chart_options";
 import { colorOf, styleOf } from "../field";
 import type { FieldStyle, Panel } from "../model";
-import type { PanelData, View } from "../panel_data";
+import type { View } from "../panel_data";
+import type { PanelData } from "../panel_results";
 
 function lookOf(panel: Panel, style: FieldStyle, isDark: boolean): SeriesLook {
   const look: SeriesLook = {};

@@ -6,7 +6,7 @@ import { formatTime } from "../../lib/time";
 import { seriesColor, timesOf, valuesOn } from "../../parts/chart_data";
 import { colorOf, inkOn, show, styleOf } from "../field";
 import type { Panel } from "../model";
-import type { PanelData } from "../panel_data";
+import type { PanelData } from "../panel_results";
 
 export interface Stretch {
   from: number; // index of the first step

@@ -6,7 +6,7 @@ import { DataTable, type TableColumn } from "../../parts/data_table";
 import { colorOf, inkOn, type Shown, show, styleOf } from "../field";
 import { type Cell, type Frame, framesOf, reduce, rowsOf } from "../frames";
 import { type FieldStyle, type Panel, safeUrl, withValue } from "../model";
-import type { PanelData } from "../panel_data";
+import type { PanelData } from "../panel_results";
 import { transform } from "../transform";
 
 // A table of one frame; several frames without a transformation become a row per series.

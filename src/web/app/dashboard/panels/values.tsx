@@ -5,7 +5,7 @@ import { seriesColor } from "../../parts/chart_data";
 import { colorOf, inkOn, show, styleOf, thresholdColor } from "../field";
 import { type Cell, framesOf, reduce } from "../frames";
 import type { FieldStyle, Panel } from "../model";
-import type { PanelData } from "../panel_data";
+import type { PanelData } from "../panel_results";
 import { transform } from "../transform";
 
 interface Value {
