@@ -3,15 +3,15 @@
 // what a request or a response looks like in bytes the business of request_reader and
 // response_writer.
 //
-// All I/O threads run one io_context; a strand per connection keeps its handlers apart. One coarse
-// timer looks for connections past their deadline, so that a request re-arms no timer of its own.
+// Connections are dealt to lanes (server/lane.h); a strand per connection keeps its handlers apart, as
+// two threads run each lane. One coarse timer looks for connections past their deadline, so that a
+// request re-arms no timer of its own.
 #include "http/server.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <exception>
@@ -33,12 +33,13 @@ using boost::system::error_code;
 using server::Clock;
 using server::Connection;
 using server::Core;
+using server::Lane;
 using server::Listener;
 
 class AsioServer final : public Server {
  public:
   explicit AsioServer(std::shared_ptr<Core> core)
-      : core_(std::move(core)), work_(core_->io.get_executor()), sweep_(core_->io) {}
+      : core_(std::move(core)), sweep_(core_->lanes.front()->io) {}
   ~AsioServer() override { stop(std::chrono::milliseconds(0)); }
 
   Status open() {
@@ -52,9 +53,11 @@ class AsioServer final : public Server {
       listener->accept();
     }
     schedule_sweep();
-    for (std::size_t i = 0; i < std::max<std::size_t>(core_->options.threads, 1); ++i) {
+    for (const auto& lane : core_->lanes) work_.emplace_back(lane->io.get_executor());
+    for (std::size_t i = 0; i < core_->lanes.size() * Lane::kThreads; ++i) {
       threads_.emplace_back([this, i] { run(i); });
     }
+    core_->watch.start(core_->lanes);
     return {};
   }
 
@@ -75,24 +78,28 @@ class AsioServer final : public Server {
     for (const auto& connection : connections()) {
       asio::post(connection->strand(), [connection] { connection->close(); });
     }
-    asio::post(core_->io, [this] { sweep_.cancel(); });
-    work_.reset();
+    asio::post(sweep_.get_executor(), [this] { sweep_.cancel(); });
+    work_.clear();
     for (std::thread& thread : threads_) thread.join();
+    core_->watch.stop();
     {
       const std::lock_guard lock(core_->mutex);
       core_->closed = true;
     }
-    // What was posted after the threads had gone holds connections, which hold io: let it go.
-    core_->io.restart();
-    core_->io.poll();
+    // What was posted after the threads had gone holds connections, which hold the lanes: let it go.
+    for (const auto& lane : core_->lanes) {
+      lane->io.restart();
+      lane->io.poll();
+    }
   }
 
  private:
   void run(std::size_t number) {
     base::name_this_thread(fmt::format("http-{}", number));
+    Lane& lane = *core_->lanes[number % core_->lanes.size()];
     for (;;) {
       try {
-        core_->io.run();
+        lane.io.run();
         return;
       } catch (const std::exception& thrown) {
         core_->log.error("An exception reached the top of an HTTP thread",
@@ -131,7 +138,7 @@ class AsioServer final : public Server {
   }
 
   std::shared_ptr<Core> core_;
-  asio::executor_work_guard<asio::io_context::executor_type> work_;
+  std::vector<asio::executor_work_guard<asio::io_context::executor_type>> work_;  // one a lane
   asio::steady_timer sweep_;
   std::vector<std::shared_ptr<Listener>> listeners_;
   std::vector<std::uint16_t> ports_;

@@ -68,8 +68,8 @@ class Exchange {
   virtual void drop_body() = 0;
   // Runs `work` on the calling I/O thread as soon as the handler has returned, while other threads
   // watch the client and serve the other connections: what it sends costs no way between threads.
-  // Whoever uses it bounds how many threads that takes (ServerOptions::threads). False, and `work` is
-  // left as it was, where the calling thread is none of the server's.
+  // False, and `work` is left as it was, where the calling thread is none of the server's, or too few
+  // would be left for the others.
   virtual bool run_after_handler(std::function<void()>& work) {
     static_cast<void>(work);
     return false;
@@ -84,7 +84,9 @@ class ServerTls;
 
 struct ServerOptions {
   std::vector<std::string> listen_addresses{"0.0.0.0:9090"};
-  std::size_t threads = 2;
+  // How many threads serve connections, each of them its own. Behind each stands another, which
+  // serves them while the first is at work that takes long.
+  std::size_t lanes = 2;
   std::size_t connections_max = 512;
   // Connections beyond those, for one request each and only to these paths: whoever asks whether the
   // server lives must be answered while others hold all its connections. Others get 503.

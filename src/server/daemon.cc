@@ -283,9 +283,7 @@ class Daemon {
 
     http::ServerOptions server_options;
     server_options.listen_addresses = flags_.listen_addresses;
-    // Queries run on the threads they come in by, as many at a time as the query pool has threads:
-    // the other connections still have one per core.
-    server_options.threads = cores + query_threads;
+    server_options.lanes = cores;
     server_options.connections_max = flags_.connections_max;
     server_options.connections_reserved = kReservedConnections;
     for (const char* path : {"/-/healthy", "/-/ready"}) {

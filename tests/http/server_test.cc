@@ -316,7 +316,8 @@ TEST_CASE("http server: work after the handler comes after it, and sees the clie
       ++answered;
       echo(exchange);
     };
-    CHECK(exchange->run_after_handler(work));
+    // Refused where the thread of the work before has not come back from sending its answer yet.
+    while (!exchange->run_after_handler(work)) std::this_thread::yield();
     handler_returned = true;
   });
   {
@@ -351,6 +352,55 @@ TEST_CASE("http server: there is no work after the handler on other threads", "[
   CHECK_FALSE(accepted);
 }
 
+TEST_CASE("http server: a handler that takes long holds up nobody else", "[http]") {
+  std::latch others_answered(1);
+  ServerOptions options;
+  options.lanes = 1;
+  ServerFixture fixture(
+      [&](ExchangePtr exchange) {
+        if (exchange->request().path == "/long") others_answered.wait();
+        echo(std::move(exchange));
+      },
+      options);
+  SocketClient slow(fixture.port);
+  slow.send("GET /long HTTP/1.1\r\nHost: t\r\n\r\n");
+  for (int i = 0; i < 3; ++i) {
+    SocketClient client(fixture.port);
+    client.send("GET /t HTTP/1.1\r\nHost: t\r\n\r\n");
+    CHECK(body_of(client.read_response()) == "GET /t? ");
+  }
+  others_answered.count_down();
+  CHECK(body_of(slow.read_response()) == "GET /long? ");
+}
+
+TEST_CASE("http server: one thread of a lane is left for others while one is at work", "[http]") {
+  std::latch at_work(1);
+  std::latch refused(1);
+  ServerOptions options;
+  options.lanes = 1;
+  ServerFixture fixture(
+      [&](ExchangePtr exchange) {
+        std::function<void()> work = [&, exchange] {
+          if (exchange->request().path == "/long") {
+            at_work.count_down();
+            refused.wait();
+          }
+          echo(exchange);
+        };
+        if (exchange->run_after_handler(work)) return;
+        refused.count_down();
+        work();
+      },
+      options);
+  SocketClient slow(fixture.port);
+  slow.send("GET /long HTTP/1.1\r\nHost: t\r\n\r\n");
+  at_work.wait();
+  SocketClient client(fixture.port);
+  client.send("GET /t HTTP/1.1\r\nHost: t\r\n\r\n");
+  CHECK(body_of(client.read_response()) == "GET /t? ");
+  CHECK(body_of(slow.read_response()) == "GET /long? ");
+}
+
 TEST_CASE("http server: a half-closed client still gets its answer", "[http]") {
   ServerFixture fixture(echo);
   SocketClient client(fixture.port);
@@ -375,7 +425,8 @@ TEST_CASE("http server: all requests that came before the client ended its side 
         ended.wait();
         echo(exchange);
       };
-      exchange->run_after_handler(work);
+      // Refused where the round before has not quite ended.
+      while (!exchange->run_after_handler(work)) std::this_thread::yield();
       return;
     }
     if (exchange->request().path == "/3") third_gone = exchange->client_gone();

@@ -40,10 +40,11 @@ Response too_many_connections() {
 
 }  // namespace
 
-Connection::Connection(std::shared_ptr<Core> core, Socket socket,
+Connection::Connection(std::shared_ptr<Core> core, Lane& lane, Socket socket,
                        std::shared_ptr<const ServerTls> tls, std::string remote_address,
                        bool reserved)
     : core_(std::move(core)),
+      lane_(lane),
       stream_(std::move(socket), std::move(tls)),
       remote_address_(std::move(remote_address)),
       reserved_(reserved),
@@ -151,6 +152,7 @@ void Connection::dispatch_request() {
     read();
     return;
   }
+  const Lane::Busy busy(lane_);
   try {
     core_->handler(exchange);
   } catch (const std::exception& thrown) {
@@ -179,10 +181,11 @@ void Connection::refuse() {
 void Connection::respond(std::unique_ptr<ResponseWriter> writer, ExchangePtr keep_until_sent) {
   auto write = [self = shared_from_this(), writer = std::move(writer),
                 keep = std::move(keep_until_sent)]() mutable {
+    const Lane::Busy busy(self->lane_);
     self->answered_ = std::move(keep);
     self->begin_write(std::move(writer));
   };
-  if (core_->io.get_executor().running_in_this_thread()) {
+  if (lane_.io.get_executor().running_in_this_thread()) {
     asio::dispatch(strand(), std::move(write));  // at once, unless another thread is on the strand
     return;
   }
@@ -219,6 +222,7 @@ void Connection::begin_write(std::unique_ptr<ResponseWriter> writer) {
 }
 
 void Connection::on_written(error_code error, std::size_t n) {
+  const Lane::Busy busy(lane_);
   core_->metrics.sent_bytes.add(static_cast<double>(n));
   if (phase_ == Phase::kClosed) return;
   if (error) {
@@ -280,6 +284,7 @@ void Connection::park() {
 
 void Connection::resume() {
   if (!std::exchange(parked_, false) || phase_ != Phase::kWriting) return;
+  const Lane::Busy busy(lane_);
   write_body();
 }
 

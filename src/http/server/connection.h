@@ -27,8 +27,8 @@ using Clock = std::chrono::steady_clock;
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
   // A reserved connection answers one request, and only to one of the reserved paths.
-  Connection(std::shared_ptr<Core> core, Socket socket, std::shared_ptr<const ServerTls> tls,
-             std::string remote_address, bool reserved);
+  Connection(std::shared_ptr<Core> core, Lane& lane, Socket socket,
+             std::shared_ptr<const ServerTls> tls, std::string remote_address, bool reserved);
   ~Connection() { close(); }
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -51,6 +51,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool client_gone() const { return client_gone_.load(std::memory_order_relaxed); }
   Strand strand() { return stream_.get_executor(); }
   Core& core() { return *core_; }
+  Lane& lane() { return lane_; }
   bool late(Clock::time_point now) const {
     return now.time_since_epoch().count() >= deadline_.load(std::memory_order_relaxed);
   }
@@ -78,6 +79,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void no_deadline() { deadline_.store(Clock::duration::max().count(), std::memory_order_relaxed); }
 
   std::shared_ptr<Core> core_;
+  Lane& lane_;  // of core_; the socket is on it
   Stream stream_;
   const std::string remote_address_;
   const bool reserved_;

@@ -2,16 +2,18 @@
 // What all connections of a server share.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
-#include <boost/asio/io_context.hpp>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "http/body_budget.h"
 #include "http/server.h"
+#include "http/server/lane.h"
 #include "http/server/metrics.h"
 
 namespace varve::http::server {
@@ -28,21 +30,31 @@ struct Core {
         handler(std::move(request_handler)),
         log(logger),
         metrics(registry),
-        bodies(options.bodies_total_max_bytes),
-        io(static_cast<int>(options.threads)) {}
+        bodies(options.bodies_total_max_bytes) {
+    for (std::size_t i = 0; i < std::max<std::size_t>(options.lanes, 1); ++i) {
+      lanes.push_back(std::make_unique<Lane>(watch));
+    }
+  }
+
+  // Where the next connection goes.
+  Lane& next_lane() { return *lanes[next_lane_.fetch_add(1) % lanes.size()]; }
 
   const ServerOptions options;
   const Handler handler;
   base::Logger& log;
   ServerMetrics metrics;
   BodyBudget bodies;
-  asio::io_context io;
+  LaneWatch watch;
+  std::vector<std::unique_ptr<Lane>> lanes;
 
   std::mutex mutex;  // guards connections and closed
   std::unordered_map<Connection*, std::weak_ptr<Connection>> connections;
   std::condition_variable connection_ended;
-  bool closed = false;  // nothing is posted to io any more: nobody runs it
+  bool closed = false;  // nothing is posted to the lanes any more: nobody runs them
   std::atomic<bool> stopping{false};
+
+ private:
+  std::atomic<std::size_t> next_lane_{0};
 };
 
 }  // namespace varve::http::server

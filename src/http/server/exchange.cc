@@ -43,11 +43,15 @@ void ConnectionExchange::send(Response response) {
 }
 
 bool ConnectionExchange::run_after_handler(std::function<void()>& work) {
-  const auto io = connection_->core().io.get_executor();
-  if (!io.running_in_this_thread()) return false;
+  Lane& lane = connection_->lane();
+  if (!lane.io.get_executor().running_in_this_thread() || !lane.take_leave()) return false;
   // Not on the strand: the connection must see its client hang up meanwhile. Deferred, it is this
   // thread's next handler.
-  asio::defer(io, std::move(work));
+  asio::defer(lane.io, [own = shared_from_this(), &lane, work = std::move(work)] {
+    const Lane::Leave leave(lane);
+    const Lane::Busy busy(lane);
+    work();
+  });
   return true;
 }
 

@@ -33,7 +33,7 @@ Status Listener::open(const std::string& text) {
     return both.ok() ? std::move(both) : bind(tcp::endpoint(tcp::v4(), address.port), false, where);
   }
   error_code error;
-  tcp::resolver resolver(core_->io);
+  tcp::resolver resolver(acceptor_.get_executor());
   const auto found =
       resolver.resolve(address.host, std::to_string(address.port), tcp::resolver::passive, error);
   if (error)
@@ -54,9 +54,10 @@ void Listener::close() {
 void Listener::accept() {
   const std::lock_guard lock(mutex_);
   if (closed_) return;
-  acceptor_.async_accept(asio::make_strand(core_->io),
-                         [self = shared_from_this()](error_code error, Socket socket) {
-                           self->on_accept(error, std::move(socket));
+  Lane& lane = core_->next_lane();
+  acceptor_.async_accept(asio::make_strand(lane.io),
+                         [self = shared_from_this(), &lane](error_code error, Socket socket) {
+                           self->on_accept(error, std::move(socket), lane);
                          });
 }
 
@@ -81,7 +82,7 @@ Status Listener::bind(const tcp::endpoint& endpoint, bool v6_only, const std::st
   return {};
 }
 
-void Listener::on_accept(error_code error, Socket socket) {
+void Listener::on_accept(error_code error, Socket socket, Lane& lane) {
   if (error == asio::error::operation_aborted) return;  // stopping
   if (error && error != asio::error::connection_aborted) {
     core_->log.warn("Accepting connections failed", {{"err", error.message()}});
@@ -91,11 +92,11 @@ void Listener::on_accept(error_code error, Socket socket) {
     pause_.async_wait([self = shared_from_this()](error_code) { self->accept(); });
     return;
   }
-  if (!error) welcome(std::move(socket));
+  if (!error) welcome(std::move(socket), lane);
   accept();
 }
 
-void Listener::welcome(Socket socket) {
+void Listener::welcome(Socket socket, Lane& lane) {
   error_code ignored;
   core_->metrics.accepted.add();
   const tcp::endpoint remote = socket.remote_endpoint(ignored);
@@ -110,7 +111,7 @@ void Listener::welcome(Socket socket) {
     const bool reserved = open >= core_->options.connections_max;
     if (open < core_->options.connections_max + core_->options.connections_reserved) {
       const std::string address = remote.address().to_string(ignored);
-      connection = std::make_shared<Connection>(core_, std::move(socket), std::move(tls),
+      connection = std::make_shared<Connection>(core_, lane, std::move(socket), std::move(tls),
                                                 remote.address().is_v6()
                                                     ? fmt::format("[{}]:{}", address, remote.port())
                                                     : fmt::format("{}:{}", address, remote.port()),
