@@ -57,8 +57,9 @@ class RequestReader {
   // Parses what has come.
   State advance();
 
-  // Whether something has come that advance() has not seen.
-  bool has_bytes() const { return begin_ < end_; }
+  // Whether something has come that has not been taken: a whole request, or bytes that advance() has
+  // not seen.
+  bool has_rest() const { return begin_ < end_ || state_ == State::kComplete; }
   // In kBody: whether the client waits for "100 Continue". Says so once.
   bool take_continue_wanted();
   // In kComplete. What follows in the buffer is the next request.

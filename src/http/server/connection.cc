@@ -89,7 +89,11 @@ void Connection::on_read(error_code error, std::size_t n) {
     // A client may end its side after the last of several requests: whatever has come whole is
     // answered. With none left behind it a half-closed connection looks the same as a client that
     // has hung up; as in Go's server, its answer is written all the same, to whom it may concern.
-    const bool requests_left = error == asio::error::eof && reader_.has_bytes() && !parked_;
+    bool requests_left = error == asio::error::eof && reader_.has_rest() && !parked_;
+    // Half of one is what a client leaves behind that has hung up: what runs for it is in vain.
+    if (requests_left && phase_ != Phase::kReading) {
+      requests_left = reader_.advance() == RequestReader::State::kComplete;
+    }
     if (!requests_left) client_gone_.store(true, std::memory_order_relaxed);
     if (phase_ == Phase::kReading && requests_left) return process();
     if (phase_ == Phase::kReading || parked_ || error != asio::error::eof) close();
@@ -289,7 +293,7 @@ void Connection::resume() {
 }
 
 void Connection::finish_response() {
-  const bool more_may_come = !read_ended_ || reader_.has_bytes();
+  const bool more_may_come = !read_ended_ || reader_.has_rest();
   const bool keep_alive =
       writer_->keep_alive() && more_may_come && !core_->stopping.load(std::memory_order_relaxed);
   writer_.reset();
@@ -302,7 +306,7 @@ void Connection::finish_response() {
   }
   phase_ = Phase::kReading;
   set_deadline(core_->options.read_timeout);
-  if (!reader_.has_bytes()) {
+  if (!reader_.has_rest()) {
     read();
     return;
   }
