@@ -21,8 +21,8 @@ constexpr std::size_t kQuotedInErrorsMax = 120;
 constexpr std::string_view kBlanks = " \t";
 
 std::string_view skip_blanks(std::string_view text) {
-  const auto first = text.find_first_not_of(kBlanks);
-  return first == std::string_view::npos ? std::string_view() : text.substr(first);
+  while (!text.empty() && (text[0] == ' ' || text[0] == '\t')) text.remove_prefix(1);
+  return text;
 }
 
 std::string_view without_end_blanks(std::string_view text) {
@@ -235,18 +235,23 @@ Result<ExpositionEntry> ExpositionParser::parse_sample(std::string_view text) {
   } else {
     sample_.series = take_word(text);
   }
-  const std::string_view value = take_word(text);
-  const auto number = parse_exposition_float(value);
-  if (!number) {
-    return error(fmt::format("expected value after metric, got \"{}\"", value.substr(0, 40)),
-                 whole_line);
-  }
-  sample_.value = *number;
-  if (!text.empty()) {
-    VARVE_TRY(set_timestamp(take_word(text), whole_line, sample_.timestamp_ms));
-    if (!text.empty()) {
-      return error(fmt::format("expected next entry after timestamp, got \"{}\"", text.substr(0, 40)),
+  if (const auto all = parse_short_decimal(text)) {  // mostly the value is all of the rest
+    sample_.value = *all;
+  } else {
+    const std::string_view value = take_word(text);
+    const auto number = parse_exposition_float(value);
+    if (!number) {
+      return error(fmt::format("expected value after metric, got \"{}\"", value.substr(0, 40)),
                    whole_line);
+    }
+    sample_.value = *number;
+    if (!text.empty()) {
+      VARVE_TRY(set_timestamp(take_word(text), whole_line, sample_.timestamp_ms));
+      if (!text.empty()) {
+        return error(
+            fmt::format("expected next entry after timestamp, got \"{}\"", text.substr(0, 40)),
+            whole_line);
+      }
     }
   }
   if (!exemplar.empty()) VARVE_TRY(parse_exemplar(exemplar, whole_line));

@@ -3,7 +3,10 @@
 
 #include <bit>
 #include <catch2/catch.hpp>
+#include <charconv>
 #include <limits>
+#include <random>
+#include <string>
 #include <vector>
 
 #include "exposition_lines.h"
@@ -104,6 +107,36 @@ TEST_CASE("exposition: numbers mean what they mean to Go", "[wire]") {
     CAPTURE(text);
     CHECK_FALSE(parse_exposition_int(text).has_value());
   }
+}
+
+TEST_CASE("exposition: short decimals are what from_chars makes of them", "[wire]") {
+  const std::uint32_t seed = GENERATE(1u, 2u, 3u);
+  CAPTURE(seed);
+  std::mt19937 random(seed);
+  std::size_t read = 0;
+  for (int i = 0; i < 100'000; ++i) {
+    // Mostly numbers, now and then with a point too many or something else within.
+    std::string text(1 + random() % 17, '0');
+    for (char& c : text) c = static_cast<char>('0' + random() % 10);
+    if (random() % 4 != 0) text[random() % text.size()] = '.';
+    if (random() % 8 == 0) text[random() % text.size()] = "./:e -+\xb0\0"[random() % 9];
+    if (random() % 4 == 0) text.insert(0, 1, '-');
+    CAPTURE(text);
+    double expected = 0;
+    const char* const end = text.data() + text.size();
+    const auto [stop, problem] =
+        std::from_chars(text.data(), end, expected, std::chars_format::fixed);
+    const bool is_number = stop == end && problem == std::errc();
+    const auto number = parse_short_decimal(text);
+    const auto any = parse_exposition_float(text);
+    if (number) {
+      ++read;
+      REQUIRE(is_number);
+      REQUIRE(std::bit_cast<std::uint64_t>(*number) == std::bit_cast<std::uint64_t>(expected));
+    }
+    if (is_number) REQUIRE(any == expected);
+  }
+  CHECK(read > 50'000);
 }
 
 TEST_CASE("exposition: formats by content type", "[wire]") {
