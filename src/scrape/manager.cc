@@ -277,10 +277,11 @@ void ManagerImpl::sync(Pool& pool) {
     it = pool.active.erase(it);
   }
   const bool extra = core_->options.extra_scrape_metrics || pool.options->extra_scrape_metrics;
+  const Timestamp wall_now = clock.now_ms();
+  const milliseconds monotonic_now = monotonic_ms(clock);
   for (auto& [identity, target] : targets) {
     const milliseconds interval = target.interval;
-    const Pace fresh(interval, target.offset(core_->options.offset_seed), clock.now_ms(),
-                     monotonic_ms(clock));
+    const Pace fresh(interval, target.offset(core_->options.offset_seed), wall_now, monotonic_now);
     auto settings = std::make_shared<const LoopSettings>(
         LoopSettings{pool.options, std::move(target), extra, core_->options.start_zeros,
                      pool.failure_log, pool.metrics, forced_error});
@@ -447,12 +448,12 @@ milliseconds ManagerImpl::run() {
     const milliseconds now = monotonic_ms(clock);
     while (!heap_.empty()) {
       const Due& top = heap_.top();
-      if (top.version == top.runner->version && top.at > now) {
+      const RunnerPtr runner = top.runner;
+      const bool valid = top.version == runner->version;
+      if (valid && top.at > now && (runner->retired || !runner->pace.ripe(now))) {
         next = top.at;
         break;
       }
-      const RunnerPtr runner = top.runner;
-      const bool valid = top.version == runner->version;
       heap_.pop();
       if (!valid) continue;
       if (runner->retired) {

@@ -8,6 +8,8 @@ namespace varve::scrape {
 namespace {
 // prometheus scrape.go: ScrapeTimestampTolerance.
 constexpr std::int64_t kToleranceMs = 2;
+// The two clocks are read one after the other, in whole milliseconds.
+constexpr std::int64_t kEarlyMs = 1;
 }  // namespace
 
 Pace::Pace(std::chrono::milliseconds interval, std::chrono::milliseconds offset, Timestamp wall_now,
@@ -18,6 +20,11 @@ Pace::Pace(std::chrono::milliseconds interval, std::chrono::milliseconds offset,
   const std::int64_t wait = (offset.count() % period - phase + period) % period;
   due_ = monotonic_now + std::chrono::milliseconds(wait);
   aligned_ = wall_now + wait;
+}
+
+bool Pace::ripe(std::chrono::milliseconds monotonic_now) const {
+  const std::int64_t early = std::min(interval_.count() / 100, kEarlyMs);
+  return due_.count() - early <= monotonic_now.count();
 }
 
 Timestamp Pace::tick(Timestamp wall_now, std::chrono::milliseconds monotonic_now) {

@@ -19,12 +19,16 @@ class Pace {
 
   std::chrono::milliseconds due() const { return due_; }
   std::chrono::milliseconds interval() const { return interval_; }
+  // Whether the tick may be taken now: from a millisecond before it is due, as far as the interval
+  // is long beside that. Ticks that are meant for one moment, but whose pace began by other
+  // readings of the clocks, are then taken together.
+  bool ripe(std::chrono::milliseconds monotonic_now) const;
   // The wall time that the next tick is meant for.
   Timestamp due_wall() const { return aligned_; }
 
   // The timestamp of the samples of the tick that is due now: the aligned time if that is at most
   // 2 ms (and 1 % of the interval) away, else the wall time. Steady timestamps compress to almost
-  // nothing. Then moves on to the next tick that is still to come.
+  // nothing. Then moves on to the next tick that is still to come. Precondition: it is ripe.
   Timestamp tick(Timestamp wall_now, std::chrono::milliseconds monotonic_now);
 
  private:

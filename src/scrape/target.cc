@@ -20,6 +20,11 @@ constexpr std::string_view kMetricsPath = "__metrics_path__";
 constexpr std::string_view kInterval = "__scrape_interval__";
 constexpr std::string_view kTimeout = "__scrape_timeout__";
 constexpr std::string_view kParamPrefix = "__param_";
+// Targets are scraped in turns this far apart, a few together, not each at a millisecond of its
+// own. A scrape that comes alone wakes four threads and has a frame of the log to itself, which
+// cost more than to read it; and targets of one turn share their timestamps. With 1,000 targets at
+// 10 s there are five in a turn, with 10,000 what they take together is still less than the turn.
+constexpr milliseconds kTurn{50};
 
 // Go's url.QueryEscape (`query`), or how url.URL prints a path.
 void append_escaped(std::string& out, std::string_view text, bool query) {
@@ -91,8 +96,9 @@ std::string Target::identity() const {
 milliseconds Target::offset(std::uint64_t seed) const {
   const std::string all = identity();
   const std::uint64_t hash = XXH3_64bits(all.data(), all.size()) ^ seed;
-  const auto period = static_cast<std::uint64_t>(std::max<std::int64_t>(1, interval.count()));
-  return milliseconds(static_cast<std::int64_t>(hash % period));
+  const auto turns = static_cast<std::uint64_t>(std::max<std::int64_t>(1, interval / kTurn));
+  return milliseconds(static_cast<std::int64_t>(hash % turns) * interval.count() /
+                      static_cast<std::int64_t>(turns));
 }
 
 Result<Populated> populate(const Labels& target, const Labels& shared, const PoolOptions& pool) {

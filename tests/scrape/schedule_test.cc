@@ -43,3 +43,16 @@ TEST_CASE("pace: a wall clock that is set neither stops nor hurries scrapes", "[
   CHECK(pace.tick(1'000'000, 30s) == 1'000'000);
   CHECK(pace.tick(1'010'000, 40s) == 1'010'000);
 }
+
+TEST_CASE("pace: a tick is ripe a millisecond early, and stays on the grid", "[scrape]") {
+  Pace pace(10s, 0s, 100'001, 5ms);  // due at 10,004 ms
+  CHECK_FALSE(pace.ripe(10'002ms));
+  CHECK(pace.ripe(10'003ms));
+  CHECK(pace.tick(109'999, 10'003ms) == 110'000);
+  CHECK(pace.due() == 20'004ms);
+  CHECK_FALSE(pace.ripe(10'004ms));
+  // Where a millisecond is much of the interval it is not early.
+  const Pace quick(50ms, 0s, 100'001, 5ms);
+  CHECK_FALSE(quick.ripe(quick.due() - 1ms));
+  CHECK(quick.ripe(quick.due()));
+}

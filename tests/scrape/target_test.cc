@@ -2,6 +2,9 @@
 #include "scrape/target.h"
 
 #include <catch2/catch.hpp>
+#include <chrono>
+#include <map>
+#include <string>
 
 using namespace varve;
 using namespace varve::scrape;
@@ -33,6 +36,33 @@ TEST_CASE("target: labels and URL come from the pool and the target", "[scrape]"
   CHECK(populated->target.discovered.get("__scrape_interval__") == "1m");
   CHECK(populated->target.discovered.get("__param_x") == "1&2");
   CHECK(populated->target.interval == std::chrono::minutes(1));
+}
+
+TEST_CASE("target: offsets are in even turns over the whole interval", "[scrape]") {
+  using namespace std::chrono_literals;
+  struct Case {
+    std::chrono::milliseconds interval, turn;
+    std::size_t turns;
+  };
+  const auto [interval, turn, turns] =
+      GENERATE(Case{10s, 50ms, 200}, Case{1s, 50ms, 20}, Case{130ms, 65ms, 2}, Case{20ms, 20ms, 1});
+  CAPTURE(interval.count());
+  std::map<std::chrono::milliseconds, std::size_t> met;
+  for (std::size_t i = 0; i < 100 * turns; ++i) {
+    Target target;
+    target.url = "http://h" + std::to_string(i);
+    target.interval = interval;
+    const auto offset = target.offset(7);
+    CHECK(offset == target.offset(7));
+    ++met[offset];
+  }
+  CHECK(met.size() == turns);
+  for (const auto& [offset, targets] : met) {
+    CHECK(offset % turn == 0ms);
+    CHECK(offset < interval);
+    CHECK(targets > 30);
+    CHECK(targets < 200);
+  }
 }
 
 TEST_CASE("target: its own special labels win over the pool", "[scrape]") {
