@@ -154,7 +154,7 @@ Status Group::write(Rule& rule, const Iteration& now, std::vector<RuleSample> sa
   }
   if (!batch.series.empty()) {
     VARVE_TRY_ASSIGN(const storage::WriteOutcome outcome,
-                     environment_.sink.append(batch, {.in_order_only = true}));
+                     environment_.sink.append(batch, {.in_order_only = true, .unawaited = true}));
     if (!outcome.all_accepted()) {
       rule.finished(RuleHealth::kBad, outcome.first_error);
       log_refusals(rule, outcome);
@@ -211,7 +211,7 @@ void Group::write_stale_markers(const std::vector<const Labels*>& series, Timest
     entry.samples_begin = 0;  // all share the one marker
     entry.samples_count = 1;
   }
-  const auto outcome = environment_.sink.append(batch, {.in_order_only = true});
+  const auto outcome = environment_.sink.append(batch, {.in_order_only = true, .unawaited = true});
   if (outcome.ok() && only_old_news(*outcome)) return;
   environment_.log.warn("Adding stale samples failed",
                         {{"file", options_.file},

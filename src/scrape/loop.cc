@@ -239,7 +239,7 @@ void Loop::append_start_zeros() {
   }
   if (told_starts_.size() > 2 * starts_.size() + kToldSpare) forget_starts();
   if (zeros.series.empty()) return;
-  const auto appended = context_.storage.append(zeros);
+  const auto appended = context_.storage.append(zeros, {.unawaited = true});
   if (!appended.ok()) {
     context_.log.debug("Appending start times failed", {{"err", appended.error().message()}});
   }
@@ -277,7 +277,7 @@ Status Loop::append(const LoopSettings& settings, Outcome& outcome) {
   const bool want_ids =
       !pending_.empty() || std::any_of(report_ids_.begin(), report_ids_.begin() + reports,
                                        [](SeriesId id) { return id == SeriesId::kNone; });
-  auto appended = context_.storage.append(batch_, {.want_ids = want_ids});
+  auto appended = context_.storage.append(batch_, {.want_ids = want_ids, .unawaited = true});
   if (!appended.ok()) return std::move(appended).error();
   appended->duplicate += outcome.duplicates;
   count_refusals(settings, *appended);
@@ -316,7 +316,7 @@ void Loop::append_stale(const LoopSettings& settings, Timestamp time_ms) {
   for (const SeriesId id : stale_) add_entry(id, nullptr, time_ms, stale_marker());
   stale_.clear();
   // What storage refuses here is expected: the series has newer samples from elsewhere.
-  const auto appended = context_.storage.append(batch_, {.in_order_only = true});
+  const auto appended = context_.storage.append(batch_, {.in_order_only = true, .unawaited = true});
   if (!appended.ok()) {
     context_.log.warn("Stale append failed", {{"scrape_pool", settings.pool->job_name},
                                               {"target", settings.target.url},

@@ -35,8 +35,10 @@
 namespace varve::storage {
 namespace {
 
-// What scrapes and rules write outlives the process at once, and a power cut after this time.
-constexpr std::chrono::milliseconds kUnawaitedSyncDelay{100};
+// What scrapes and rules write outlives the process after the first of these times, and a power cut
+// after both.
+constexpr std::chrono::milliseconds kUnawaitedWriteDelay{10};
+constexpr std::chrono::milliseconds kUnawaitedSyncDelay{90};
 
 class DbImpl final : public Db {
  public:
@@ -196,6 +198,7 @@ Status DbImpl::open(fs::FileSystem& files) {
   log_options.directory = directory_.wal;
   log_options.sync = options_.sync;
   log_options.sync_interval = options_.sync_interval;
+  log_options.unawaited_write_delay = kUnawaitedWriteDelay;
   log_options.unawaited_sync_delay = kUnawaitedSyncDelay;
   log_options.segment_bytes = options_.log_segment_bytes;
   log_options.covered_from_seq = recovered.covered_from_seq;

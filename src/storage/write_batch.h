@@ -107,6 +107,9 @@ struct AppendOptions {
   // Refuse what is older than its series' newest sample, however wide the window for late samples:
   // for results and markers, which are about now or about nothing.
   bool in_order_only = false;
+  // Nobody is told when the batch is durable: it may wait a little for others to share a frame of
+  // the log with. when_durable() may be called all the same.
+  bool unawaited = false;
 };
 
 // Where samples go. Thread-safe.

@@ -167,7 +167,7 @@ Result<WriteOutcome> WritePath::append(const WriteBatch& batch, const AppendOpti
   }
   if (options.want_ids) outcome.ids = scratch.ids;
   outcome.ticket = static_cast<Ticket>(run.ticket);
-  if (run.ticket != 0) log_->notify();
+  if (run.ticket != 0) options.unawaited ? log_->notify_soon() : log_->notify();
   return outcome;
 }
 

@@ -143,7 +143,8 @@ struct Rig {
   // False if the log cannot be opened.
   bool open(SyncMode sync = SyncMode::kAlways, std::uint64_t segment_bytes = 4096,
             std::chrono::milliseconds interval = std::chrono::milliseconds(1),
-            std::chrono::milliseconds unawaited_delay = std::chrono::milliseconds(0)) {
+            std::chrono::milliseconds unawaited_sync_delay = std::chrono::milliseconds(0),
+            std::chrono::milliseconds unawaited_write_delay = std::chrono::milliseconds(0)) {
     if (!files.create_directories(directory).ok()) return false;
     auto recovered = recover(directory, files);
     if (!recovered.ok()) return false;
@@ -151,7 +152,8 @@ struct Rig {
     options.directory = directory;
     options.sync = sync;
     options.sync_interval = interval;
-    options.unawaited_sync_delay = unawaited_delay;
+    options.unawaited_sync_delay = unawaited_sync_delay;
+    options.unawaited_write_delay = unawaited_write_delay;
     options.segment_bytes = segment_bytes;
     options.prepare_ahead = false;
     auto opened = Log::open(options, recovered->next, files, logger, metrics);

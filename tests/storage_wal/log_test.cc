@@ -124,6 +124,61 @@ TEST_CASE("wal log: a frame that nobody waits for is synced after its time", "[s
   CHECK(rig.log->durable_seq() >= ticket);
 }
 
+TEST_CASE("wal log: what nobody waits for shares a frame until it is wanted", "[storage][wal]") {
+  FaultFs files;
+  Rig rig(files);
+  const auto hour = std::chrono::hours(1);
+  REQUIRE(rig.open(SyncMode::kAlways, 4096, std::chrono::milliseconds(1), hour, hour));
+  const auto frames = [&] {
+    const auto recovered = recover("wal", files);
+    REQUIRE(recovered.ok());
+    return recovered->runs_by_shard.at(1).size();
+  };
+  std::uint64_t ticket = 0;
+  for (std::uint64_t number = 1; number <= 3; ++number) {
+    ticket = rig.source->stage(1, number);
+    rig.log->notify_soon();
+  }
+  CHECK(rig.log->written_bytes() == 0);
+  const bool by_its_own_writer = GENERATE(true, false);
+  CAPTURE(by_its_own_writer);
+  if (by_its_own_writer) {
+    REQUIRE(rig.log->wait_durable(ticket).ok());
+  } else {
+    REQUIRE(rig.append(1, 4).ok());
+  }
+  CHECK(rig.log->durable_seq() >= ticket);
+  CHECK(frames() == 1);
+  // And so again.
+  ticket = rig.source->stage(1, 5);
+  rig.log->notify_soon();
+  REQUIRE(rig.log->wait_durable(ticket).ok());
+  CHECK(frames() == 2);
+  // The end writes what is gathered.
+  rig.source->stage(1, 6);
+  rig.log->notify_soon();
+  REQUIRE(rig.log->close().ok());
+  rig.log.reset();
+  CHECK(frames() == 3);
+}
+
+TEST_CASE("wal log: what nobody waits for is written after its time", "[storage][wal]") {
+  FaultFs files;
+  Rig rig(files);
+  REQUIRE(rig.open(SyncMode::kAlways, 4096, std::chrono::milliseconds(1), std::chrono::hours(1),
+                   std::chrono::milliseconds(5)));
+  for (std::uint64_t number = 1; number <= 3; ++number) {
+    const std::uint64_t before = rig.log->written_bytes();
+    rig.source->stage(1, number);
+    rig.log->notify_soon();
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (rig.log->written_bytes() == before && std::chrono::steady_clock::now() < deadline) {
+      std::this_thread::yield();
+    }
+    CHECK(rig.log->written_bytes() > before);
+  }
+}
+
 TEST_CASE("wal log: retired segments come back as files without their frames", "[storage][wal]") {
   FaultFs files;
   Rig rig(files);

@@ -132,6 +132,22 @@ void Log::notify() {
   wake_.notify_one();
 }
 
+void Log::notify_soon() {
+  if (options_.unawaited_write_delay.count() == 0) {
+    notify();
+    return;
+  }
+  if (notified_.load(std::memory_order_acquire) ||
+      gathering_.exchange(true, std::memory_order_acq_rel)) {
+    return;
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    gather_until_ = std::chrono::steady_clock::now() + options_.unawaited_write_delay;
+  }
+  wake_.notify_one();  // so that the thread knows when to wake
+}
+
 Status Log::status() const {
   const std::lock_guard lock(mutex_);
   if (error_) return *error_;
@@ -149,7 +165,8 @@ void Log::when_durable(std::uint64_t seq, std::function<void(Status)> done) {
     } else if (durable_seq() < seq) {
       if (waiters_.size() < kWaitersMax) {
         waiters_.push_back({seq, std::move(done)});
-        if (seq > sync_deferred_seq_) return;  // its frame is still to come
+        const bool is_gathered = gathering_.load(std::memory_order_acquire) && !notified_.load();
+        if (seq > sync_deferred_seq_ && !is_gathered) return;  // its frame is about to come
         sync_deferred_seq_ = 0;
         notified_.store(true, std::memory_order_release);
         lock.unlock();
@@ -196,18 +213,7 @@ void Log::run() {
     bool closing = false;
     {
       std::unique_lock lock(mutex_);
-      const auto due = [this] { return notified_.load() || closing_ || killed_; };
-      if ((pending_ || !segment_) && !failed_) {
-        wake_.wait_for(lock, kStallRetry, [this] { return closing_ || killed_; });
-      } else if (unsynced_ && options_.sync == SyncMode::kInterval && !failed_) {
-        wake_.wait_until(lock, last_sync_ + options_.sync_interval, due);
-      } else if (unsynced_ && options_.sync == SyncMode::kAlways && !failed_) {
-        wake_.wait_until(lock, unsynced_since_ + options_.unawaited_sync_delay, due);
-      } else if (failed_) {
-        wake_.wait(lock, [this] { return closing_ || killed_; });
-      } else {
-        wake_.wait(lock, due);
-      }
+      sleep(lock);
       if (killed_) {
         ended_.store(true, std::memory_order_release);
         return;
@@ -219,6 +225,36 @@ void Log::run() {
     ended_.store(true, std::memory_order_release);
     finish();
     return;
+  }
+}
+
+// Until there is something to do.
+void Log::sleep(std::unique_lock<std::mutex>& lock) {
+  const auto ending = [this] { return closing_ || killed_; };
+  if (failed_) {
+    wake_.wait(lock, ending);
+    return;
+  }
+  if (pending_ || !segment_) {
+    wake_.wait_for(lock, kStallRetry, ending);
+    return;
+  }
+  constexpr auto kNever = std::chrono::steady_clock::time_point::max();
+  auto sync_at = kNever;
+  if (unsynced_ && options_.sync == SyncMode::kInterval) {
+    sync_at = last_sync_ + options_.sync_interval;
+  } else if (unsynced_ && options_.sync == SyncMode::kAlways) {
+    sync_at = unsynced_since_ + options_.unawaited_sync_delay;
+  }
+  while (!notified_.load() && !ending()) {
+    const auto until = std::min(sync_at, gather_until_);
+    if (until == kNever) {
+      wake_.wait(lock);
+    } else if (std::chrono::steady_clock::now() < until) {
+      wake_.wait_until(lock, until);
+    } else {
+      return;
+    }
   }
 }
 
@@ -244,6 +280,11 @@ void Log::turn(bool closing) {
     return;
   }
   do {
+    {
+      const std::lock_guard lock(mutex_);
+      gathering_.store(false, std::memory_order_release);
+      gather_until_ = std::chrono::steady_clock::time_point::max();
+    }
     notified_.store(false, std::memory_order_release);
     const std::uint64_t used = filling_.segment == segment_->id() ? segment_->offset() : 0;
     // The frame being gathered is not written yet; that it is about as long as the last one is

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // The engine's one log. Writers stage records in buffers of their own (records.h); the log's thread
 // gathers them into a frame, writes it, syncs it and tells who waited. While one frame syncs the
-// next one fills: no delay is ever added for anyone who waits. A frame that nobody waits for (of
-// scrapes and rules, which are acknowledged to no one) is written at once, so that it outlives the
-// process, and synced a little later together with those behind it: a sync for every scrape was a
-// fifth of what scraping cost. FORMAT.md describes the files.
+// next one fills: no delay is ever added for anyone who waits. What nobody waits for (scrapes and
+// rules, which are acknowledged to no one) is gathered for some milliseconds, then written, so that
+// it outlives the process, and synced a little later together with what comes behind it: a frame for
+// every scrape was a tenth of what scraping cost, and a sync a fifth. FORMAT.md describes the files.
 //
 // Failure. The log has two bad states, both seen at once through healthy() and status():
 //  - stalled: the disk is full. The frame that did not get through stays in memory, those who wait
@@ -81,6 +81,8 @@ struct LogOptions {
   std::string directory;  // exists
   SyncMode sync = SyncMode::kAlways;
   std::chrono::milliseconds sync_interval{100};
+  // How long what nobody waits for may wait for more of its kind before it is written.
+  std::chrono::milliseconds unawaited_write_delay{0};
   // With kAlways: how long a written frame that nobody waits for may wait for its sync.
   std::chrono::milliseconds unawaited_sync_delay{0};
   // Preallocated size of a segment; a new one begins when 3/4 are full, a frame that still does not
@@ -111,6 +113,8 @@ class Log {
   void start(FrameSource& source);
   // Something was staged.
   void notify();
+  // Something was staged that nobody waits for yet.
+  void notify_soon();
 
   bool healthy() const { return healthy_.load(std::memory_order_acquire); }
   // Whether the log's thread still calls FrameSource::collect: not while stalled, after a failure, or
@@ -150,6 +154,7 @@ class Log {
   Log(LogOptions options, const FramePosition& start, base::Logger& logger);
 
   void run();
+  void sleep(std::unique_lock<std::mutex>& lock);
   void turn(bool closing);
   void finish();
   bool commit_pending();
@@ -185,6 +190,7 @@ class Log {
 
   std::atomic<bool> healthy_{true};
   std::atomic<bool> notified_{false};
+  std::atomic<bool> gathering_{false};  // gather_until_ is set, or about to be
   std::atomic<bool> ended_{false};  // the thread gathers no more
   std::atomic<std::uint64_t> durable_seq_{0};
   std::atomic<std::uint64_t> written_bytes_{0};
@@ -193,6 +199,8 @@ class Log {
   std::vector<Waiter> waiters_;
   // Up to here frames are written and wait for their sync until somebody wants it, or for their time.
   std::uint64_t sync_deferred_seq_ = 0;
+  // When what nobody waits for is to be written; the maximum: there is none.
+  std::chrono::steady_clock::time_point gather_until_ = std::chrono::steady_clock::time_point::max();
   std::optional<Error> error_;
   bool closing_ = false;  // collect once more, then end
   bool killed_ = false;   // end now
