@@ -65,8 +65,9 @@ struct ClientResponse {
 
 // Decompresses the body of a response. kLimitExceeded past max_bytes (0: no limit), "body size
 // limit exceeded"; kUnavailable for a body that is broken or does not fit into the budget of its
-// lease. A coding that is not known is left alone.
-Status decode_body(ClientResponse& response, std::size_t max_bytes);
+// lease. A coding that is not known is left alone. `memory`: of a string that is not needed any more,
+// for the decompressed body; its contents are of no meaning.
+Status decode_body(ClientResponse& response, std::size_t max_bytes, std::string memory = {});
 
 // Thread-safe. The destructor cancels what is under way (callbacks get kCanceled) and joins.
 class Client {

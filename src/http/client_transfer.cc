@@ -449,10 +449,10 @@ Error with_request_words(const ClientRequest& request, const Error& error) {
                fmt::format("{}: {}", request_words(request.method, request.url), error.message()));
 }
 
-Status decode_body(ClientResponse& response, std::size_t max_bytes) {
+Status decode_body(ClientResponse& response, std::size_t max_bytes, std::string memory) {
   const auto coding = content_coding(response.content_encoding);
   if (!coding.ok() || *coding == ContentCoding::kIdentity || response.body.empty()) return {};
-  std::string plain;
+  std::string plain = std::move(memory);
   BodyLease* const lease = response.lease.get();
   const std::size_t packed = lease != nullptr ? lease->bytes() : 0;
   bool over_budget = false;

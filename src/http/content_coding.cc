@@ -163,8 +163,11 @@ Status gzip_decompress(std::string_view compressed, std::size_t max_bytes, std::
                        const MayHold& may_hold) {
   static thread_local Inflater inflater(libdeflate_alloc_decompressor(), &libdeflate_free_decompressor);
   VARVE_CHECK(inflater != nullptr);
-  out.clear();
-  if (compressed.size() < 18) return corrupt("gzip", "shorter than a header and a trailer");
+  // What `out` holds is written over, not emptied first: a string that grows again is zeroed.
+  if (compressed.size() < 18) {
+    out.clear();
+    return corrupt("gzip", "shorter than a header and a trailer");
+  }
   const std::size_t possible = compressed.size() * kDeflateExpansionMax;
   std::size_t room = std::min({gzip_length_hint(compressed), possible, max_bytes});
   room = std::max(room, std::min(max_bytes, std::size_t{1}));

@@ -109,6 +109,8 @@ void Loop::record(ScrapeInput input) {
   last_start_ = input.started;
 
   cache_.begin();
+  WorkMemory memory = context_.spare_memory.take();
+  batch_ = std::move(memory.batch);
   batch_.series.reserve(last_batch_);
   batch_.samples.reserve(last_batch_);
   Outcome outcome;
@@ -127,7 +129,8 @@ void Loop::record(ScrapeInput input) {
       return Error(ErrorCode::kUnavailable,
                    fmt::format("server returned HTTP status {}", status_text(response.status)));
     }
-    const Status decoded = http::decode_body(response, input.body_max_bytes);
+    const Status decoded =
+        http::decode_body(response, input.body_max_bytes, std::move(memory.body));
     if (!decoded.ok()) {
       if (decoded.error().code() == ErrorCode::kLimitExceeded) {
         outcome.body_bytes = -1;
@@ -177,8 +180,11 @@ void Loop::record(ScrapeInput input) {
                                          {"err", error}});
   }
   append_stale(*settings, input.time_ms);
-  // What a batch needs is given back between scrapes: with thousands of targets it would be most of
-  // the memory, and only a few of them are at work at a time.
+  if (input.response.ok() && input.response->body.capacity() > memory.body.capacity()) {
+    memory.body = std::move(input.response->body);
+  }
+  memory.batch = std::move(batch_);
+  context_.spare_memory.give(std::move(memory));
   base::release_memory(batch_, new_labels_, pending_, own_texts_, starts_, stale_);
   share(settings->metrics);
   context_.metrics.duration.observe(seconds());

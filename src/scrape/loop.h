@@ -21,6 +21,7 @@
 #include "scrape/manager.h"
 #include "scrape/series_cache.h"
 #include "scrape/target.h"
+#include "scrape/work_memory.h"
 #include "storage/write_batch.h"
 #include "wire/exposition.h"
 
@@ -40,6 +41,7 @@ struct LoopContext {
   const base::Clock& clock;
   base::Logger& log;
   Metrics& metrics;
+  SpareWorkMemory& spare_memory;
 };
 
 // What a loop is told; replaced as a whole by a reload, unchanged while a scrape uses it.

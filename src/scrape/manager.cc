@@ -71,6 +71,7 @@ struct Core {
   const ManagerDependencies deps;
   Metrics metrics;
   const std::shared_ptr<http::BodyBudget> bodies;  // and what is made of them, until it is stored
+  SpareWorkMemory spare_memory;
   std::mutex mutex;  // guards stopped and running; take after Manager's
   std::condition_variable idle;
   bool stopped = false;
@@ -290,9 +291,9 @@ void ManagerImpl::sync(Pool& pool) {
       const auto back = retired_.find(retired_key(name, identity));
       if (back == retired_.end()) {
         runner = std::make_shared<Runner>(
-            Runner{std::make_shared<Loop>(
-                       LoopContext{core_->deps.storage, clock, core_->deps.log, core_->metrics},
-                       std::move(settings)),
+            Runner{std::make_shared<Loop>(LoopContext{core_->deps.storage, clock, core_->deps.log,
+                                                      core_->metrics, core_->spare_memory},
+                                          std::move(settings)),
                    fresh});
         enter_labels(*runner);
         enqueue(runner);
