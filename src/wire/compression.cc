@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <snappy.h>
 
+#include "wire/snappy_block.h"
+
 namespace varve::wire {
 namespace {
 
@@ -28,7 +30,10 @@ Status snappy_decompress(std::string_view compressed, std::size_t max_bytes, std
                              size));
   }
   out.resize(size);
-  if (!snappy::RawUncompress(compressed.data(), compressed.size(), out.data())) {
+  // Behind the length, a varint whose last byte has no top bit.
+  std::size_t length_bytes = 1;
+  while (static_cast<signed char>(compressed[length_bytes - 1]) < 0) ++length_bytes;
+  if (!snappy_undo(compressed.substr(length_bytes), out.data(), size)) {
     return Error(ErrorCode::kInvalidArgument, "snappy: corrupt input");
   }
   return {};
