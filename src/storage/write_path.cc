@@ -4,7 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
+#include <mutex>
+#include <span>
 #include <utility>
 
 #include "base/check.h"
@@ -235,20 +238,32 @@ void WritePath::when_durable(Ticket ticket, std::function<void(Status)> done) {
 void WritePath::collect(const wal::FramePosition& next, wal::FrameBuilder& out) {
   std::size_t taken_bytes = 0;
   const std::lock_guard boundary_lock(boundary_mutex_);
-  for (unsigned shard = 0; shard < head::kShards; ++shard) {
+  // `lock` holds the shard's mutex; it is let go of before what was taken is passed on.
+  const auto take = [&](unsigned shard, std::unique_lock<std::mutex> lock) {
     Staging& staging = staging_[shard];
-    wal::ByteBuffer fresh = out.fresh_buffer();
-    {
-      const std::lock_guard lock(head_.shard_at(shard).mutex);
-      fresh = staging.encoder.take(std::move(fresh));
-      const wal::FramePosition covered = staging.position;
-      staging.position = next;
-      if (boundary_visit_ && shard >= boundary_first_ && shard < boundary_end_) {
-        boundary_visit_(shard, covered);
-      }
+    wal::ByteBuffer staged = staging.encoder.take(out.fresh_buffer());
+    const wal::FramePosition covered = staging.position;
+    staging.position = next;
+    if (boundary_visit_ && shard >= boundary_first_ && shard < boundary_end_) {
+      boundary_visit_(shard, covered);
     }
-    taken_bytes += fresh.size();
-    out.add_run(shard, std::move(fresh));
+    lock.unlock();
+    taken_bytes += staged.size();
+    out.add_run(shard, std::move(staged));
+  };
+  // Those that somebody appends to come last: to wait for each of them costs more than to take it.
+  std::array<unsigned, head::kShards> busy;
+  std::size_t busy_count = 0;
+  for (unsigned shard = 0; shard < head::kShards; ++shard) {
+    std::unique_lock lock(head_.shard_at(shard).mutex, std::try_to_lock);
+    if (lock.owns_lock()) {
+      take(shard, std::move(lock));
+    } else {
+      busy[busy_count++] = shard;
+    }
+  }
+  for (const unsigned shard : std::span(busy).first(busy_count)) {
+    take(shard, std::unique_lock(head_.shard_at(shard).mutex));
   }
   wal::ByteBuffer fresh = out.fresh_buffer();
   {

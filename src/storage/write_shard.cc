@@ -4,7 +4,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <bit>
+#include <mutex>
+#include <span>
 #include <utility>
 
 #include "base/check.h"
@@ -38,19 +41,34 @@ void WritePath::append_resolved(const WriteBatch& batch, Scratch& scratch, Run& 
   for (std::uint32_t i = 0; i < scratch.ids.size(); ++i) {
     if (scratch.ids[i] != SeriesId::kNone) scratch.sorted[at[head::shard_of(scratch.ids[i])]++] = i;
   }
-  for (unsigned shard = 0; shard < head::kShards; ++shard) {
+  const auto entries_of = [&scratch](unsigned shard) {
     const std::uint32_t begin = scratch.begins[shard];
-    const std::uint32_t count = scratch.begins[shard + 1] - begin;
-    if (count == 0) continue;
-    append_shard(batch, shard, std::span(scratch.sorted).subspan(begin, count), scratch, run);
+    return std::span(scratch.sorted).subspan(begin, scratch.begins[shard + 1] - begin);
+  };
+  // Requests that come together would wait for each other at every shard, which costs more than
+  // what is done there: who finds a shard taken comes back to it.
+  std::array<unsigned, head::kShards> taken;
+  std::size_t taken_count = 0;
+  for (unsigned shard = 0; shard < head::kShards; ++shard) {
+    if (entries_of(shard).empty()) continue;
+    const std::unique_lock lock(head_.shard_at(shard).mutex, std::try_to_lock);
+    if (lock.owns_lock()) {
+      append_shard(batch, shard, entries_of(shard), scratch, run);
+    } else {
+      taken[taken_count++] = shard;
+    }
+  }
+  for (const unsigned shard : std::span(taken).first(taken_count)) {
+    const std::lock_guard lock(head_.shard_at(shard).mutex);
+    append_shard(batch, shard, entries_of(shard), scratch, run);
   }
 }
 
+// The caller holds the shard's mutex.
 void WritePath::append_shard(const WriteBatch& batch, unsigned shard,
                              std::span<const std::uint32_t> entries, Scratch& scratch, Run& run) {
   run.shard = &head_.shard_at(shard);
   run.staging = &staging_[shard];
-  const std::lock_guard lock(run.shard->mutex);
   run.rule.in_order_from_ms = std::max(run.in_order_from_ms, run.shard->cut_ms());
   const std::size_t before = run.staging->encoder.size_bytes();
   constexpr std::size_t kAhead = 8;
