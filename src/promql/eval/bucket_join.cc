@@ -2,6 +2,8 @@
 #include "promql/eval/bucket_join.h"
 
 #include <algorithm>
+#include <bit>
+#include <cstdint>
 #include <iterator>
 #include <span>
 #include <utility>
@@ -28,6 +30,12 @@ void extend(HistogramBuckets& to, HistogramBuckets& from) {
   extend(to.lasts, from.lasts);
   extend(to.reset_sums, from.reset_sums);
   extend(to.resets, from.resets);
+}
+
+// Of an id of times, and what comes behind these: an id again. Equal only where both are.
+std::uint64_t id_of_both(std::uint64_t id, std::uint64_t more) {
+  const std::uint64_t mixed = (std::rotl(id, 29) ^ more) * 0x9e3779b97f4a7c15;
+  return std::max<std::uint64_t>(mixed ^ mixed >> 32, 1);
 }
 
 void count_into(std::vector<std::uint32_t>& counts, std::size_t size,
@@ -57,7 +65,8 @@ void BucketJoin::append(SeriesBuckets& part) {
     std::swap(joined_, part);
     return;
   }
-  joined_.ends_id = 0;
+  const bool known = (joined_.ends_id != 0 || joined_.ends_ms.empty()) && part.ends_id != 0;
+  joined_.ends_id = known ? id_of_both(joined_.ends_id, part.ends_id) : 0;
   extend(joined_.ends_ms, part.ends_ms);
   extend(joined_.counts, part.counts);
   extend(joined_.sums, part.sums);
@@ -85,7 +94,12 @@ void BucketJoin::append_samples(const storage::SeriesSamples& samples, Timestamp
   const std::size_t histograms = past(samples.histogram_times, next_histogram_);
   if (floats == next_float_ && histograms == next_histogram_) return;
   has_samples_ = true;
-  joined_.ends_id = 0;
+  if (floats > next_float_) {
+    const bool known =
+        (joined_.ends_id != 0 || joined_.ends_ms.empty()) && samples.times_id != 0;
+    const std::uint64_t which = id_of_both(id_of_both(samples.times_id, next_float_), floats);
+    joined_.ends_id = known ? id_of_both(joined_.ends_id, which) : 0;
+  }
   sample_runs_.insert(sample_runs_.end(),
                       {joined_.ends_ms.size(), joined_.ends_ms.size() + floats - next_float_});
   histogram_runs_.insert(histogram_runs_.end(),

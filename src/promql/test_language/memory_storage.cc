@@ -2,7 +2,10 @@
 #include "promql/test_language/memory_storage.h"
 
 #include <algorithm>
+#include <bit>
+#include <cstdint>
 #include <set>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -30,6 +33,15 @@ bool matches(const Labels& labels, std::span<const model::Matcher> matchers) {
   return std::all_of(matchers.begin(), matchers.end(), [&](const model::Matcher& matcher) {
     return matcher.matches(labels.get(matcher.name()));
   });
+}
+
+// Equal for equal times, as storage gives them: what is kept from series to series is tried then.
+std::uint64_t id_of(std::span<const Timestamp> times) {
+  std::uint64_t id = 1469598103934665603;
+  for (const Timestamp time : times) {
+    id = (std::rotl(id, 7) ^ static_cast<std::uint64_t>(time)) * 1099511628211;
+  }
+  return id | 1;
 }
 
 class MemorySelection final : public storage::Selection {
@@ -72,6 +84,7 @@ class MemorySelection final : public storage::Selection {
       out.histograms.push_back(at->second.visible);
       if (!stored.starts.empty()) out.histogram_starts.push_back(stored.start_of(at->first));
     }
+    out.times_id = id_of(out.float_times);
     return {};
   }
 
@@ -99,6 +112,7 @@ class MemorySelection final : public storage::Selection {
     const TimeRange& all = levels_[span].ends;
     out = fold(floats, histograms, levels_[span].resolution_ms,
                {std::max(ends.min_ms, all.min_ms), std::min(ends.max_ms, all.max_ms)}, sketches_);
+    out.ends_id = id_of(out.ends_ms);
     return {};
   }
 
