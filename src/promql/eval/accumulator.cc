@@ -3,6 +3,8 @@
 // flat, branch only where points are missing, and leave histograms to a second pass.
 #include "promql/eval/accumulator.h"
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <string>
@@ -93,6 +95,35 @@ void Accumulator::add_to_mean(std::size_t step, double value) {
   model::add_compensated(value / count, value_[step], extra_[step]);
 }
 
+// A float at every step: added up as sums are, a part at a time, and taken back where one of a part
+// would overflow.
+void Accumulator::add_to_means(const std::vector<double>& values) {
+  constexpr std::size_t kPart = 128;
+  std::array<double, kPart> value_before;
+  std::array<double, kPart> extra_before;
+  for (std::size_t begin = 0; begin < values.size(); begin += kPart) {
+    const std::size_t size = std::min(kPart, values.size() - begin);
+    double* const value = value_.data() + begin;
+    double* const extra = extra_.data() + begin;
+    std::copy_n(value, size, value_before.data());
+    std::copy_n(extra, size, extra_before.data());
+    bool sums = incremental_.empty();
+    if (sums) {
+      add_compensated(values.data() + begin, size, value, extra);
+      bool infinite = false;
+      for (std::size_t i = 0; i < size; ++i) infinite |= std::isinf(value[i]);
+      sums = !infinite;
+    }
+    if (sums) {
+      count_up(count_.data() + begin, size);
+      continue;
+    }
+    std::copy_n(value_before.data(), size, value);
+    std::copy_n(extra_before.data(), size, extra);
+    for (std::size_t i = begin; i < begin + size; ++i) add_to_mean(i, values[i]);
+  }
+}
+
 void Accumulator::add_floats(const StepSeries& series) {
   const bool complete = all_floats(series);
   std::uint32_t* count = count_.data();
@@ -111,6 +142,10 @@ void Accumulator::add_floats(const StepSeries& series) {
       });
       break;
     case AggregateOp::kAvg:
+      if (complete) {
+        add_to_means(series.values);
+        break;
+      }
       for_each_float(series, complete,
                      [this](std::size_t step, double sample) { add_to_mean(step, sample); });
       break;

@@ -53,6 +53,7 @@ class Accumulator {
                      const FoldRemarks& remarks);
   void merge_sums(const Accumulator& later);
   void add_to_mean(std::size_t step, double value);
+  void add_to_means(const std::vector<double>& values);
   bool uses_histograms() const { return op_ == AggregateOp::kSum || op_ == AggregateOp::kAvg; }
   HistogramAccumulator& histogram_at(std::size_t step);
 
