@@ -117,40 +117,28 @@ void deliver(const CorePtr& core, const LoopPtr& loop, Timestamp time_ms,
   record(core, loop, std::move(*input));  // without a body this is short
 }
 
-// A scrape that is due.
-struct Starting {
-  LoopPtr loop;
-  Timestamp time_ms = 0;
-};
-
-void scrape(const CorePtr& core, const std::vector<Starting>& all) {
-  if (all.empty() || !core->enter()) return;
-  const base::Clock& clock = core->deps.clock;
-  // First all requests are made, then all are handed over: the client wakes once for them.
-  std::vector<std::pair<Starting, http::ClientRequest>> ready;
-  for (const Starting& one : all) {
-    if (!one.loop->claim()) {
-      core->metrics.skipped.add();
-      continue;
-    }
-    const auto settings = one.loop->settings();
-    if (!settings->forced_error.empty()) {
-      deliver(core, one.loop, one.time_ms, clock.monotonic(),
-              Error(ErrorCode::kUnavailable, settings->forced_error));
-      continue;
-    }
-    http::ClientRequest request =
-        scrape_request(settings->target, settings->pool, body_max_bytes(*core, *settings));
-    request.budget = core->bodies;
-    ready.emplace_back(one, std::move(request));
+void scrape(const CorePtr& core, const LoopPtr& loop, Timestamp time_ms) {
+  if (!core->enter()) return;
+  if (!loop->claim()) {
+    core->metrics.skipped.add();
+    core->leave();
+    return;
   }
-  for (auto& [one, request] : ready) {
-    core->deps.client.fetch(std::move(request),
-                            [core, loop = one.loop, time_ms = one.time_ms,
-                             started = clock.monotonic()](Result<http::ClientResponse> response) {
-                              deliver(core, loop, time_ms, started, std::move(response));
-                            });
+  const auto settings = loop->settings();
+  const auto started = core->deps.clock.monotonic();
+  if (!settings->forced_error.empty()) {
+    deliver(core, loop, time_ms, started, Error(ErrorCode::kUnavailable, settings->forced_error));
+    core->leave();
+    return;
   }
+  http::ClientRequest request =
+      scrape_request(settings->target, settings->pool, body_max_bytes(*core, *settings));
+  request.budget = core->bodies;
+  core->deps.client.fetch(
+      std::move(request),
+      [core, loop, time_ms, started](Result<http::ClientResponse> response) {
+        deliver(core, loop, time_ms, started, std::move(response));
+      });
   core->leave();
 }
 
@@ -452,7 +440,7 @@ void ManagerImpl::end(const RunnerPtr& runner) {
 
 milliseconds ManagerImpl::run() {
   const base::Clock& clock = core_->deps.clock;
-  std::vector<Starting> starting;
+  std::vector<std::pair<RunnerPtr, Timestamp>> starting;
   std::vector<RunnerPtr> ending;
   milliseconds next = milliseconds::max();
   {
@@ -473,11 +461,13 @@ milliseconds ManagerImpl::run() {
         ending.push_back(runner);
         continue;
       }
-      starting.push_back({runner->loop, runner->pace.tick(clock.now_ms(), now)});
+      starting.emplace_back(runner, runner->pace.tick(clock.now_ms(), now));
       heap_.push({runner->due(), ++runner->version, runner});
     }
   }
-  scrape(core_, starting);
+  // To make all requests before the first is handed over spares nothing: the client, once woken, is
+  // given the core, and sends one before the next one comes.
+  for (const auto& [runner, time_ms] : starting) scrape(core_, runner->loop, time_ms);
   for (const RunnerPtr& runner : ending) end(runner);
   return next;
 }
