@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <catch2/catch.hpp>
+#include <set>
+#include <string>
+#include <vector>
 
 #include "fakes.h"
 
@@ -241,6 +244,28 @@ TEST_CASE("scrape: the targets of a pool are spread over its interval", "[scrape
     per_second[second] += b.client.requests.size() - before;
   }
   for (const std::size_t count : per_second) CHECK(count > 2);
+}
+
+TEST_CASE("scrape: targets of one turn are asked together, whenever they came", "[scrape]") {
+  Bench b;
+  std::vector<std::string> addresses;
+  for (int i = 0; i < 200; ++i) addresses.push_back("t" + std::to_string(i) + ":1");
+  PoolOptions some = pool({addresses.begin(), addresses.begin() + 100});
+  PoolOptions others = pool({addresses.begin() + 100, addresses.end()}, "k");
+  some.interval = some.timeout = others.interval = others.timeout = std::chrono::seconds(1);
+  b.manager->apply({some});
+  b.clock.advance(std::chrono::milliseconds(1234));
+  b.manager->apply({some, others});
+  b.step();  // what has become due meanwhile
+  const std::size_t before = b.client.requests.size();
+  const Timestamp begin = b.clock.now_ms();
+  std::set<Timestamp> times;
+  while (b.clock.now_ms() < begin + 1000) {
+    b.step();
+    times.insert(b.clock.now_ms() % 50);
+  }
+  CHECK(times == std::set<Timestamp>{0});
+  CHECK(b.client.requests.size() - before == 200);
 }
 
 TEST_CASE("scrape: metrics about the intervals have quantiles", "[scrape]") {
