@@ -3,7 +3,7 @@
 // (a file of sample lines), or made ones in the manner of a node exporter.
 //
 // Floor: a line is 75 bytes, of which each is looked at once for where names, values and lines end: 16
-// at a time 3 ns, one at a time 20. Its number is converted digit by digit, 5 to 10 ns.
+// at a time 3 ns, one at a time 20. Its number is converted eight digits at a time, 2 to 5 ns.
 #include <benchmark/benchmark.h>
 
 #include <cstdlib>
