@@ -135,7 +135,7 @@ void fill(OpenChunk& chunk, const std::vector<Timestamp>& times,
           const std::vector<double>& values) {
   chunk.state = {};
   for (std::size_t i = 0; i < kSamples; ++i) {
-    gorilla_append(chunk.state, chunk.words.data(), times[i], values[i]);
+    gorilla_append(chunk.state, chunk.words.data() + chunk.state.word_count, times[i], values[i]);
   }
 }
 

@@ -109,7 +109,7 @@ class ShardReplayer {
 
   template <typename Visit>
   void visit_series(const Visit& visit) {
-    constexpr std::uint64_t kNeighbours = 16;
+    constexpr std::uint64_t kNeighbours = head::kNeighbours;
     for (std::uint64_t first = number_ * kNeighbours; first <= last_id_;
          first += kNeighbours * head::kShards) {
       for (std::uint64_t id = first; id < first + kNeighbours && id <= last_id_; ++id) {

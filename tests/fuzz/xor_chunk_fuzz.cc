@@ -22,7 +22,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   std::vector<std::uint64_t> words(times.size() * kGorillaAppendWordsMax);
   for (std::size_t i = 0; i < times.size(); ++i) {
     if (!gorilla_accepts(state, times[i])) return 0;
-    gorilla_append(state, words.data(), times[i], values[i]);
+    gorilla_append(state, words.data() + state.word_count, times[i], values[i]);
   }
   std::vector<Timestamp> times_again(times.size());
   std::vector<double> values_again(values.size());

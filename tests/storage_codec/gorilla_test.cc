@@ -20,7 +20,7 @@ struct Chunk {
   void append(Timestamp t, double value) {
     REQUIRE(gorilla_accepts(state, t));
     words.resize(state.word_count + kGorillaAppendWordsMax);
-    gorilla_append(state, words.data(), t, value);
+    gorilla_append(state, words.data() + state.word_count, t, value);
   }
 };
 
@@ -98,7 +98,7 @@ TEST_CASE("gorilla: a copied state decodes what it saw while appending goes on",
   chunk.words.resize(kGorillaAppendWordsMax * 120);
   std::vector<GorillaState> states;
   for (std::size_t i = 0; i < times.size(); ++i) {
-    gorilla_append(chunk.state, chunk.words.data(), times[i], values[i]);
+    gorilla_append(chunk.state, chunk.words.data() + chunk.state.word_count, times[i], values[i]);
     states.push_back(chunk.state);
   }
   for (const GorillaState& state : states) {

@@ -3,7 +3,7 @@
 
 #include <catch2/catch.hpp>
 
-#include <cstring>
+#include <array>
 #include <random>
 #include <vector>
 
@@ -13,103 +13,77 @@
 namespace varve::storage::head {
 namespace {
 
-TEST_CASE("block arena: blocks do not overlap and keep their content", "[storage][head]") {
+TEST_CASE("block arena: blocks of two shards do not overlap and keep their content",
+          "[storage][head]") {
   base::MemoryAccount account("test");
   auto memory = BlockMemory::create(account);
   REQUIRE(memory.ok());
-  BlockArena arena(**memory);
-  struct Held {
-    BlockRef ref;
-    BlockClass block_class;
-    unsigned char fill;
+  std::array<BlockArena, 2> arenas{BlockArena(**memory), BlockArena(**memory)};
+  // Chains that grow and end, each at a moment of its own.
+  struct Chain {
+    BlockRef newest = 0;
+    std::size_t length = 0;
+    unsigned char fill = 0;
   };
-  std::vector<Held> held;
   std::mt19937 random(3);
-  const auto intact = [&arena](const Held& block) {
-    const std::byte* at = arena.at(block.ref);
-    for (std::size_t i = 0; i < kBlockBytes[block.block_class]; ++i) {
-      if (at[i] != std::byte{block.fill}) return false;
+  std::array<std::vector<Chain>, 2> held{std::vector<Chain>(200), std::vector<Chain>(200)};
+  const auto intact = [&memory](const Chain& chain) {
+    std::size_t length = 0;
+    for (BlockRef ref = chain.newest; ref != 0; ref = (*memory)->at(ref).older, ++length) {
+      for (const std::byte byte : (*memory)->at(ref).bytes) {
+        if (byte != std::byte{chain.fill}) return false;
+      }
     }
-    return true;
+    return length == chain.length;
   };
-  for (int step = 0; step < 20'000; ++step) {
-    if (held.empty() || random() % 5 < (step < 10'000 ? 3U : 1U)) {
-      Held block{0, static_cast<BlockClass>(random() % kBlockBytes.size()),
-                 static_cast<unsigned char>(random())};
-      block.ref = arena.allocate(block.block_class);
-      std::memset(arena.at(block.ref), block.fill, kBlockBytes[block.block_class]);
-      held.push_back(block);
+  for (int step = 0; step < 50'000; ++step) {
+    const std::size_t shard = random() % 2;
+    Chain& chain = held[shard][random() % 200];
+    if (random() % 8 == 0) {
+      REQUIRE(intact(chain));
+      arenas[shard].release(chain.newest);
+      chain = Chain();
+      chain.fill = static_cast<unsigned char>(random());
     } else {
-      const std::size_t at = random() % held.size();
-      REQUIRE(intact(held[at]));
-      arena.release(held[at].ref, held[at].block_class);
-      held[at] = held.back();
-      held.pop_back();
+      chain.newest = arenas[shard].allocate(chain.newest);
+      (*memory)->at(chain.newest).bytes.fill(std::byte{chain.fill});
+      ++chain.length;
     }
   }
-  for (const Held& block : held) REQUIRE(intact(block));
+  for (const auto& chains : held) {
+    for (const Chain& chain : chains) REQUIRE(intact(chain));
+  }
 }
 
-TEST_CASE("block arena: memory of one size serves another when it is free", "[storage][head]") {
+TEST_CASE("block arena: what is released is given out again before there is more",
+          "[storage][head]") {
   base::MemoryAccount account("test");
   auto memory = BlockMemory::create(account);
   BlockArena arena(**memory);
-  std::vector<BlockRef> blocks;
-  for (BlockClass block_class = 0; block_class < kBlockBytes.size(); ++block_class) {
-    for (std::size_t bytes = 0; bytes < (8U << 20); bytes += kBlockBytes[block_class]) {
-      blocks.push_back(arena.allocate(block_class));
+  for (int round = 0; round < 20; ++round) {
+    BlockRef newest = 0;
+    for (std::size_t bytes = 0; bytes < (8U << 20); bytes += sizeof(Block)) {
+      newest = arena.allocate(newest);
     }
-    for (const BlockRef ref : blocks) arena.release(ref, block_class);
-    blocks.clear();
+    arena.release(newest);
   }
-  CHECK(account.bytes() <= std::int64_t{12} << 20);
-}
-
-TEST_CASE("block arena: pages stay full while blocks of all sizes come and go", "[storage][head]") {
-  base::MemoryAccount account("test");
-  auto memory = BlockMemory::create(account);
-  BlockArena arena(**memory);
-  // Chunks that grow through the sizes and end, each at a moment of its own.
-  struct Chunk {
-    BlockRef ref = 0;
-    BlockClass block_class = 0;
-    BlockClass last = 0;
-  };
-  std::mt19937 random(7);
-  std::vector<Chunk> chunks(20'000);
-  std::size_t live = 0;
-  for (int step = 0; step < 600'000; ++step) {
-    Chunk& chunk = chunks[random() % chunks.size()];
-    if (chunk.ref != 0) {
-      arena.release(chunk.ref, chunk.block_class);
-      live -= kBlockBytes[chunk.block_class];
-    }
-    if (chunk.ref == 0 || chunk.block_class == chunk.last) {
-      chunk.block_class = 0;
-      chunk.last = static_cast<BlockClass>(random() % kBlockBytes.size());
-    } else {
-      ++chunk.block_class;
-    }
-    chunk.ref = arena.allocate(chunk.block_class);
-    live += kBlockBytes[chunk.block_class];
-  }
-  CHECK(static_cast<double>(account.bytes()) < 1.4 * static_cast<double>(live));
+  CHECK(account.bytes() <= std::int64_t{10} << 20);
 }
 
 TEST_CASE("chunk list: gives back what was pushed, newest first", "[storage][head]") {
   base::MemoryAccount account("test");
   auto memory = BlockMemory::create(account);
   BlockArena arena(**memory);
-  const auto count = GENERATE(0U, 1U, 2U, 4U, 63U, 64U, 200U);
-  BlockRef list = 0;
+  const auto count = GENERATE(0U, 1U, 2U, 3U, 4U, 5U, 6U, 7U, 63U, 200U);
+  HotSeries series;
   for (unsigned i = 0; i < count; ++i) {
     ChunkRef chunk;
     chunk.place = SpillPlace::make(i * 100, i, 1);
     chunk.column = i;
-    list = push_chunk(arena, list, chunk);
+    push_chunk(arena, series, chunk);
   }
   unsigned expected = count;
-  for_each_chunk(arena, list, [&](const ChunkRef& chunk) {
+  for_each_chunk(arena, series, [&](const ChunkRef& chunk) {
     --expected;
     CHECK(chunk.column == expected);
     CHECK(chunk.place.offset() == expected * 100);
@@ -118,7 +92,11 @@ TEST_CASE("chunk list: gives back what was pushed, newest first", "[storage][hea
     return true;
   });
   CHECK(expected == 0);
-  release_chunks(arena, list);
+  release_chunks(arena, series);
+  for_each_chunk(arena, series, [](const ChunkRef&) {
+    FAIL("the list is empty");
+    return false;
+  });
 }
 
 TEST_CASE("chunk ranges end at multiples of two hours", "[storage][head]") {

@@ -106,9 +106,9 @@ bool decode(BitSource source, std::size_t count, Timestamp* times, double* value
 
 }  // namespace
 
-void gorilla_append(GorillaState& state, std::uint64_t* words, Timestamp t, double value) {
+void gorilla_append(GorillaState& state, std::uint64_t* end, Timestamp t, double value) {
   VARVE_DCHECK(gorilla_accepts(state, t));
-  auto* const begin = reinterpret_cast<std::uint8_t*>(words + state.word_count);
+  auto* const begin = reinterpret_cast<std::uint8_t*>(end);
   BitSink sink(begin, state.bits, state.bit_count);
   const auto bits = std::bit_cast<std::uint64_t>(value);
   if (state.count == 0) {

@@ -52,9 +52,10 @@ inline bool gorilla_accepts(const GorillaState& state, Timestamp t) {
          state.count < kGorillaSamplesMax && state.word_count <= 0xffff - kGorillaAppendWordsMax;
 }
 
-// Appends a sample. Precondition: gorilla_accepts(), and words[word_count, word_count +
+// Appends a sample. Writes the words that become whole (word_count counts them then) to `end`, which
+// need not lie behind those before. Precondition: gorilla_accepts(), and end[0,
 // kGorillaAppendWordsMax) are writable. Leaves the owner's fields alone.
-void gorilla_append(GorillaState& state, std::uint64_t* words, Timestamp t, double value);
+void gorilla_append(GorillaState& state, std::uint64_t* end, Timestamp t, double value);
 
 // Decodes all state.count samples into arrays of at least that size.
 void gorilla_decode(const GorillaState& state, const std::uint64_t* words, Timestamp* times,

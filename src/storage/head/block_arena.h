@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Small blocks of a few sizes, named by 32-bit references: open chunks and lists of closed ones.
-// A malloc per series would cost a header each and scatter what one scrape touches.
+// Blocks of one cache line, named by 32-bit references: open chunks and lists of closed ones are
+// chains of them. A malloc per series would cost a header each and scatter what one scrape touches.
+// There is one size, because the chunks of a scrape grow in step: with blocks of many sizes, each
+// copied into the next, a third of this memory was half-empty pages of sizes just grown out of, and
+// a tenth the room behind the ends of chunks.
 #pragma once
 
 #include <array>
@@ -9,88 +12,58 @@
 #include <memory>
 #include <mutex>
 #include <utility>
-#include <vector>
 
 #include "storage/head/reserved_memory.h"
 
 namespace varve::storage::head {
 
-// A block, in units of 32 bytes from the start of the arena's memory. 0 is none.
+// A block, counted from the start of the arena's memory. 0 is none.
 using BlockRef = std::uint32_t;
 
-// Steps of an eighth to a quarter: what open chunks have behind their ends is a tenth of them.
-inline constexpr std::array<std::uint16_t, 16> kBlockBytes = {
-    32, 64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 896, 1024};
-using BlockClass = std::uint8_t;  // index into kBlockBytes
+struct alignas(64) Block {
+  BlockRef older = 0;  // the block before it in its chain
+  std::array<std::byte, 60> bytes;
+};
+static_assert(sizeof(Block) == 64);
 
 // The memory all shards take pages from. Thread-safe.
 class BlockMemory {
  public:
-  static constexpr std::size_t kUnitBytes = 32;
-  static constexpr std::size_t kPageBytes = 8 * 1024;
-  static constexpr BlockRef kPageUnits = kPageBytes / kUnitBytes;
+  static constexpr BlockRef kPageBlocks = 128;
 
   static Result<std::unique_ptr<BlockMemory>> create(base::MemoryAccount& account);
 
-  // The first block of a page of arbitrary content. Aborts like operator new if the machine is out
-  // of memory.
+  // The first block of a page of zeros. Aborts like operator new if the machine is out of memory.
   BlockRef take_page();
-  void give_page(BlockRef page);
-  std::byte* at(BlockRef ref) const { return base_ + std::size_t{ref} * kUnitBytes; }
+  Block& at(BlockRef ref) const { return base_[ref]; }
 
  private:
-  explicit BlockMemory(ReservedMemory memory) : base_(memory.data()), memory_(std::move(memory)) {}
-  std::byte* base_;
+  explicit BlockMemory(ReservedMemory memory)
+      : base_(reinterpret_cast<Block*>(memory.data())), memory_(std::move(memory)) {}
+  Block* base_;
   std::mutex mutex_;  // guards what follows
   ReservedMemory memory_;
-  std::size_t used_ = kPageBytes;  // the first page is not given out: reference 0 is none
-  std::vector<BlockRef> free_pages_;
+  BlockRef used_ = kPageBlocks;  // the first page is not given out: reference 0 is none
 };
 
-// One shard's blocks. Used under the shard's lock. A page holds blocks of one size behind a header;
-// when its last block is released it goes back for blocks of any size. That matters because the
-// chunks of a scrape grow in step: without it, memory of each size would stay at its own peak.
-// New blocks go where fewest are missing, so that sparse pages empty: taking the page released to
-// last instead left a third of the memory of 100,000 series unused inside half-empty pages.
+// One shard's blocks. Used under the shard's lock. What is released is given out again, the latest
+// first, as it is in a cache then; pages stay with the shard, whose series are like all others'.
 class BlockArena {
  public:
   explicit BlockArena(BlockMemory& memory) : memory_(&memory) {}
 
-  // The smallest class that holds `bytes`; precondition: bytes <= 1024.
-  static BlockClass class_of(std::size_t bytes);
-
-  // Contents are arbitrary. Aborts like operator new if the machine is out of memory.
-  BlockRef allocate(BlockClass block_class);
-  void release(BlockRef ref, BlockClass block_class);
-  std::byte* at(BlockRef ref) const { return memory_->at(ref); }
-  // What release() of this block will touch beside it.
-  void prefetch_page(BlockRef ref) const {
-    __builtin_prefetch(memory_->at(ref / BlockMemory::kPageUnits * BlockMemory::kPageUnits), 1);
-  }
+  // A block before `older`, with arbitrary bytes. Aborts like operator new if the machine is out of
+  // memory.
+  BlockRef allocate(BlockRef older);
+  // Gives a whole chain back.
+  void release(BlockRef newest);
+  Block& at(BlockRef ref) const { return memory_->at(ref); }
+  void prefetch(BlockRef ref) const { __builtin_prefetch(&memory_->at(ref), 1); }
 
  private:
-  // The first unit of a page.
-  struct Page {
-    BlockRef previous = 0, next = 0;  // in the list of the pages of its class and fullness
-    BlockRef free = 0;                // released blocks, linked through their first bytes
-    std::uint16_t used = 0;           // blocks given out
-    std::uint16_t carved = 0;         // blocks ever given out, from the front
-  };
-  static_assert(sizeof(Page) <= BlockMemory::kUnitBytes);
-  static constexpr std::uint16_t capacity(BlockClass block_class) {
-    return static_cast<std::uint16_t>((BlockMemory::kPageBytes - BlockMemory::kUnitBytes) /
-                                      kBlockBytes[block_class]);
-  }
-  // Pages with room are told apart by how many quarters of them are given out.
-  static constexpr std::size_t kFullness = 4;
-  static std::size_t fullness(std::uint16_t used, BlockClass block_class);
-  Page& page_at(BlockRef page) const { return *reinterpret_cast<Page*>(memory_->at(page)); }
-  void link(BlockRef page, BlockRef& first);
-  void unlink(BlockRef page, BlockRef& first);
-
   BlockMemory* memory_;
-  // The first page with room of each class and fullness.
-  std::array<std::array<BlockRef, kFullness>, kBlockBytes.size()> with_room_{};
+  BlockRef free_ = 0;  // a chain
+  BlockRef fresh_ = 0, fresh_end_ = 0;  // of the newest page, never given out
 };
 
 }  // namespace varve::storage::head

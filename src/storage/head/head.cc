@@ -159,8 +159,7 @@ void Head::widen_times(Timestamp min_ms, Timestamp max_ms) {
 
 template <typename Visit>
 void Head::visit_series(const Visit& visit) {
-  // Sixteen neighbours share a shard: one lock for them, so that writers wait little.
-  constexpr std::uint32_t kNeighbours = 16;
+  // Neighbours share a shard: one lock for them, so that writers wait little.
   const std::uint64_t bound = bound_.load(std::memory_order_acquire);
   for (std::uint64_t first = 0; first <= bound; first += kNeighbours) {
     Shard& owner = shard(static_cast<SeriesId>(first));
@@ -207,13 +206,14 @@ void Head::trim(Timestamp before_ms) {
 
 void Head::copy_shard(unsigned shard, ShardImage& image) const {
   const Shard& owner = *shards_[shard];
-  constexpr std::uint64_t kNeighbours = 16;
-  constexpr std::uint64_t kAhead = kNeighbours * kShards;
+  constexpr std::uint64_t kNext = std::uint64_t{kNeighbours} * kShards;
   const std::uint64_t bound = bound_.load(std::memory_order_acquire);
-  for (std::uint64_t first = shard * kNeighbours; first <= bound; first += kAhead) {
-    for (std::uint64_t id = first; id < first + kNeighbours && id <= bound; ++id) {
-      if (id + kAhead <= bound) owner.prefetch_open(series_[id + kAhead]);
-      if (id + 2 * kAhead <= bound) __builtin_prefetch(&series_[id + 2 * kAhead]);
+  for (std::uint64_t first = shard * kNeighbours; first <= bound; first += kNext) {
+    const std::uint64_t end = std::min(first + kNeighbours, bound + 1);
+    owner.prefetch_blocks(std::span(series_ + first, end - first));
+    for (std::uint64_t id = first; id < end; ++id) {
+      if (id + kNext <= bound) owner.prefetch_open(series_[id + kNext]);
+      if (id + 2 * kNext <= bound) __builtin_prefetch(&series_[id + 2 * kNext]);
       if (series_[id].is(HotSeries::kKnown)) {
         owner.copy_series(series_[id], static_cast<SeriesId>(id), image);
       }

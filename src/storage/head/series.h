@@ -16,7 +16,7 @@ namespace varve::storage::head {
 // Chunks do not cross these boundaries, so that a block of this length never splits one.
 inline constexpr std::int64_t kChunkRangeMs = 2 * 60 * 60 * 1000;
 // An open chunk is closed at this many samples or words, whichever comes first. 120 samples are half
-// an hour at 15 s, what Prometheus aims at too; 1 KiB is the largest block of the arena.
+// an hour at 15 s, what Prometheus aims at too; 1 KiB is what 120 values without any pattern take.
 inline constexpr std::uint16_t kChunkSamplesMax = 120;
 // The first chunk of a series in a range is closed at 10, 20 … or 120 samples. Series that began
 // together (a restart, a new range) would otherwise all have their largest open chunk at the same
@@ -42,11 +42,12 @@ constexpr Timestamp chunk_range_end(Timestamp t) {
 }
 
 // Guarded by the shard's mutex. Invariants:
-// 1. gorilla is the open float chunk, its words in the block `words` of class `words_class`
-//    (0 if there is none). gorilla.count == 0: no float chunk is open.
+// 1. gorilla is the open float chunk. The bytes of its words fill a chain of blocks, the oldest
+//    first; `words` is the newest, 0 if there are none. gorilla.count == 0: no float chunk is open.
 // 2. gorilla.last_time is the time of the newest in-order sample of either kind, and
 //    gorilla.last_value the newest in-order float, also while no chunk is open.
-// 3. `chunks` lists the closed chunks, ascending in time (chunk_list.h).
+// 3. `chunks` lists the closed chunks, ascending in time, list_count of them in its newest block
+//    (chunk_list.h).
 struct HotSeries {
   enum Flag : std::uint8_t {
     kKnown = 1,          // the id is a series
@@ -63,7 +64,7 @@ struct HotSeries {
   BlockRef chunks = 0;
   Timestamp range_end = 0;             // of the open chunk of either kind
   std::uint32_t first_offset_ms = 0;   // the open chunk's first sample lies this far before range_end
-  BlockClass words_class = 0;
+  std::uint8_t list_count = 0;
   std::uint8_t value_exponent = 0;     // codec::ValueHint
   std::uint16_t samples_max = 0;       // the open chunk is closed at this many
 

@@ -132,18 +132,29 @@ Appended Shard::insert_late(HotSeries& series, SeriesId id, HistogramPoint point
   return result;
 }
 
-void Shard::grow_words(HotSeries& series) {
-  const std::size_t needed =
-      (series.gorilla.word_count + codec::kGorillaAppendWordsMax) * sizeof(std::uint64_t);
-  const BlockClass block_class = BlockArena::class_of(needed);
-  const BlockRef block = arena_.allocate(block_class);
-  if (series.words != 0) {
-    std::memcpy(arena_.at(block), arena_.at(series.words),
-                series.gorilla.word_count * sizeof(std::uint64_t));
-    arena_.release(series.words, series.words_class);
+void Shard::add_words(HotSeries& series, std::size_t before,
+                      std::span<const std::uint64_t> words) {
+  // By halves, which blocks have room for a whole number of.
+  constexpr std::size_t kHalf = sizeof(std::uint32_t);
+  static_assert(sizeof(Block::bytes) % kHalf == 0);
+  const auto* from = reinterpret_cast<const std::byte*>(words.data());
+  std::size_t at = before * sizeof(std::uint64_t) % sizeof(Block::bytes);
+  for (std::size_t left = 2 * words.size(); left > 0; --left, from += kHalf) {
+    if (at == 0) series.words = arena_.allocate(series.words);
+    std::memcpy(arena_.at(series.words).bytes.data() + at, from, kHalf);
+    at = at + kHalf == sizeof(Block::bytes) ? 0 : at + kHalf;
   }
-  series.words = block;
-  series.words_class = block_class;
+}
+
+void Shard::copy_words(const HotSeries& series, std::uint64_t* to) const {
+  auto* const bytes = reinterpret_cast<std::byte*>(to);
+  BlockRef block = series.words;
+  for (std::size_t end = series.gorilla.word_count * sizeof(std::uint64_t); end > 0;) {
+    const std::size_t begin = (end - 1) / sizeof(Block::bytes) * sizeof(Block::bytes);
+    std::memcpy(bytes + begin, arena_.at(block).bytes.data(), end - begin);
+    block = arena_.at(block).older;
+    end = begin;
+  }
 }
 
 void Shard::begin_chunk(HotSeries& series, SeriesId id, Timestamp t) {
@@ -170,7 +181,7 @@ void Shard::push(HotSeries& series, std::string_view bytes, ChunkRef::Tag tag, T
   chunk.place = spill_.append(bytes, tag, newest_ms);
   chunk.column = column;
   chunk.checksum = spill_checksum(bytes);
-  series.chunks = push_chunk(arena_, series.chunks, chunk);
+  push_chunk(arena_, series, chunk);
   ++counts_.chunks_closed;
   --counts_.chunks_open;
 }
@@ -181,7 +192,9 @@ void Shard::close_floats(HotSeries& series) {
   codec::GorillaState& open = series.gorilla;
   Timestamp times[codec::kTimesMax];
   double values[codec::kDenseSamplesMax];
-  codec::gorilla_decode(open, words(series), times, values);
+  std::uint64_t words[kChunkWordsMax];
+  copy_words(series, words);
+  codec::gorilla_decode(open, words, times, values);
 
   const std::span<const Timestamp> column(times, open.count);
   if (!std::equal(column.begin(), column.end(), last_times_.begin(), last_times_.end())) {
@@ -199,7 +212,7 @@ void Shard::close_floats(HotSeries& series) {
 
 void Shard::reset_open(HotSeries& series) {
   codec::GorillaState& open = series.gorilla;
-  arena_.release(series.words, series.words_class);
+  arena_.release(series.words);
   series.words = 0;
   codec::GorillaState next;
   next.last_time = open.last_time;

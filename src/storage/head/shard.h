@@ -30,7 +30,10 @@ namespace varve::storage::head {
 
 inline constexpr unsigned kShards = 32;
 // Neighbours share a shard: what one scrape creates lies together in memory and in the log.
-constexpr unsigned shard_of(SeriesId id) { return (static_cast<std::uint32_t>(id) >> 4) % kShards; }
+inline constexpr std::uint32_t kNeighbours = 16;
+constexpr unsigned shard_of(SeriesId id) {
+  return static_cast<std::uint32_t>(id) / kNeighbours % kShards;
+}
 
 enum class Appended : std::uint8_t {
   kAppended,     // newest of its series
@@ -150,6 +153,9 @@ class Shard {
   void retire(HotSeries& series, SeriesId id);
 
   // Snapshots. ------------------------------------------------------------------------------------
+  // Touches what copy_series() reads of a few series, so that it waits for memory once for all of
+  // them and not once for every block.
+  void prefetch_blocks(std::span<const HotSeries> series) const;
   // Appends what the series has to the image; series come in the order of their ids.
   void copy_series(const HotSeries& series, SeriesId id, ShardImage& image) const;
   // For recovery: puts a known series without samples back. `words` of its open chunk; `chunks` newest
@@ -174,14 +180,7 @@ class Shard {
   const ShardCounts& counts() const { return counts_; }
   // Touches what appending to the series will touch.
   void prefetch_open(const HotSeries& series) const {
-    const std::size_t end = series.gorilla.word_count * sizeof(std::uint64_t);
-    const std::byte* const words = arena_.at(series.words);
-    __builtin_prefetch(words + end, 1);
-    // Of a chunk that is about to move to a larger block, all of it.
-    if (end + codec::kGorillaAppendWordsMax * sizeof(std::uint64_t) > kBlockBytes[series.words_class]) {
-      arena_.prefetch_page(series.words);
-      for (std::size_t at = 0; at < end; at += 64) __builtin_prefetch(words + at);
-    }
+    arena_.prefetch(series.words);
   }
 
  private:
@@ -200,10 +199,10 @@ class Shard {
 
   Appended append_old_float(HotSeries& series, SeriesId id, Timestamp t, double value,
                             const OutOfOrderRule& rule);
-  std::uint64_t* words(const HotSeries& series) const {
-    return reinterpret_cast<std::uint64_t*>(arena_.at(series.words));
-  }
-  void grow_words(HotSeries& series);
+  // Adds words to the open chunk's chain, which has `before` of them.
+  void add_words(HotSeries& series, std::size_t before, std::span<const std::uint64_t> words);
+  // Copies the open chunk's words, word_count of them.
+  void copy_words(const HotSeries& series, std::uint64_t* to) const;
   void begin_chunk(HotSeries& series, SeriesId id, Timestamp t);
   void close_floats(HotSeries& series);
   void reset_open(HotSeries& series);
@@ -250,12 +249,10 @@ inline Appended Shard::append_float(HotSeries& series, SeriesId id, Timestamp t,
       !codec::gorilla_accepts(open, t)) [[unlikely]] {
     begin_chunk(series, id, t);
   }
-  const std::size_t words_needed = open.word_count + codec::kGorillaAppendWordsMax;
-  if (series.words == 0 ||
-      words_needed * sizeof(std::uint64_t) > kBlockBytes[series.words_class]) [[unlikely]] {
-    grow_words(series);
-  }
-  codec::gorilla_append(open, words(series), t, value);
+  std::uint64_t words[codec::kGorillaAppendWordsMax];
+  const std::size_t before = open.word_count;
+  codec::gorilla_append(open, words, t, value);
+  if (open.word_count != before) add_words(series, before, std::span(words, open.word_count - before));
   // At once and not at the next sample: until that comes, a full chunk would be the dearest to hold.
   if (open.count >= series.samples_max) [[unlikely]] close_floats(series);
   return Appended::kAppended;

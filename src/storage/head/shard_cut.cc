@@ -87,7 +87,7 @@ void Shard::take(HotSeries& series, SeriesId id, Timestamp before_ms, TakeLate l
     // Chunks of either kind end with their range, so an open one lies before or behind.
     if (before_ms == TimeRange::all().max_ms || series.range_end <= before_ms)
       close_open(series, id);
-    for_each_chunk(arena_, series.chunks, [&](const ChunkRef& chunk) {
+    for_each_chunk(arena_, series, [&](const ChunkRef& chunk) {
       if (columns_[chunk.column].range.max_ms < before_ms) out.chunks.push_back(chunk);
       return true;
     });
@@ -154,12 +154,12 @@ void Shard::retire(HotSeries& series, SeriesId id) {
   }
   if (series.is(HotSeries::kDeleted)) deleted_.erase(static_cast<std::uint32_t>(id));
   if (series.gorilla.count > 0) --counts_.chunks_open;
-  if (series.words != 0) arena_.release(series.words, series.words_class);
-  for_each_chunk(arena_, series.chunks, [this](const ChunkRef&) {
+  arena_.release(series.words);
+  for_each_chunk(arena_, series, [this](const ChunkRef&) {
     --counts_.chunks_closed;
     return true;
   });
-  release_chunks(arena_, series.chunks);
+  release_chunks(arena_, series);
   series = HotSeries();
 }
 
@@ -187,7 +187,7 @@ bool Shard::erase_late(LateMap& map, HotSeries& series, SeriesId id, TimeRange r
 void Shard::drop_chunks_before(HotSeries& series, Timestamp time_ms) {
   std::vector<ChunkRef> kept;
   bool drops = false;
-  for_each_chunk(arena_, series.chunks, [&](const ChunkRef& chunk) {
+  for_each_chunk(arena_, series, [&](const ChunkRef& chunk) {
     if (columns_[chunk.column].range.max_ms < time_ms) {
       drops = true;
       return false;
@@ -197,13 +197,10 @@ void Shard::drop_chunks_before(HotSeries& series, Timestamp time_ms) {
   });
   if (!drops) return;
   std::uint64_t held = 0;
-  for_each_chunk(arena_, series.chunks, [&held](const ChunkRef&) { return ++held > 0; });
+  for_each_chunk(arena_, series, [&held](const ChunkRef&) { return ++held > 0; });
   counts_.chunks_closed -= held - kept.size();
-  release_chunks(arena_, series.chunks);
-  series.chunks = 0;
-  for (std::size_t i = kept.size(); i-- > 0;) {
-    series.chunks = push_chunk(arena_, series.chunks, kept[i]);
-  }
+  release_chunks(arena_, series);
+  for (std::size_t i = kept.size(); i-- > 0;) push_chunk(arena_, series, kept[i]);
 }
 
 Timestamp Shard::oldest_in_order_ms(const HotSeries& series, SeriesId id) const {
@@ -213,7 +210,7 @@ Timestamp Shard::oldest_in_order_ms(const HotSeries& series, SeriesId id) const 
     const HistogramSeries& histograms = *histograms_.at(static_cast<std::uint32_t>(id));
     if (histograms.appender.size() > 0) oldest = std::min(oldest, histograms.first_ms);
   }
-  for_each_chunk(arena_, series.chunks, [&](const ChunkRef& chunk) {
+  for_each_chunk(arena_, series, [&](const ChunkRef& chunk) {
     oldest = std::min(oldest, columns_[chunk.column].range.min_ms);
     return true;
   });

@@ -114,8 +114,8 @@ void Shard::snapshot(const HotSeries& series, SeriesId id, TimeRange range, Seri
   if (series.gorilla.count > 0 && series.first_time() <= range.max_ms) {
     out.open = series.gorilla;
     out.open_first_ms = series.first_time();
-    const std::uint64_t* from = words(series);
-    out.words.assign(from, from + series.gorilla.word_count);
+    out.words.resize(series.gorilla.word_count);
+    copy_words(series, out.words.data());
   }
   if (series.is(HotSeries::kHistograms)) {
     const HistogramSeries& histograms = *histograms_.at(static_cast<std::uint32_t>(id));
@@ -124,7 +124,7 @@ void Shard::snapshot(const HotSeries& series, SeriesId id, TimeRange range, Seri
       out.open_histograms.assign(bytes.begin(), bytes.end());
     }
   }
-  for_each_chunk(arena_, series.chunks, [&](const ChunkRef& chunk) {
+  for_each_chunk(arena_, series, [&](const ChunkRef& chunk) {
     const TimeRange times = columns_[chunk.column].range;
     if (times.max_ms < range.min_ms) return false;
     if (times.min_ms <= range.max_ms) out.chunks.push_back(chunk);

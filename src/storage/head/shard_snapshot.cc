@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Copying a shard into an image, and back.
 #include <algorithm>
-#include <cstring>
+#include <array>
 #include <utility>
 
 #include "base/check.h"
@@ -11,15 +11,36 @@
 
 namespace varve::storage::head {
 
+void Shard::prefetch_blocks(std::span<const HotSeries> series) const {
+  // All chains a block further at a time: the steps along one wait for each other, those of others
+  // do not.
+  std::array<BlockRef, 2 * kNeighbours> chains;
+  std::size_t count = 0;
+  const auto add = [&](BlockRef ref) {
+    if (ref == 0) return;
+    arena_.prefetch(ref);
+    chains[count++] = ref;
+  };
+  VARVE_CHECK(series.size() <= kNeighbours);
+  for (const HotSeries& s : series) {
+    add(s.words);
+    add(s.chunks);
+  }
+  while (count > 0) {
+    const std::size_t steps = std::exchange(count, 0);
+    for (std::size_t i = 0; i < steps; ++i) add(arena_.at(chains[i]).older);
+  }
+}
+
 void Shard::copy_series(const HotSeries& series, SeriesId id, ShardImage& image) const {
   image.ids.push_back(static_cast<std::uint32_t>(id));
   image.hot.push_back(series);
   if (series.gorilla.word_count > 0) {
-    const std::uint64_t* const from = words(series);
-    image.words.insert(image.words.end(), from, from + series.gorilla.word_count);
+    image.words.resize(image.words.size() + series.gorilla.word_count);
+    copy_words(series, image.words.data() + image.words.size() - series.gorilla.word_count);
   }
   const std::size_t before = image.chunks.size();
-  for_each_chunk(arena_, series.chunks, [&image](const ChunkRef& chunk) {
+  for_each_chunk(arena_, series, [&image](const ChunkRef& chunk) {
     image.chunks.push_back(chunk);
     return true;
   });
@@ -56,24 +77,15 @@ void Shard::restore_series(HotSeries& series, const HotSeries& hot, const std::u
   VARVE_CHECK(series.words == 0 && series.chunks == 0);
   series = hot;
   series.words = 0;
-  series.words_class = 0;
   series.chunks = 0;
+  series.list_count = 0;
   series.gorilla.owner_word = 0;  // no segment of the log has a value of it
   if (series.gorilla.count > 0) {
-    // Room for the words and for the next append, as grow_words() gives it.
-    const std::uint16_t count = series.gorilla.word_count;
-    const std::size_t bytes =
-        std::min<std::size_t>(count + codec::kGorillaAppendWordsMax, kChunkWordsMax) *
-        sizeof(std::uint64_t);
-    series.words_class = BlockArena::class_of(bytes);
-    series.words = arena_.allocate(series.words_class);
-    if (count > 0) std::memcpy(arena_.at(series.words), from, count * sizeof(std::uint64_t));
+    add_words(series, 0, std::span(from, series.gorilla.word_count));
     ++counts_.chunks_open;
   }
-  for (std::size_t i = chunks.size(); i-- > 0;) {
-    series.chunks = push_chunk(arena_, series.chunks, chunks[i]);
-    ++counts_.chunks_closed;
-  }
+  for (std::size_t i = chunks.size(); i-- > 0;) push_chunk(arena_, series, chunks[i]);
+  counts_.chunks_closed += chunks.size();
 }
 
 Status Shard::restore_histograms(HotSeries& series, const ShardImage::Histograms& from) {
