@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/head_blocks.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <deque>
 #include <map>
@@ -34,20 +32,10 @@ class SpillReader {
   explicit SpillReader(const SpillStore& spill) : spill_(spill) {}
 
   // Lives until forget().
-  Result<std::string_view> bytes(SpillPlace place, std::uint32_t checksum) {
-    std::string_view found = mapped(place);
-    if (found.data() == nullptr) {
-      std::vector<char>& copy = copies_.emplace_back(place.length());
-      VARVE_TRY(spill_.read(place.offset(), copy));
-      found = {copy.data(), copy.size()};
-    }
-    const std::uint32_t computed = head::spill_checksum(found);
-    if (computed != checksum) {
-      return Error(ErrorCode::kCorruption,
-                   fmt::format("head chunk at {}: checksum mismatch (stored {:08x}, computed {:08x})",
-                               place.offset(), checksum, computed));
-    }
-    return found;
+  Result<std::string_view> bytes(SpillPlace place) {
+    const std::string_view found = mapped(place);
+    if (found.data() == nullptr) return spill_.read(place, copies_.emplace_back());
+    return SpillStore::verify(place, found);
   }
   void forget() {
     copies_.clear();
@@ -59,13 +47,13 @@ class SpillReader {
     const std::uint64_t number = place.offset() / SpillStore::kFileBytes;
     const std::uint64_t at = place.offset() % SpillStore::kFileBytes;
     std::shared_ptr<const fs::MappedFile>& file = files_[number];
-    if (file == nullptr || file->bytes().size() < at + place.length()) {
+    if (file == nullptr || file->bytes().size() < at + place.stored_length()) {
       // What was found in the shorter mapping is still in use.
       if (file != nullptr) outgrown_.push_back(std::move(file));
-      file = spill_.map(place.offset(), place.length());
+      file = spill_.map(place);
       if (file == nullptr) return {};
     }
-    return file->bytes().substr(at, place.length());
+    return file->bytes().substr(at, place.stored_length());
   }
 
   const SpillStore& spill_;
@@ -156,13 +144,13 @@ class HeadBlocksWriter {
     piece.range = column.range;
     piece.count = column.count;
     piece.deleted = taken_.deleted;
-    auto bytes = spill_.bytes(chunk.place, chunk.checksum);
+    auto bytes = spill_.bytes(chunk.place);
     if (!bytes.ok()) return lost(std::move(bytes).error());
     piece.bytes = *bytes;
     if (chunk.place.tag() == ChunkRef::kHistograms) {
       piece.kind = block::ChunkKind::kHistograms;
     } else {
-      auto times = spill_.bytes(column.place, column.checksum);
+      auto times = spill_.bytes(column.place);
       if (!times.ok()) return lost(std::move(times).error());
       piece.times = *times;
       piece.column = &window->columns.try_emplace(chunk.column, kNoColumn).first->second;

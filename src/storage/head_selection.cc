@@ -120,7 +120,7 @@ Status HeadSelection::decode_closed(const ChunkRef& chunk, TimeRange range,
                                     SeriesSamples& out) const {
   ReadScratch& scratch = scratch_of_thread();
   VARVE_TRY_ASSIGN(const std::string_view bytes,
-                   cache_.bytes(chunk.place, chunk.checksum, scratch.bytes));
+                   cache_.bytes(chunk.place, scratch.bytes));
   if (chunk.place.tag() == ChunkRef::kHistograms) {
     return append_histograms(
         {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}, range, out);

@@ -82,8 +82,7 @@ class SelectionCache {
 
   // The bytes of a place, verified. In a mapped file that lives as long as the cache, or in
   // `scratch`. kNotFound: expired meanwhile.
-  Result<std::string_view> bytes(head::SpillPlace place, std::uint32_t checksum,
-                                 std::vector<char>& scratch);
+  Result<std::string_view> bytes(head::SpillPlace place, std::vector<char>& scratch);
   // The times of a column that has them (place.length() > 0).
   Result<const DecodedTimes*> times(head::TimeColumnId id, std::vector<char>& scratch);
 

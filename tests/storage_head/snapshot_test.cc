@@ -114,15 +114,15 @@ TEST_CASE("shard image: its bytes do not change", "[storage][head]") {
   Rig rig;
   rig.fill();
   const std::string bytes = rig.image();
-  const std::string expected = golden_bytes("shard-image-v1");
+  const std::string expected = golden_bytes("shard-image-v2");
   if (bytes != expected) {
-    std::ofstream("shard-image-v1.got", std::ios::binary) << bytes;
-    FAIL("the bytes differ from the golden file; see shard-image-v1.got in the working directory");
+    std::ofstream("shard-image-v2.got", std::ios::binary) << bytes;
+    FAIL("the bytes differ from the golden file; see shard-image-v2.got in the working directory");
   }
 }
 
-TEST_CASE("snapshot file: version 1 stays readable, and damage costs a piece", "[storage][head]") {
-  const std::string file = golden_bytes("snapshot-v1");
+TEST_CASE("snapshot file: version 2 is readable, and damage costs a piece", "[storage][head]") {
+  const std::string file = golden_bytes("snapshot-v2");
   std::vector<Error> gaps;
   const std::vector<Piece> pieces = find_pieces(file, gaps);
   CHECK(gaps.empty());
@@ -133,7 +133,7 @@ TEST_CASE("snapshot file: version 1 stays readable, and damage costs a piece", "
   std::string scratch;
   const auto image = pieces[1].open(scratch);
   REQUIRE(image.ok());
-  CHECK(*image == golden_bytes("shard-image-v1"));
+  CHECK(*image == golden_bytes("shard-image-v2"));
 
   for (std::size_t at = 0; at < file.size(); ++at) {
     std::string damaged = file;
@@ -165,8 +165,8 @@ TEST_CASE("snapshot file: is there only when it is whole", "[storage][head]") {
   const std::string written = files.read_file("snap/00000012", 1 << 20).value();
   std::vector<Error> gaps;
   CHECK(find_pieces(written, gaps).size() == 3);
-  if (golden_bytes("snapshot-v1").empty()) {
-    std::ofstream("snapshot-v1.got", std::ios::binary) << written;
+  if (golden_bytes("snapshot-v2").empty()) {
+    std::ofstream("snapshot-v2.got", std::ios::binary) << written;
   }
 }
 

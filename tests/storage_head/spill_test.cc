@@ -31,9 +31,9 @@ TEST_CASE("spill store: gives back every byte, across buffers, files and a full 
     places.push_back((*store)->append(pattern(i), 1, static_cast<Timestamp>(i)));
   }
   const auto right = [&](std::size_t i) {
-    std::vector<char> bytes(places[i].length());
-    return (*store)->read(places[i].offset(), bytes).ok() &&
-           std::string(bytes.begin(), bytes.end()) == pattern(i);
+    std::vector<char> scratch;
+    const auto bytes = (*store)->read(places[i], scratch);
+    return bytes.ok() && *bytes == pattern(i);
   };
   for (std::size_t i = 0; i < kPieces; i += 7) REQUIRE(right(i));
   REQUIRE((*store)->flush().ok());
@@ -41,8 +41,8 @@ TEST_CASE("spill store: gives back every byte, across buffers, files and a full 
   for (std::size_t i = 0; i < kPieces; i += 7) REQUIRE(right(i));
 
   (*store)->drop_before(kPieces);  // the last file stays
-  std::vector<char> bytes(places[0].length());
-  const Status gone = (*store)->read(places[0].offset(), bytes);
+  std::vector<char> scratch;
+  const auto gone = (*store)->read(places[0], scratch);
   REQUIRE_FALSE(gone.ok());
   CHECK(gone.error().code() == ErrorCode::kNotFound);
   CHECK(right(kPieces - 1));
@@ -55,26 +55,49 @@ TEST_CASE("spill store: a mapped file reaches as far as was asked and outlives t
   auto store = SpillStore::create(files, "head", account);
   REQUIRE(store.ok());
   const SpillPlace first = (*store)->append(pattern(0), 1, 0);
-  CHECK((*store)->map(first.offset(), first.length()) == nullptr);  // not in a file yet
+  const auto at = [](const auto& file, SpillPlace place) {
+    return SpillStore::verify(place, file->bytes().substr(place.offset(), place.stored_length()));
+  };
+  CHECK((*store)->map(first) == nullptr);  // not in a file yet
   REQUIRE((*store)->flush().ok());
-  const auto early = (*store)->map(first.offset(), first.length());
+  const auto early = (*store)->map(first);
   REQUIRE(early != nullptr);
-  CHECK(early->bytes() == pattern(0));
+  CHECK(early->bytes().size() == first.stored_length());
+  CHECK(at(early, first).value() == pattern(0));
 
   const SpillPlace second = (*store)->append(pattern(1), 1, 1);
   REQUIRE((*store)->flush().ok());
-  CHECK((*store)->map(first.offset(), first.length()) == early);  // reaches far enough
-  const auto grown = (*store)->map(second.offset(), second.length());
+  CHECK((*store)->map(first) == early);  // reaches far enough
+  const auto grown = (*store)->map(second);
   REQUIRE(grown != nullptr);
-  CHECK(grown->bytes() == pattern(0) + pattern(1));
+  CHECK(at(grown, first).value() == pattern(0));
+  CHECK(at(grown, second).value() == pattern(1));
 
   for (std::size_t i = 2; (*store)->size_bytes() < SpillStore::kFileBytes + 100'000; ++i) {
     (*store)->append(pattern(i), 1, static_cast<Timestamp>(i));
   }
   REQUIRE((*store)->flush().ok());
   (*store)->drop_before(1'000'000);
-  CHECK((*store)->map(first.offset(), first.length()) == nullptr);
-  CHECK(early->bytes() == pattern(0));
+  CHECK((*store)->map(first) == nullptr);
+  CHECK(at(early, first).value() == pattern(0));
+}
+
+TEST_CASE("spill store: a place whose bytes are not those that were written is corruption",
+          "[storage][head]") {
+  fs::FaultFs files;
+  base::MemoryAccount account("test");
+  auto store = SpillStore::create(files, "head", account);
+  REQUIRE(store.ok());
+  const SpillPlace place = (*store)->append(pattern(3), 1, 0);
+  REQUIRE((*store)->flush().ok());
+  const std::string stored((*store)->map(place)->bytes());
+  for (std::size_t i = 0; i < stored.size(); i += 3) {
+    std::string changed = stored;
+    changed[i] = static_cast<char>(changed[i] ^ 16);
+    const auto bytes = SpillStore::verify(place, changed);
+    REQUIRE_FALSE(bytes.ok());
+    REQUIRE(bytes.error().code() == ErrorCode::kCorruption);
+  }
 }
 
 TEST_CASE("spill store: what an earlier process left is removed", "[storage][head]") {

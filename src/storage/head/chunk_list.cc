@@ -8,8 +8,10 @@ void push_chunk(BlockArena& arena, HotSeries& series, const ChunkRef& chunk) {
     series.chunks = arena.allocate(series.chunks);
     series.list_count = 0;
   }
-  std::byte* const bytes = arena.at(series.chunks).bytes.data();
-  std::memcpy(bytes + series.list_count * sizeof(ChunkRef), &chunk, sizeof(ChunkRef));
+  std::byte* const at =
+      arena.at(series.chunks).bytes.data() + series.list_count * kListRefBytes;
+  std::memcpy(at, &chunk.place, sizeof chunk.place);
+  std::memcpy(at + sizeof chunk.place, &chunk.column, sizeof chunk.column);
   ++series.list_count;
 }
 

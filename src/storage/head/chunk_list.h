@@ -10,11 +10,15 @@
 
 namespace varve::storage::head {
 
-inline constexpr std::size_t kListRefs = sizeof(Block::bytes) / sizeof(ChunkRef);  // of a block
+// As a block has them: without the padding that ChunkRef ends with.
+inline constexpr std::size_t kListRefBytes = sizeof(SpillPlace) + sizeof(TimeColumnId);
+inline constexpr std::size_t kListRefs = sizeof(Block::bytes) / kListRefBytes;  // of a block
 
 inline ChunkRef list_ref(const Block& block, std::size_t i) {
   ChunkRef ref;
-  std::memcpy(&ref, block.bytes.data() + i * sizeof(ChunkRef), sizeof(ChunkRef));
+  const std::byte* const at = block.bytes.data() + i * kListRefBytes;
+  std::memcpy(&ref.place, at, sizeof ref.place);
+  std::memcpy(&ref.column, at + sizeof ref.place, sizeof ref.column);
   return ref;
 }
 

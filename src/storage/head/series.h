@@ -85,8 +85,6 @@ struct ChunkRef {
   enum Tag : unsigned { kFloats = 1, kHistograms = 2 };  // of place
   SpillPlace place;
   TimeColumnId column = 0;
-  std::uint32_t checksum = 0;
 };
-static_assert(sizeof(ChunkRef) == 16);
 
 }  // namespace varve::storage::head

@@ -180,7 +180,6 @@ void Shard::push(HotSeries& series, std::string_view bytes, ChunkRef::Tag tag, T
   ChunkRef chunk;
   chunk.place = spill_.append(bytes, tag, newest_ms);
   chunk.column = column;
-  chunk.checksum = spill_checksum(bytes);
   push_chunk(arena_, series, chunk);
   ++counts_.chunks_closed;
   --counts_.chunks_open;

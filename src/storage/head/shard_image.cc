@@ -132,7 +132,7 @@ class ImageDecoder {
       count = static_cast<std::uint32_t>(value);
       total += value;
     }
-    if (total > in_.left() / 7) return false;
+    if (total > in_.left() / 3) return false;
     image_.chunks.resize(total);
     std::int64_t before = 0;
     for (ChunkRef& chunk : image_.chunks) {
@@ -149,7 +149,6 @@ class ImageDecoder {
       before = in_.delta(before);
       chunk.column = static_cast<TimeColumnId>(before);
     }
-    for (ChunkRef& chunk : image_.chunks) chunk.checksum = in_.fixed<std::uint32_t>();
     return in_.ok();
   }
 
@@ -297,7 +296,6 @@ void encode_image(const ShardImage& image, std::string& out) {
   for (const ChunkRef& chunk : image.chunks) {
     put_delta(out, chunk.column, std::exchange(before, std::int64_t{chunk.column}));
   }
-  for (const ChunkRef& chunk : image.chunks) put_fixed(out, chunk.checksum);
 
   put_uvarint(out, image.histograms.size());
   for (const ShardImage::Histograms& h : image.histograms) {

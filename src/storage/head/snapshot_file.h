@@ -26,8 +26,8 @@ enum class PieceKind : std::uint8_t {
   kEnd = 8,
 };
 
-// "VSN1", little-endian. The last byte is the format's version.
-inline constexpr std::uint32_t kPieceMagic = 0x314e5356;
+// "VSN2", little-endian. The last byte is the format's version.
+inline constexpr std::uint32_t kPieceMagic = 0x324e5356;
 inline constexpr std::size_t kPieceHeaderBytes = 48;
 // Uncompressed. A shard of ten million series with everything beside them has a tenth of that.
 inline constexpr std::size_t kPieceBytesMax = std::size_t{1} << 31;

@@ -2,6 +2,7 @@
 #include "storage/head/spill_store.h"
 
 #include <fmt/format.h>
+#include <xxhash.h>
 
 #include <algorithm>
 #include <charconv>
@@ -20,6 +21,10 @@ std::optional<std::uint64_t> parse_number(std::string_view name) {
   const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
   if (name.size() < 6 || error != std::errc() || end != name.data() + name.size()) return {};
   return number;
+}
+
+std::uint32_t checksum_of(std::string_view bytes) {
+  return static_cast<std::uint32_t>(XXH3_64bits(bytes.data(), bytes.size()));
 }
 
 }  // namespace
@@ -93,7 +98,8 @@ SpillPlace SpillStore::append(std::string_view bytes, unsigned tag, Timestamp ne
   const std::lock_guard lock(mutex_);
   // Nothing crosses the end of a file.
   const std::uint64_t left = kFileBytes - end_ % kFileBytes;
-  if (bytes.size() > left) {
+  const std::size_t stored = SpillPlace::kChecksumBytes + bytes.size();
+  if (stored > left) {
     pending_.append(left, '\0');
     end_ += left;
   }
@@ -109,8 +115,10 @@ SpillPlace SpillStore::append(std::string_view bytes, unsigned tag, Timestamp ne
   SpillFile& file = spill_files_.back();
   file.newest_ms = std::max(file.newest_ms, newest_ms);
   const SpillPlace place = SpillPlace::make(end_ % kOffsets, bytes.size(), tag);
+  const std::uint32_t checksum = checksum_of(bytes);
+  pending_.append(reinterpret_cast<const char*>(&checksum), sizeof checksum);
   pending_ += bytes;
-  end_ += bytes.size();
+  end_ += stored;
   file.bytes = end_ - number * kFileBytes;
   if (pending_.size() >= std::max(kBufferBytes, retry_at_bytes_)) {
     // Kept and tried again when as much again has come; pending_bytes() tells how it stands.
@@ -175,10 +183,29 @@ bool SpillStore::held(SpillPlace place) const {
   const std::lock_guard lock(mutex_);
   const std::uint64_t position = position_of(place.offset());
   const SpillFile* const file = find(position / kFileBytes);
-  return file != nullptr && position % kFileBytes + place.length() <= file->bytes;
+  return file != nullptr && position % kFileBytes + place.stored_length() <= file->bytes;
 }
 
-Status SpillStore::read(std::uint64_t offset, std::span<char> out) const {
+Result<std::string_view> SpillStore::verify(SpillPlace place, std::string_view stored) {
+  VARVE_CHECK(stored.size() == place.stored_length());
+  std::uint32_t checksum = 0;
+  static_assert(sizeof checksum == SpillPlace::kChecksumBytes);
+  std::memcpy(&checksum, stored.data(), sizeof checksum);
+  const std::string_view bytes = stored.substr(sizeof checksum);
+  const std::uint32_t computed = checksum_of(bytes);
+  if (computed == checksum) return bytes;
+  return Error(ErrorCode::kCorruption,
+               fmt::format("head chunk at {}: checksum mismatch (stored {:08x}, computed {:08x})",
+                           place.offset(), checksum, computed));
+}
+
+Result<std::string_view> SpillStore::read(SpillPlace place, std::vector<char>& scratch) const {
+  scratch.resize(place.stored_length());
+  VARVE_TRY(read_stored(place.offset(), scratch));
+  return verify(place, {scratch.data(), scratch.size()});
+}
+
+Status SpillStore::read_stored(std::uint64_t offset, std::span<char> out) const {
   std::shared_ptr<fs::File> file;
   std::size_t from_file = 0;
   {
@@ -210,18 +237,18 @@ Status SpillStore::read(std::uint64_t offset, std::span<char> out) const {
   return {};
 }
 
-std::shared_ptr<const fs::MappedFile> SpillStore::map(std::uint64_t offset,
-                                                      std::size_t length) const {
+std::shared_ptr<const fs::MappedFile> SpillStore::map(SpillPlace place) const {
   const std::lock_guard lock(mutex_);
-  const std::uint64_t position = position_of(offset);
+  const std::uint64_t position = position_of(place.offset());
   const SpillFile* const file = find(position / kFileBytes);
-  if (file == nullptr || position + length > written_end_) return nullptr;
-  if (file->mapped == nullptr || file->mapped->bytes().size() < offset % kFileBytes + length) {
+  if (file == nullptr || position + place.stored_length() > written_end_) return nullptr;
+  const std::uint64_t end = position % kFileBytes + place.stored_length();
+  if (file->mapped == nullptr || file->mapped->bytes().size() < end) {
     auto mapped = files_.map(file_path(file->number));
     if (!mapped.ok()) return nullptr;
     file->mapped = std::move(mapped).value();
   }
-  return file->mapped->bytes().size() < offset % kFileBytes + length ? nullptr : file->mapped;
+  return file->mapped->bytes().size() < end ? nullptr : file->mapped;
 }
 
 void SpillStore::drop_before(Timestamp time_ms) {

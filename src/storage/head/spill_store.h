@@ -34,6 +34,9 @@ struct SpillPlace {
   }
   std::uint64_t offset() const { return bits & ((std::uint64_t{1} << 40) - 1); }
   std::size_t length() const { return (bits >> 40) & kLengthMax; }
+  // In the files, where a checksum comes before them.
+  static constexpr std::size_t kChecksumBytes = 4;
+  std::size_t stored_length() const { return kChecksumBytes + length(); }
   unsigned tag() const { return static_cast<unsigned>(bits >> 60); }
 };
 
@@ -68,14 +71,17 @@ class SpillStore {
   // SpillPlace::kLengthMax. The address space must not be used up: see full().
   SpillPlace append(std::string_view bytes, unsigned tag, Timestamp newest_ms);
 
-  // Exactly `out.size()` bytes. kNotFound if the file was dropped, kIo, kCorruption if it is short.
-  Status read(std::uint64_t offset, std::span<char> out) const;
-  // The file that holds `offset`, so that many small pieces of it are read without a call or a copy
+  // The bytes of a place, verified, in `scratch`. kNotFound if the file was dropped, kIo, kCorruption
+  // if it is short or the checksum is not theirs.
+  Result<std::string_view> read(SpillPlace place, std::vector<char>& scratch) const;
+  // The file that holds a place, so that many small pieces of it are read without a call or a copy
   // each (a query for 60 of 5,000 series over 6 h spent half its time in those). It reaches at least
-  // to offset + length; what it holds is not written again, and stays readable after drop_before().
-  // Null if not all of that is in a file yet, or the file was dropped or cannot be mapped: read()
-  // knows more.
-  std::shared_ptr<const fs::MappedFile> map(std::uint64_t offset, std::size_t length) const;
+  // to the end of the place, where it has stored_length() bytes for verify(); what it holds is not
+  // written again, and stays readable after drop_before(). Null if not all of that is in a file yet, or
+  // the file was dropped or cannot be mapped: read() knows more.
+  std::shared_ptr<const fs::MappedFile> map(SpillPlace place) const;
+  // The bytes of a place, if `stored` are what lies there; kCorruption.
+  static Result<std::string_view> verify(SpillPlace place, std::string_view stored);
 
   // Forgets whole files that hold nothing at or after `time_ms`. They stay on disk until
   // remove_dropped(), for the snapshot that may refer to them.
@@ -112,6 +118,8 @@ class SpillStore {
   SpillStore(fs::FileSystem& files, std::string directory, base::MemoryAccount& account)
       : files_(files), directory_(std::move(directory)), account_(account) {}
   Status write_pending();
+  // Exactly `out.size()` bytes from an offset on.
+  Status read_stored(std::uint64_t offset, std::span<char> out) const;
   std::string file_path(std::uint64_t number) const;
   std::uint64_t position_of(std::uint64_t offset) const;
   const SpillFile* find(std::uint64_t number) const;

@@ -13,10 +13,6 @@
 
 namespace varve::storage::head {
 
-std::uint32_t spill_checksum(std::string_view bytes) {
-  return static_cast<std::uint32_t>(XXH3_64bits(bytes.data(), bytes.size()));
-}
-
 Result<std::unique_ptr<TimeColumns>> TimeColumns::create(SpillStore& spill,
                                                          base::MemoryAccount& account) {
   constexpr std::size_t kBytesMax = (std::size_t{1} << 32) * sizeof(TimeColumn);
@@ -45,7 +41,6 @@ TimeColumnId TimeColumns::intern(std::span<const Timestamp> times) {
   TimeColumn column;
   column.range = {times.front(), times.back()};
   column.place = spill_.append(encoded, 0, times.back());
-  column.checksum = spill_checksum(encoded);
   column.count = static_cast<std::uint32_t>(times.size());
   known = {hash.low64, hash.high64, add(column)};
   return known.id;
@@ -127,13 +122,12 @@ void encode_columns(std::uint64_t begin, std::span<const TimeColumn> columns, st
     put_uvarint(out, c.place.length());
   }
   for (const TimeColumn& c : columns) put_uvarint(out, c.count);
-  for (const TimeColumn& c : columns) put_fixed(out, c.checksum);
 }
 
 Status decode_columns(std::string_view bytes, std::uint64_t& begin, std::vector<TimeColumn>& out) {
   ImageReader in(bytes);
   begin = in.fixed<std::uint64_t>();
-  out.assign(in.count(9), {});
+  out.assign(in.count(5), {});
   Timestamp before = 0;
   for (TimeColumn& c : out) before = c.range.min_ms = in.delta(before);
   for (TimeColumn& c : out) c.range.max_ms = in.delta(c.range.min_ms);
@@ -150,7 +144,6 @@ Status decode_columns(std::string_view bytes, std::uint64_t& begin, std::vector<
     sound &= c.place.length() == 0 || (c.count >= 1 && c.count <= codec::kTimesMax);
     sound &= !c.range.empty();
   }
-  for (TimeColumn& c : out) c.checksum = in.fixed<std::uint32_t>();
   if (in.ok() && in.done() && sound) return {};
   return Error(ErrorCode::kCorruption, "snapshot of time columns: malformed");
 }

@@ -24,15 +24,11 @@ namespace varve::storage::head {
 using TimeColumnId = std::uint32_t;
 
 struct TimeColumn {
-  TimeRange range;             // of the samples, both ends included
-  SpillPlace place;            // of the encoded times; length 0: the chunk itself holds them
-  std::uint32_t checksum = 0;  // of the encoded times
+  TimeRange range;   // of the samples, both ends included
+  SpillPlace place;  // of the encoded times; length 0: the chunk itself holds them
   std::uint32_t count = 0;
 };
 static_assert(sizeof(TimeColumn) == 32);
-
-// The low half of XXH3-64: what closed chunks and columns are verified with when they are read.
-std::uint32_t spill_checksum(std::string_view bytes);
 
 // Thread-safe. A column never changes, and its id is only learned after it was written. Ids ascend and
 // wrap; those given back by drop_before() are given again after 2^32 others.
