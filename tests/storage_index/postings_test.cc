@@ -63,7 +63,10 @@ TEST_CASE("postings: galloping finds the first id not below", "[storage][index]"
 TEST_CASE("id list: a cursor seeks like a binary search, at every length", "[storage][index]") {
   base::MemoryAccount account("test");
   const auto count = GENERATE(0u, 1u, 2u, 5u, 6u, 100u, 5000u, 60'000u);
-  CAPTURE(count);
+  // How long its runs of consecutive ids are at first, and further on.
+  const auto [run, run_later] = GENERATE(table<std::uint32_t, std::uint32_t>(
+      {{1u, 1u}, {4u, 4u}, {300u, 300u}, {300u, 1u}, {1u, 300u}, {1'000'000u, 1'000'000u}}));
+  CAPTURE(count, run, run_later);
   {
     Arena arena(account);
     alignas(IdList) unsigned char memory[sizeof(IdList)] = {};
@@ -71,13 +74,20 @@ TEST_CASE("id list: a cursor seeks like a binary search, at every length", "[sto
     std::mt19937_64 random(count);
     std::vector<std::uint32_t> ids;
     for (std::uint32_t i = 0, id = 0; i < count; ++i) {
-      id += 1 + static_cast<std::uint32_t>(random() % 5);
+      const bool gap = random() % (i < count / 2 ? run : run_later) == 0;
+      id += gap ? 1 + static_cast<std::uint32_t>(random() % 5) : 1;
       ids.push_back(id);
       list.append(id, arena);
     }
     CHECK(list.size() == count);
     std::vector<std::uint32_t> copied;
     list.copy_to(0xffffffff, copied);
+    CHECK(copied == ids);
+    copied.clear();
+    list.visit_runs([&copied](std::span<const std::uint32_t> some) {
+      copied.insert(copied.end(), some.begin(), some.end());
+      return true;
+    });
     CHECK(copied == ids);
     copied.clear();
     list.copy_to(count, copied);
@@ -94,4 +104,19 @@ TEST_CASE("id list: a cursor seeks like a binary search, at every length", "[sto
     }
   }
   CHECK(account.bytes() == 0);
+}
+
+TEST_CASE("id list: ids one after the other take no memory, and long runs of them little",
+          "[storage][index]") {
+  base::MemoryAccount account("test");
+  Arena arena(account);
+  alignas(IdList) unsigned char memory[sizeof(IdList)] = {};
+  auto& list = *reinterpret_cast<IdList*>(memory);
+  for (std::uint32_t id = 7; id < 1'000'007; ++id) list.append(id, arena);
+  CHECK(account.bytes() == 0);
+  for (std::uint32_t id = 2'000'000; id < 3'000'000; id += id % 100 == 98 ? 2 : 1) {
+    list.append(id, arena);
+  }
+  CHECK(list.size() == 1'990'000);
+  CHECK(account.bytes() < 400'000);  // of 4 MB
 }
