@@ -7,7 +7,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
-#include <memory>
 #include <type_traits>
 #include <vector>
 
@@ -27,8 +26,11 @@ class StableArray {
   static constexpr std::size_t kBlockSize = std::size_t{1} << block_bits;
   static constexpr std::size_t kSizeMax = kBlockSize * blocks_max;
 
+  // As for blocks, calloc: of the largest of these tables, half a megabyte, small heads touch a page.
   explicit StableArray(base::MemoryAccount& account)
-      : account_(account), blocks_(new std::atomic<T*>[blocks_max]()) {
+      : account_(account),
+        blocks_(static_cast<std::atomic<T*>*>(std::calloc(blocks_max, sizeof(std::atomic<T*>)))) {
+    VARVE_CHECK(blocks_ != nullptr);
     account_.charge(blocks_max * sizeof(T*));
   }
   ~StableArray() {
@@ -38,6 +40,7 @@ class StableArray {
       if (block == nullptr) break;
       std::free(block);
     }
+    std::free(blocks_);
     account_.release(
         static_cast<std::int64_t>(count * kBlockSize * sizeof(T) + blocks_max * sizeof(T*)));
   }
@@ -63,7 +66,7 @@ class StableArray {
 
  private:
   base::MemoryAccount& account_;
-  std::unique_ptr<std::atomic<T*>[]> blocks_;
+  std::atomic<T*>* blocks_;  // null pointers are zero bytes
   std::size_t reserved_ = 0;
 };
 
