@@ -87,16 +87,7 @@ class CurlClient final : public Client {
     if (epoll_.get() < 0 || wake_.get() < 0) {
       return Error(ErrorCode::kUnavailable, "http client: no descriptors left");
     }
-    for (Shard& shard : shards_) {
-      shard.client = this;
-      shard.multi = ::curl_multi_init();
-      if (shard.multi == nullptr) return Error(ErrorCode::kInternal, "libcurl: no multi handle");
-      ::curl_multi_setopt(shard.multi, CURLMOPT_MAXCONNECTS, kIdleConnectionsMax);
-      ::curl_multi_setopt(shard.multi, CURLMOPT_SOCKETFUNCTION, &on_socket);
-      ::curl_multi_setopt(shard.multi, CURLMOPT_SOCKETDATA, &shard);
-      ::curl_multi_setopt(shard.multi, CURLMOPT_TIMERFUNCTION, &on_timer);
-      ::curl_multi_setopt(shard.multi, CURLMOPT_TIMERDATA, &shard);
-    }
+    for (Shard& shard : shards_) shard.client = this;
     watch(wake_.get(), EPOLL_CTL_ADD, EPOLLIN, nullptr);
     thread_ = std::thread([this] { run(); });
     return {};
@@ -131,7 +122,8 @@ class CurlClient final : public Client {
   }
 
  private:
-  // A multi handle. Its address is libcurl's context and epoll's.
+  // A multi handle, which is made when it is first needed, as it takes 64 KiB. The address of this is
+  // libcurl's context and epoll's.
   struct Shard {
     CurlClient* client = nullptr;
     CURLM* multi = nullptr;
@@ -253,6 +245,20 @@ class CurlClient final : public Client {
     return static_cast<int>(std::clamp<std::int64_t>(left, 0, 60'000));
   }
 
+  // What is to carry the request; null if libcurl can make none.
+  CURLM* multi_of(const ClientRequest& request) {
+    Shard& shard = shard_of(request);
+    if (shard.multi != nullptr) return shard.multi;
+    shard.multi = ::curl_multi_init();
+    if (shard.multi == nullptr) return nullptr;
+    ::curl_multi_setopt(shard.multi, CURLMOPT_MAXCONNECTS, kIdleConnectionsMax);
+    ::curl_multi_setopt(shard.multi, CURLMOPT_SOCKETFUNCTION, &on_socket);
+    ::curl_multi_setopt(shard.multi, CURLMOPT_SOCKETDATA, &shard);
+    ::curl_multi_setopt(shard.multi, CURLMOPT_TIMERFUNCTION, &on_timer);
+    ::curl_multi_setopt(shard.multi, CURLMOPT_TIMERDATA, &shard);
+    return shard.multi;
+  }
+
   // By scheme, host and port.
   Shard& shard_of(const ClientRequest& request) {
     const std::string_view url = request.url;
@@ -335,8 +341,8 @@ class CurlClient final : public Client {
       transfer->done(set.error());
       return;
     }
-    transfer->multi = shard_of(transfer->request).multi;
-    if (::curl_multi_add_handle(transfer->multi, easy) != CURLM_OK) {
+    transfer->multi = multi_of(transfer->request);
+    if (transfer->multi == nullptr || ::curl_multi_add_handle(transfer->multi, easy) != CURLM_OK) {
       transfer->done(Error(ErrorCode::kInternal, "http client: a request could not be started"));
       return;
     }

@@ -84,7 +84,7 @@ bool plain_path(std::string_view path) {
 }  // namespace
 
 PlainConnections::PlainConnections(int epoll, std::uint64_t word, Callbacks callbacks)
-    : epoll_(epoll), word_(word), callbacks_(std::move(callbacks)), buffer_(kReadBytes) {}
+    : epoll_(epoll), word_(word), callbacks_(std::move(callbacks)) {}
 
 PlainConnections::~PlainConnections() {
   for (const auto& [descriptor, connection] : connections_) ::close(descriptor);
@@ -226,6 +226,7 @@ void PlainConnections::take_event(int descriptor) {
                : -1);
   };
   // One more turn of epoll is cheaper than a read that finds nothing.
+  buffer_.resize(kReadBytes);
   const ::ssize_t got = ::recv(descriptor, buffer_.data(), buffer_.size(), 0);
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (got <= 0) {

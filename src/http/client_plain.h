@@ -81,7 +81,7 @@ class PlainConnections {
   std::set<Due> due_;                                           // deadlines of transfers
   std::unordered_map<std::string, Clock::time_point> foreign_;  // hosts for libcurl, until when
   Clock::time_point swept_{};
-  std::vector<char> buffer_;
+  std::vector<char> buffer_;  // from the first read on
 };
 
 }  // namespace varve::http
