@@ -25,6 +25,12 @@ void append_label(std::string& out, std::string_view name, std::string_view valu
   out += value;
 }
 
+// What append_label() appends, or a little more.
+std::size_t label_bytes_max(std::string_view name, std::string_view value) {
+  const auto with_length = [](std::size_t size) { return size + (size < 0x80 ? 1 : 10); };
+  return with_length(name.size()) + with_length(value.size());
+}
+
 // Precondition: a well-formed length stands at `at`.
 std::string_view take_string(const char*& at) {
   std::size_t length = static_cast<unsigned char>(*at++);
@@ -110,13 +116,20 @@ Labels::Labels(std::initializer_list<LabelView> labels)
     : Labels(std::span<const LabelView>(labels.begin(), labels.size())) {}
 
 Labels::Labels(std::span<const LabelView> labels) {
-  std::vector<LabelView> sorted(labels.begin(), labels.end());
-  std::stable_sort(sorted.begin(), sorted.end(),
-                   [](const LabelView& a, const LabelView& b) { return a.name < b.name; });
-  for (std::size_t i = 0; i < sorted.size(); ++i) {
-    const bool overridden = i + 1 < sorted.size() && sorted[i + 1].name == sorted[i].name;
-    if (!overridden && !sorted[i].value.empty()) {
-      append_label(bytes_, sorted[i].name, sorted[i].value);
+  const auto by_name = [](const LabelView& a, const LabelView& b) { return a.name < b.name; };
+  std::vector<LabelView> sorted;
+  if (!std::is_sorted(labels.begin(), labels.end(), by_name)) {
+    sorted.assign(labels.begin(), labels.end());
+    std::stable_sort(sorted.begin(), sorted.end(), by_name);
+    labels = sorted;
+  }
+  std::size_t bytes_max = 0;
+  for (const LabelView& label : labels) bytes_max += label_bytes_max(label.name, label.value);
+  bytes_.reserve(bytes_max);
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    const bool overridden = i + 1 < labels.size() && labels[i + 1].name == labels[i].name;
+    if (!overridden && !labels[i].value.empty()) {
+      append_label(bytes_, labels[i].name, labels[i].value);
     }
   }
 }

@@ -4,9 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdint>
-#include <cstring>
 #include <iterator>
+
+#include "model/relabel.h"
 
 namespace varve::wire {
 namespace {
@@ -60,22 +60,7 @@ Error refused(std::span<const LabelView> labels, std::string_view why) {
 
 }  // namespace
 
-bool is_utf8(std::string_view text) {
-  while (!text.empty()) {
-    if (text.size() >= 8) {
-      std::uint64_t word;
-      std::memcpy(&word, text.data(), 8);
-      if ((word & 0x8080808080808080ULL) == 0) {
-        text.remove_prefix(8);
-        continue;
-      }
-    }
-    const std::size_t length = sequence_length(text);
-    if (length == 0) return false;
-    text.remove_prefix(length);
-  }
-  return true;
-}
+bool is_utf8(std::string_view text) { return model::valid_utf8(text); }
 
 Result<Labels> checked_labels(std::vector<LabelView>& labels, MetricNameRule metric_name) {
   const auto by_name = [](const LabelView& a, const LabelView& b) { return a.name < b.name; };

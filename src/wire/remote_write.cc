@@ -282,6 +282,7 @@ Result<Labels> decode_key(std::string_view key, ErrorCode broken) {
                              kKeyMaxBytes));
   }
   std::vector<LabelView> labels;
+  labels.reserve(16);  // as few series have more of
   try {
     for (ProtobufCursor cursor(key); !cursor.done();) {
       const std::uint64_t tag = cursor.varint();
