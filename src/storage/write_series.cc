@@ -145,7 +145,13 @@ Status WritePath::create_missing(const WriteBatch& batch, Scratch& scratch, Writ
   Status status;
   {
     const std::lock_guard lock(head_.create_mutex);
-    for (const Fresh& f : fresh) {
+    constexpr std::size_t kAhead = 8;
+    for (std::size_t i = 0; i < fresh.size(); ++i) {
+      if (i + kAhead < fresh.size()) {
+        head_.keys().prefetch(fresh[i + kAhead].hash);
+        head_.keys().prefetch(scratch.hashes[fresh[i + kAhead].entry]);
+      }
+      const Fresh& f = fresh[i];
       const SeriesEntry& entry = batch.series[f.entry];
       SeriesId id = head_.keys().find(f.hash);
       if (id == SeriesId::kNone) {

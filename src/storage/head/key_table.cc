@@ -78,6 +78,16 @@ struct KeyBuckets {
   }
   std::size_t after(std::size_t at) const { return at + 1 == count ? 0 : at + 1; }
 
+  void prefetch(const index::SeriesHash& hash) const { __builtin_prefetch(&buckets[home(hash.low)]); }
+  SeriesId find(const index::SeriesHash& hash) const {
+    const std::uint32_t more = more_bits(hash.high);
+    for (std::size_t at = home(hash.low);; at = after(at)) {
+      const KeyBucket& bucket = buckets[at];
+      const std::uint32_t id = bucket.find(hash.low, more);
+      if (id != 0 || !bucket.full()) return static_cast<SeriesId>(id);
+    }
+  }
+
   void put(std::uint64_t low, std::uint32_t more, std::uint32_t id) {
     for (std::size_t at = home(low);; at = after(at)) {
       KeyBucket& bucket = buckets[at];
@@ -122,17 +132,16 @@ KeyTable::~KeyTable() {
   delete buckets;
 }
 
-void KeyTable::Reader::prefetch(const index::SeriesHash& hash) const {
-  __builtin_prefetch(&buckets_->buckets[buckets_->home(hash.low)]);
+void KeyTable::Reader::prefetch(const index::SeriesHash& hash) const { buckets_->prefetch(hash); }
+
+SeriesId KeyTable::Reader::find(const index::SeriesHash& hash) const { return buckets_->find(hash); }
+
+void KeyTable::prefetch(const index::SeriesHash& hash) const {
+  buckets_.load(std::memory_order_relaxed)->prefetch(hash);
 }
 
-SeriesId KeyTable::Reader::find(const index::SeriesHash& hash) const {
-  const std::uint32_t more = more_bits(hash.high);
-  for (std::size_t at = buckets_->home(hash.low);; at = buckets_->after(at)) {
-    const KeyBucket& bucket = buckets_->buckets[at];
-    const std::uint32_t id = bucket.find(hash.low, more);
-    if (id != 0 || !bucket.full()) return static_cast<SeriesId>(id);
-  }
+SeriesId KeyTable::find(const index::SeriesHash& hash) const {
+  return buckets_.load(std::memory_order_relaxed)->find(hash);
 }
 
 void KeyTable::Reader::find(std::span<const index::SeriesHash> hashes, SeriesId* ids) const {

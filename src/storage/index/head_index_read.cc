@@ -74,6 +74,13 @@ bool HeadIndex::Rep::pair_in_use(const PairEntry& pair, SeriesId up_to) const {
 
 Labels HeadIndex::labels(SeriesId id) const {
   std::string bytes;
+  std::size_t size = 0;
+  for (const PairId pair_id : rep_->pairs_of(id)) {
+    const PairEntry& pair = rep_->pairs[pair_id];
+    // One byte for each length, as almost all have; the string grows where it is not enough.
+    size += 2 + rep_->names[pair.name].text_size + pair.value_size;
+  }
+  bytes.reserve(size);
   for (const PairId pair_id : rep_->pairs_of(id)) {
     const PairEntry& pair = rep_->pairs[pair_id];
     append_string(bytes, rep_->names[pair.name].view());
