@@ -9,11 +9,18 @@
 namespace varve::storage::index {
 namespace {
 
-void append_string(std::string& out, std::string_view text) {
+// As Labels::bytes() has a string: its length, seven bits a byte, then itself.
+std::size_t bytes_of(std::string_view text) {
+  std::size_t bytes = 1 + text.size();
+  for (std::size_t length = text.size(); length >= 0x80; length >>= 7) ++bytes;
+  return bytes;
+}
+
+char* put_string(char* at, std::string_view text) {
   std::size_t length = text.size();
-  for (; length >= 0x80; length >>= 7) out += static_cast<char>(length | 0x80);
-  out += static_cast<char>(length);
-  out += text;
+  for (; length >= 0x80; length >>= 7) *at++ = static_cast<char>(length | 0x80);
+  *at++ = static_cast<char>(length);
+  return std::copy(text.begin(), text.end(), at);
 }
 
 std::vector<std::string> sorted(std::vector<std::string> strings) {
@@ -73,18 +80,17 @@ bool HeadIndex::Rep::pair_in_use(const PairEntry& pair, SeriesId up_to) const {
 }
 
 Labels HeadIndex::labels(SeriesId id) const {
-  std::string bytes;
   std::size_t size = 0;
   for (const PairId pair_id : rep_->pairs_of(id)) {
     const PairEntry& pair = rep_->pairs[pair_id];
-    // One byte for each length, as almost all have; the string grows where it is not enough.
-    size += 2 + rep_->names[pair.name].text_size + pair.value_size;
+    size += bytes_of(rep_->names[pair.name].view()) + bytes_of(pair.view());
   }
-  bytes.reserve(size);
+  std::string bytes(size, '\0');
+  char* at = bytes.data();
   for (const PairId pair_id : rep_->pairs_of(id)) {
     const PairEntry& pair = rep_->pairs[pair_id];
-    append_string(bytes, rep_->names[pair.name].view());
-    append_string(bytes, pair.view());
+    at = put_string(at, rep_->names[pair.name].view());
+    at = put_string(at, pair.view());
   }
   return Labels::from_bytes(std::move(bytes));
 }
