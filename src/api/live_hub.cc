@@ -81,6 +81,7 @@ LiveHub::LiveHub(QueryQueue& queue, const Services& services, const Limits& limi
       event_bytes_(services.metrics->counter(
           "varve_live_event_bytes_total",
           "Bytes of points made for live queries, counted once however many viewers get them.")),
+      heartbeat_(services.clock->monotonic()),
       thread_([this](const std::stop_token& stop) { run(stop); }) {}
 
 LiveHub::~LiveHub() {
@@ -243,8 +244,9 @@ void LiveHub::tick() {
     const std::lock_guard lock(mutex_);
     if (stopped_) return;
     purge();
-    due = take_due();
+    // Read first: a heartbeat says that what was due at its time has been looked at.
     const std::chrono::nanoseconds now = services_.clock->monotonic();
+    due = take_due();
     if (now - heartbeat_ >= kHeartbeatEvery) {
       heartbeat_ = now;
       for (const auto& weak : all_viewers_) {

@@ -93,7 +93,7 @@ class LiveHub {
   std::mutex mutex_;  // guards what follows
   std::unordered_map<std::string, FeedPtr> feeds_;
   std::vector<std::weak_ptr<LiveViewer>> all_viewers_;
-  std::chrono::nanoseconds heartbeat_{0};  // the last one
+  std::chrono::nanoseconds heartbeat_;  // the last one, or the beginning
   bool stopped_ = false;
   std::size_t under_way_ = 0;  // evaluations that wait or run
   std::condition_variable_any arrived_;

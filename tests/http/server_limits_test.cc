@@ -92,11 +92,11 @@ TEST_CASE("http server limits: bodies over all connections are bounded, 503 says
   waiting->send(Response());
   waiting.reset();
   CHECK(status_of(first.read_response()) == "HTTP/1.1 200 OK");
-  // The first body has given its room back.
-  SocketClient again(fixture.port);
-  again.send(request);
+  // The first body has given its room back before its connection reads on. (On another one a request
+  // may come in between the answer and that.)
+  first.send(request);
   holder.take()->send(Response());
-  CHECK(status_of(again.read_response()) == "HTTP/1.1 200 OK");
+  CHECK(status_of(first.read_response()) == "HTTP/1.1 200 OK");
 }
 
 TEST_CASE("http server limits: a body that is dropped gives its room back before the answer", "[http]") {
