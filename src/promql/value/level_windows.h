@@ -57,8 +57,8 @@ struct LevelWindows {
   // asked for; exactly 1 where they are equally long.
   double range_share(std::size_t step) const { return share(range_ms, step); }
   // The same for what is summed up over the window, which a widened window gives whole. Without it
-  // a window whose first buckets are longer than its last ones would have up to twice what belongs in
-  // it, and the next one not.
+  // a window whose first buckets are longer than its last ones would have up to twice what belongs
+  // in it, and the next one not.
   double window_share(std::size_t step) const { return share(lengths_ms[step], step); }
   // What is counted stays whole, and something does not become nothing.
   double counted(double number, std::size_t step) const {
@@ -96,7 +96,7 @@ const LevelRule* find_level_rule(FunctionId id);
 // The same as users are told, for every function. README's table "Long history" says it too.
 enum class LevelAnswer : std::uint8_t {
   kOnTop,   // works on values, wherever they come from
-  kExact,   // on whole buckets what samples give, to the last bit
+  kExact,   // on whole buckets what samples give, to the last bit; counts at seams are rounded
   kSum,     // within summation error
   kSketch,  // within the sketch's error, if the level keeps sketches
   kNone,    // cannot be told from buckets: no result, and a warning
