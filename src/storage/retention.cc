@@ -87,12 +87,14 @@ Timestamp spared_ms(const Keeping& keeping, const BlockSet& set, std::int64_t re
   return expired_ms;
 }
 
-Timestamp oldest_late_ms(const Keeping& keeping, const LadderState& ladder, const head::Head& head) {
+Timestamp oldest_late_ms(const Keeping& keeping, const LadderState& ladder, const head::Head& head,
+                         Timestamp until_ms) {
   if (keeping.ladder().levels.empty()) return TimeRange::all().max_ms;
-  return head.oldest_late_ms(ladder.raw_gone_ms);
+  return head.oldest_late_ms(ladder.raw_gone_ms, until_ms);
 }
 
-Timestamp spared_for_late_ms(const Keeping& keeping, Timestamp oldest_late_ms, Timestamp expired_ms) {
+Timestamp spared_for_late_ms(const Keeping& keeping, Timestamp oldest_late_ms,
+                             Timestamp expired_ms) {
   if (oldest_late_ms > expired_ms) return expired_ms;
   return bucket_floor(oldest_late_ms - 1, keeping.ladder().levels.back().resolution.count());
 }
@@ -129,7 +131,8 @@ void Retention::note_seams(const Keeping& keeping, const LadderState& ladder, Ti
       for (std::size_t i = 0; i < now.size(); ++i) {
         const Timestamp before = plans_[c].spans[i].ends.max_ms;
         const Timestamp after = now[i].ends.max_ms;
-        if (before != after) engine_.stamps.bump({std::min(before, after), std::max(before, after)});
+        if (before != after)
+          engine_.stamps.bump({std::min(before, after), std::max(before, after)});
       }
     } else if (noted_) {
       engine_.stamps.bump(TimeRange::all());
@@ -150,9 +153,10 @@ bool Retention::is_jump(const BlockSet& set, Timestamp newest_ms) {
   const std::chrono::nanoseconds now = engine_.clock.monotonic();
   if (!jumped_at_) {
     jumped_at_ = now;
-    engine_.log.warn("storage: samples are a month and more newer than all in blocks; in case a clock "
-                     "has jumped, nothing goes by its age for an hour",
-                     {{"newest_ms", newest_ms}, {"newest_in_blocks_ms", before}});
+    engine_.log.warn(
+        "storage: samples are a month and more newer than all in blocks; in case a clock "
+        "has jumped, nothing goes by its age for an hour",
+        {{"newest_ms", newest_ms}, {"newest_in_blocks_ms", before}});
   }
   return now - *jumped_at_ < std::chrono::hours(1);
 }
@@ -178,7 +182,8 @@ Status Retention::run() {
     return keeping->raw_expired_ms(c, set->ladder, newest, raw_ms);
   }));
   raw_expired_ms = spared_for_late_ms(
-      *keeping, oldest_late_ms(*keeping, set->ladder, engine_.head), raw_expired_ms);
+      *keeping, oldest_late_ms(*keeping, set->ladder, engine_.head, raw_expired_ms),
+      raw_expired_ms);
   // Held samples of the head are in blocks before they are that old, but for those that came late.
   const bool any_raw = raw_expired_ms != TimeRange::all().min_ms;
   if (any_raw && keeping->holds().empty()) engine_.head.expire(raw_expired_ms + 1);
@@ -251,7 +256,8 @@ Status Retention::run() {
     engine_.log.info("storage: block past its retention", {{"block", ulid}});
   }
   // Without levels nobody asks what may be gone.
-  if (!keeping->ladder().levels.empty() || !ladder.levels.empty()) change.ladder = std::move(ladder);
+  if (!keeping->ladder().levels.empty() || !ladder.levels.empty())
+    change.ladder = std::move(ladder);
   VARVE_TRY(engine_.blocks.commit(std::move(change)));
   // Unlike what goes by its age, this could not be foreseen by who keeps results.
   for (const TimeRange& range : surprises) engine_.stamps.bump(range);

@@ -43,10 +43,11 @@ bool holds_block(const Keeping& keeping, const LadderState& ladder, const Hold& 
 Timestamp spared_ms(const Keeping& keeping, const BlockSet& set, std::int64_t resolution_ms,
                     Timestamp expired_ms);
 
-// The oldest late sample that only the head has, of those that levels can still be made of; the maximum
-// Timestamp if there is none. Levels are made of blocks, so the samples around it are needed until it
-// is in one.
-Timestamp oldest_late_ms(const Keeping& keeping, const LadderState& ladder, const head::Head& head);
+// The oldest late sample up to `until_ms` that only the head has, of those that levels can still be made
+// of; a later time if there is none. Levels are made of blocks, so the samples around it are needed
+// until it is in one.
+Timestamp oldest_late_ms(const Keeping& keeping, const LadderState& ladder, const head::Head& head,
+                         Timestamp until_ms);
 // Up to which time samples may go of what is expired for it to be added to its buckets.
 Timestamp spared_for_late_ms(const Keeping& keeping, Timestamp oldest_late_ms, Timestamp expired_ms);
 

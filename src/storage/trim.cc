@@ -38,13 +38,14 @@ Result<bool> Trim::next() {
   std::erase_if(damaged_, is_gone);
   const Timestamp newest = newest_ms(engine_.clock, engine_.head, engine_.blocks);
   const std::int64_t raw_ms = engine_.limits.retention_ms.load(std::memory_order_relaxed);
-  const Timestamp late_ms = oldest_late_ms(*keeping, set->ladder, engine_.head);
   std::vector<Timestamp> expired(keeping->class_count());
   for (std::size_t c = 0; c < expired.size(); ++c) {
     expired[c] =
         spared_ms(*keeping, *set, 0, keeping->raw_expired_ms(c, set->ladder, newest, raw_ms));
-    expired[c] = spared_for_late_ms(*keeping, late_ms, expired[c]);
   }
+  const Timestamp late_ms = oldest_late_ms(*keeping, set->ladder, engine_.head,
+                                           *std::max_element(expired.begin(), expired.end()));
+  for (Timestamp& time_ms : expired) time_ms = spared_for_late_ms(*keeping, late_ms, time_ms);
   for (const auto& block : set->blocks) {
     VARVE_TRY_ASSIGN(const bool trimmed, try_trim(keeping, block, expired));
     if (trimmed) return true;
@@ -117,8 +118,9 @@ Result<bool> Trim::trim(const std::shared_ptr<const Keeping>& keeping,
   }
   if (!note_gone(*keeping, past, meta, ladder)) {
     if (!std::exchange(full_reported_, true)) {
-      engine_.log.warn("storage: series stay longer than their retention policies say, as these have "
-                       "been changed too often: it is not known any more of whom what has gone");
+      engine_.log.warn(
+          "storage: series stay longer than their retention policies say, as these have "
+          "been changed too often: it is not known any more of whom what has gone");
     }
     return false;
   }
@@ -141,8 +143,8 @@ bool Trim::note_gone(const Keeping& keeping, const std::vector<bool>& past,
     return true;
   }
   Gone gone = ladder.gone();
-  // Without levels there is nothing else to look at, and only the newest policies are remembered, for
-  // a ladder that may come.
+  // Without levels there is nothing else to look at, and only the newest policies are remembered,
+  // for a ladder that may come.
   const bool no_levels = keeping.ladder().levels.empty() && ladder.levels.empty();
   if (no_levels && keeping.holds().empty()) {
     std::erase_if(gone.of, [&](const GoneOf& one) { return *one.policies != keeping.policies(); });

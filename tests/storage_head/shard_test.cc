@@ -42,3 +42,37 @@ TEST_CASE("shard: late floats and histograms are charged while they are held", "
   shard.expire(series, kId, 6001);
   CHECK(head->memory().side.bytes() == in_order);
 }
+
+TEST_CASE("shard: the oldest late sample is looked for only where there may be one as old",
+          "[storage][head]") {
+  fs::FaultFs files;
+  const auto head = Head::create(files, "head", index::SeriesHasher::random(), 0).value();
+  constexpr SeriesId kId{1};
+  constexpr Timestamp kNever = TimeRange::all().max_ms;
+  REQUIRE(head->reserve_series(kId).ok());
+  head->mark_known(kId);
+  HotSeries& series = head->series(kId);
+  Shard& shard = head->shard(kId);
+  const std::lock_guard lock(shard.mutex);
+  const OutOfOrderRule rule{0, true};
+  CHECK(shard.oldest_late_ms(0, kNever) == kNever);
+  REQUIRE(shard.append_float(series, kId, 9000, 1, rule) == Appended::kAppended);
+  for (const Timestamp t : {6000, 5000, 7000}) {
+    REQUIRE(shard.append_float(series, kId, t, 1, rule) == Appended::kOutOfOrder);
+  }
+  CHECK(shard.oldest_late_ms(0, 5000) == 5000);
+  CHECK(shard.oldest_late_ms(5000, 6000) == 6000);
+  CHECK(shard.oldest_late_ms(0, 4999) > 4999);
+  shard.freeze(6500);
+  CHECK(shard.oldest_late_ms(0, 8000) == 5000);
+  shard.expire(series, kId, 6500);
+  shard.trim(series, kId, 6500);
+  CHECK(shard.oldest_late_ms(0, 6999) > 6999);
+  CHECK(shard.oldest_late_ms(0, 7000) == 7000);
+  shard.expire(series, kId, 7001);
+  CHECK(shard.oldest_late_ms(0, 7000) > 7000);
+  CHECK(shard.oldest_late_ms(0, kNever) == kNever);
+  Histogram histogram;
+  REQUIRE(shard.append_histogram(series, kId, 8000, histogram, rule) == Appended::kOutOfOrder);
+  CHECK(shard.oldest_late_ms(0, 8000) == 8000);
+}

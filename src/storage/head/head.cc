@@ -170,11 +170,11 @@ void Head::visit_series(const Visit& visit) {
   }
 }
 
-Timestamp Head::oldest_late_ms(Timestamp after_ms) const {
+Timestamp Head::oldest_late_ms(Timestamp after_ms, Timestamp until_ms) const {
   Timestamp oldest = TimeRange::all().max_ms;
   for (const auto& shard : shards_) {
     const std::lock_guard lock(shard->mutex);
-    oldest = std::min(oldest, shard->oldest_late_ms(after_ms));
+    oldest = std::min(oldest, shard->oldest_late_ms(after_ms, until_ms));
   }
   return oldest;
 }

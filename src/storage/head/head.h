@@ -110,9 +110,10 @@ class Head {
   Timestamp min_time_ms() const { return min_time_.load(std::memory_order_relaxed); }
   Timestamp max_time_ms() const { return max_time_.load(std::memory_order_relaxed); }
   void widen_times(Timestamp min_ms, Timestamp max_ms);
-  // The oldest late sample after `after_ms`; the maximum Timestamp if there is none. Thread-safe; takes
-  // shards' mutexes, each for as long as it takes to look at its series that have late samples.
-  Timestamp oldest_late_ms(Timestamp after_ms) const;
+  // The oldest late sample after `after_ms` if it is not after `until_ms`; else any time after that.
+  // Thread-safe; takes shards' mutexes, where there may be one each for as long as it takes to look at
+  // its series that have late samples.
+  Timestamp oldest_late_ms(Timestamp after_ms, Timestamp until_ms) const;
   // Nothing before this is given back any more. Thread-safe.
   void expire(Timestamp time_ms);
   // The end of a cut that every shard was frozen for: blocks have what was before it, and nobody

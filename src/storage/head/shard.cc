@@ -111,6 +111,7 @@ Appended Shard::insert_late(HotSeries& series, SeriesId id, const Sample& sample
   const Appended result = insert_sorted(late.floats, sample, same);
   if (result != Appended::kOutOfOrder) return result;
   late.change = ++late_changes_;
+  late_from_ms_ = std::min(late_from_ms_, sample.timestamp_ms);
   side_account_.charge(memory_of(sample));
   return result;
 }
@@ -125,9 +126,11 @@ Appended Shard::insert_late(HotSeries& series, SeriesId id, HistogramPoint point
   LateSeries& late = late_[static_cast<std::uint32_t>(id)];
   series.set(HotSeries::kOutOfOrder);
   const std::int64_t bytes = memory_of(point);
+  const Timestamp time_ms = point.timestamp_ms;
   const Appended result = insert_sorted(late.histograms, std::move(point), same);
   if (result != Appended::kOutOfOrder) return result;
   late.change = ++late_changes_;
+  late_from_ms_ = std::min(late_from_ms_, time_ms);
   side_account_.charge(bytes);
   return result;
 }

@@ -125,8 +125,9 @@ class Shard {
   // Whether last_time() and last_value (or last_histogram()) are the newest sample of the series: not
   // if a late one is newer, nor if it is deleted.
   bool newest_is_last(const HotSeries& series, SeriesId id) const;
-  // The oldest late sample after `after_ms`, frozen ones too; the maximum Timestamp if there is none.
-  Timestamp oldest_late_ms(Timestamp after_ms) const;
+  // The oldest late sample after `after_ms`, frozen ones too, if it is not after `until_ms`; else any
+  // time after that. Looks at all series that have late ones only where there may be one as old.
+  Timestamp oldest_late_ms(Timestamp after_ms, Timestamp until_ms);
   // A bound of the oldest sample, for leaving series out; exact while nothing is closed.
   Timestamp oldest_ms(const HotSeries& series) const;
   // The newest histogram, if the newest sample is one.
@@ -225,6 +226,8 @@ class Shard {
   std::unordered_map<std::uint32_t, std::unique_ptr<HistogramSeries>> histograms_;
   LateMap late_;
   std::uint64_t late_changes_ = 0;  // never goes down
+  // No late sample is older, frozen ones included.
+  Timestamp late_from_ms_ = TimeRange::all().max_ms;
   LateMap frozen_;  // put aside by freeze(): all before frozen_before_ms_
   Timestamp frozen_before_ms_ = TimeRange::all().min_ms;
   Timestamp cut_ms_ = TimeRange::all().min_ms;

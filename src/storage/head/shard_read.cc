@@ -78,9 +78,15 @@ bool Shard::newest_is_last(const HotSeries& series, SeriesId id) const {
   return true;
 }
 
-Timestamp Shard::oldest_late_ms(Timestamp after_ms) const {
+Timestamp Shard::oldest_late_ms(Timestamp after_ms, Timestamp until_ms) {
   Timestamp oldest = TimeRange::all().max_ms;
+  if (late_from_ms_ > until_ms) return oldest;
+  // Of a million series that takes 190 ms in all, and samples that came were perhaps cut since.
+  late_from_ms_ = oldest;
   const auto look = [&](const auto& ascending) {
+    if (!ascending.empty()) {
+      late_from_ms_ = std::min(late_from_ms_, ascending.front().timestamp_ms);
+    }
     const auto first = std::upper_bound(
         ascending.begin(), ascending.end(), after_ms,
         [](Timestamp t, const auto& sample) { return t < sample.timestamp_ms; });

@@ -116,6 +116,10 @@ void Shard::restore_late(HotSeries& series, ShardImage::Late from) {
   side_account_.charge(memory_of(from.floats) + memory_of(from.histograms));
   merge(late.floats, from.floats);
   merge(late.histograms, from.histograms);
+  if (!late.floats.empty()) late_from_ms_ = std::min(late_from_ms_, late.floats[0].timestamp_ms);
+  if (!late.histograms.empty()) {
+    late_from_ms_ = std::min(late_from_ms_, late.histograms[0].timestamp_ms);
+  }
   late.change = ++late_changes_;
   series.set(HotSeries::kOutOfOrder);
 }
