@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+
 #include <catch2/catch.hpp>
 
 #include <algorithm>
@@ -80,9 +82,15 @@ std::vector<Bucket> gauge(std::mt19937& random, std::size_t count, double unit) 
 std::vector<Bucket> anything(std::mt19937& random, std::size_t count) {
   static const double kOdd[] = {0.0, -0.0, INFINITY, -INFINITY, NAN, 1e308, -5e-324, 0.1};
   std::vector<Bucket> buckets;
-  const auto any = [&] { return random() % 3 == 0 ? kOdd[random() % 8] : std::ldexp(1.7, static_cast<int>(random() % 90)); };
+  const auto any = [&] {
+    return random() % 3 == 0 ? kOdd[random() % 8]
+                             : std::ldexp(1.7, static_cast<int>(random() % 90));
+  };
   for (std::size_t i = 0; i < count; ++i) {
-    Bucket bucket = plain(i * (1 + random() % 3) + (buckets.empty() ? 0 : static_cast<std::size_t>(buckets.back().end_ms / kResolutionMs)), any(), any());
+    Bucket bucket = plain(
+        i * (1 + random() % 3) +
+            (buckets.empty() ? 0 : static_cast<std::size_t>(buckets.back().end_ms / kResolutionMs)),
+        any(), any());
     bucket.count = static_cast<double>(random() % 30);
     bucket.sum = any();
     bucket.min = any();
@@ -92,7 +100,8 @@ std::vector<Bucket> anything(std::mt19937& random, std::size_t count) {
       bucket.resets = 1 + static_cast<double>(random() % 4);
       bucket.reset_sum = any();
     }
-    if (random() % 4 == 0) bucket.stale_ms = bucket.end_ms - static_cast<Timestamp>(random() % 5000);
+    if (random() % 4 == 0)
+      bucket.stale_ms = bucket.end_ms - static_cast<Timestamp>(random() % 5000);
     buckets.push_back(bucket);
   }
   return buckets;
@@ -125,9 +134,10 @@ TEST_CASE("bucket chunk: every bit of every column survives", "[storage][codec]"
   CAPTURE(seed);
   std::mt19937 random(seed);
   const std::size_t count = 1 + random() % kBucketsMax;
-  const std::vector<Bucket> buckets = seed % 4 == 0   ? counter(random, count)
-                                      : seed % 4 == 1 ? gauge(random, count, seed % 3 == 0 ? 0 : 100)
-                                                      : anything(random, count);
+  const std::vector<Bucket> buckets = seed % 4 == 0 ? counter(random, count)
+                                      : seed % 4 == 1
+                                          ? gauge(random, count, seed % 3 == 0 ? 0 : 100)
+                                          : anything(random, count);
   const std::string bytes = encode_buckets(buckets);
   std::vector<Bucket> decoded;
   REQUIRE(decode_buckets(as_bytes(bytes), ends_of(buckets), decoded).ok());
@@ -170,7 +180,8 @@ TEST_CASE("bucket chunk: columns are the same in whatever order they are asked f
   }
 }
 
-TEST_CASE("bucket chunk: sums of decimals take a few bits more than their values", "[storage][codec]") {
+TEST_CASE("bucket chunk: sums of decimals take a few bits more than their values",
+          "[storage][codec]") {
   std::mt19937 random(5);
   const std::vector<Bucket> buckets = gauge(random, kBucketsMax, 100);
   const std::string bytes = encode_buckets(buckets);
@@ -197,6 +208,42 @@ TEST_CASE("bucket chunk: what is cut short or longer is refused", "[storage][cod
     CHECK(decoded.empty());
   }
   CHECK_FALSE(decode_buckets(as_bytes(bytes + 'x'), ends_of(buckets), decoded).ok());
+}
+
+TEST_CASE("bucket chunk: the bytes of histograms' buckets and their map of resets are pinned",
+          "[storage][codec]") {
+  std::vector<HistogramBucketRow> rows;
+  for (int i = 0; i < 10; ++i) {
+    auto histogram = std::make_shared<Histogram>();
+    histogram->count = 3;
+    histogram->sum = 1.5;
+    histogram->positive_spans = {{0, 1}};
+    histogram->positive_counts = {3};
+    if (i == 0 || i == 3 || i == 9) histogram->counter_reset_hint = CounterResetHint::kReset;
+    HistogramBucketRow row;
+    row.end_ms = (i + 1) * kResolutionMs;
+    row.count = 1;
+    row.first_ms = row.last_ms = row.end_ms - 1000;
+    row.first = row.last = row.sum = std::move(histogram);
+    rows.push_back(std::move(row));
+  }
+  std::string bytes;
+  REQUIRE(encode_histogram_buckets(rows, bytes) == rows.size());
+  std::string hexadecimal;
+  for (const char byte : bytes)
+    hexadecimal += fmt::format("{:02x}", static_cast<unsigned char>(byte));
+  CHECK(hexadecimal ==
+        "0a080337000000000100c0cf24c0cf2400000209f0bf240000010001000062f83f05060602"
+        "c0cf2400000200000001000000020000000200000002000000020000000200000001000000"
+        "0902");  // the map: 0, 3 and 9
+  std::vector<HistogramBucketRow> decoded;
+  REQUIRE(decode_histogram_buckets(as_bytes(bytes), decoded).ok());
+  for (std::size_t i = 0; i < decoded.size(); ++i) {
+    CHECK(decoded[i].first->counter_reset_hint == (i == 0 || i == 3 || i == 9
+                                                       ? CounterResetHint::kReset
+                                                       : CounterResetHint::kUnknown));
+  }
+  REQUIRE(decoded.size() == rows.size());
 }
 
 TEST_CASE("bucket chunk: histograms' buckets survive", "[storage][codec]") {
