@@ -9,15 +9,10 @@
 #include <string>
 #include <vector>
 
-#include "api/api_harness.h"
+#include "api/two_days.h"
 
 namespace varve::test {
 namespace {
-
-constexpr Timestamp kMinute = 60'000;
-constexpr Timestamp kHour = 60 * kMinute;
-constexpr Timestamp kBegin = kNow - kNow % (24 * kHour) - 48 * kHour;
-constexpr Timestamp kEnd = kBegin + 48 * kHour;
 
 // One series: a counter whose resets are of one kind. Sums are eighths, so that adding is exact.
 class Source {

@@ -9,16 +9,11 @@
 #include <utility>
 #include <vector>
 
-#include "api/api_harness.h"
+#include "api/two_days.h"
 #include "api/write_body.h"
 
 namespace varve::test {
 namespace {
-
-constexpr Timestamp kMinute = 60'000;
-constexpr Timestamp kHour = 60 * kMinute;
-constexpr Timestamp kBegin = kNow - kNow % (24 * kHour) - 48 * kHour;
-constexpr Timestamp kEnd = kBegin + 48 * kHour;
 
 // Two days of counters and gauges, a sample a minute, with resets and gaps; levels of 5m and 1h.
 struct LongHistory : Harness {
