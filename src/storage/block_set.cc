@@ -5,6 +5,14 @@
 
 namespace varve::storage {
 
+Stretches BlockSet::unreadable_samples() const {
+  Stretches stretches;
+  for (const block::BlockMeta& meta : unreadable) {
+    if (meta.resolution_ms == 0 && !meta.out_of_order) add_stretch(stretches, meta.range);
+  }
+  return stretches;
+}
+
 std::shared_ptr<const BlockSet> BlockSets::current() const {
   const std::lock_guard lock(mutex_);
   return current_;

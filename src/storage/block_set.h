@@ -25,6 +25,9 @@ struct BlockSet {
   // In-order samples of the head before this time are in blocks: readers of this version take only
   // later ones from the head. What came late (out of order) behind the cut is still the head's.
   Timestamp head_from_ms = TimeRange::all().min_ms;
+
+  // The time whose samples cannot be read. Late ones are few among many that can, and do not count.
+  Stretches unreadable_samples() const;
 };
 
 // Thread-safe.

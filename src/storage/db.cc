@@ -278,9 +278,10 @@ LevelReach DbImpl::level_reach(std::int64_t max_source_resolution_ms) const {
   const ReadRules rules = read_rules();
   LevelReach reach;
   for (std::size_t c = 0; c < rules.keeping->class_count(); ++c) {
-    const PlanInput input =
+    PlanInput input =
         rules.keeping->plan_input(c, {}, blocks->ladder, rules.newest_ms, rules.raw_retention_ms,
                                   max_source_resolution_ms);
+    for (const TimeRange& lost : blocks->unreadable_samples()) add_stretch(input.raw_lost, lost);
     for (const LevelSpan& span : make_plan(input).spans) {
       reach.resolution_ms = std::max(reach.resolution_ms, span.resolution_ms);
       reach.until_ms = std::max(reach.until_ms, span.ends.max_ms);

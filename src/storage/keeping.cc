@@ -72,7 +72,8 @@ Policies Keeping::policies_of(const Ladder& ladder) {
 }
 
 std::int64_t Keeping::raw_retention_ms(std::size_t series_class, std::int64_t raw_ms) const {
-  return series_class < ladder_.policies.size() ? ladder_.policies[series_class].raw.count() : raw_ms;
+  return series_class < ladder_.policies.size() ? ladder_.policies[series_class].raw.count()
+                                                : raw_ms;
 }
 
 std::optional<std::int64_t> Keeping::level_retention_ms(std::size_t series_class,
@@ -88,7 +89,9 @@ std::optional<std::int64_t> Keeping::level_retention_ms(std::size_t series_class
 
 std::int64_t Keeping::stored_level_ms(std::size_t series_class, const LadderState& state,
                                       const LevelState& level, std::int64_t raw_ms) const {
-  const auto longer = [](std::int64_t a, std::int64_t b) { return a == 0 || b == 0 ? 0 : std::max(a, b); };
+  const auto longer = [](std::int64_t a, std::int64_t b) {
+    return a == 0 || b == 0 ? 0 : std::max(a, b);
+  };
   std::int64_t stored = raw_retention_ms(series_class, raw_ms);
   if (const auto own = level_retention_ms(series_class, level)) stored = longer(stored, *own);
   for (const LevelOptions& finer : ladder_.levels) {
@@ -121,8 +124,12 @@ PlanInput Keeping::plan_input(std::size_t series_class, std::span<const std::siz
   const Gone gone = state.gone();
   PlanInput input;
   input.raw_from_ms = raw_from_ms(series_class, state, newest_ms, raw_ms);
-  if (const Stretches raw = gone.of_series(0, gone_classes); !raw.empty()) {
-    input.raw_gone_ms = raw.back().max_ms;
+  for (const TimeRange& raw : gone.of_series(0, gone_classes)) {
+    if (raw.min_ms == kMin) {
+      input.raw_gone_ms = raw.max_ms;
+    } else {
+      input.raw_lost.push_back(raw);
+    }
   }
   input.max_source_resolution_ms = max_source_resolution_ms;
   if (max_source_resolution_ms == kSourceRaw) return input;
@@ -217,13 +224,16 @@ std::vector<KeptLevel> Keeping::held_levels(const HeldSince& since,
                                             std::int64_t max_source_resolution_ms) const {
   std::vector<KeptLevel> levels;
   for (const LevelState& level : state.levels) {
-    const bool asked = max_source_resolution_ms < 0 || level.resolution_ms <= max_source_resolution_ms;
-    if (!asked || level.covered_ms == kMin || since.gone.before.count(level.resolution_ms) == 0) continue;
-    for (const TimeRange& there : without({{kMin, level.covered_ms}},
-                                          since.gone.of_series(level.resolution_ms, gone_classes))) {
-      levels.push_back({level.resolution_ms,
-                        there.min_ms == kMin ? kMin : floor_to(there.min_ms - 1, level.resolution_ms),
-                        floor_to(there.max_ms, level.resolution_ms)});
+    const bool asked =
+        max_source_resolution_ms < 0 || level.resolution_ms <= max_source_resolution_ms;
+    if (!asked || level.covered_ms == kMin || since.gone.before.count(level.resolution_ms) == 0)
+      continue;
+    for (const TimeRange& there : without(
+             {{kMin, level.covered_ms}}, since.gone.of_series(level.resolution_ms, gone_classes))) {
+      levels.push_back(
+          {level.resolution_ms,
+           there.min_ms == kMin ? kMin : floor_to(there.min_ms - 1, level.resolution_ms),
+           floor_to(there.max_ms, level.resolution_ms)});
     }
   }
   return levels;
@@ -248,7 +258,8 @@ Timestamp Keeping::oldest_ms(const LadderState& state, Timestamp newest_ms,
     oldest = std::min(oldest, raw_from_ms(c, state, newest_ms, raw_ms));
     for (const LevelState& level : state.levels) {
       const Timestamp from_ms = shown_after_ms(c, state, level, newest_ms);
-      if (from_ms < level.covered_ms) oldest = std::min(oldest, from_ms == kMin ? kMin : from_ms + 1);
+      if (from_ms < level.covered_ms)
+        oldest = std::min(oldest, from_ms == kMin ? kMin : from_ms + 1);
     }
   }
   for (const Hold& hold : holds_) oldest = std::min(oldest, held(hold).min_ms);

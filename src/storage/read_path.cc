@@ -62,7 +62,8 @@ class StorageQuerier final : public Querier {
     if (alike) plans.push_back(plan_of_class(0, {}, hints.max_source_resolution_ms));
     // What everybody has no samples of need not be looked for.
     const TimeRange samples =
-        alike ? intersection(range, {plans[0].raw.front().min_ms, plans[0].raw.back().max_ms}) : range;
+        alike ? intersection(range, {plans[0].raw.front().min_ms, plans[0].raw.back().max_ms})
+              : range;
     VARVE_TRY_ASSIGN(index::Ids ids, find_in_head(head_, matchers, samples));
     VARVE_TRY(check_count(ids.size(), hints.series_max));
     std::vector<std::shared_ptr<block::Block>> blocks;
@@ -97,8 +98,9 @@ class StorageQuerier final : public Querier {
     if (parts.empty()) {
       all = std::move(head);
     } else {
-      auto merged = make_merged_selection(std::move(head), head_.head->keys(),
-                                          head_.in_order_from_ms, std::move(parts), samples, context_);
+      auto merged =
+          make_merged_selection(std::move(head), head_.head->keys(), head_.in_order_from_ms,
+                                std::move(parts), samples, context_);
       levels = &merged->levels();
       all = std::move(merged);
       VARVE_TRY(check_count(all->size(), hints.series_max));
@@ -147,9 +149,11 @@ class StorageQuerier final : public Querier {
 
   SeriesPlan plan_of_class(std::size_t series_class, std::span<const std::size_t> gone_classes,
                            std::int64_t max_source_resolution_ms) const {
-    return make_plan(rules_.keeping->plan_input(series_class, gone_classes, blocks_->ladder,
-                                                rules_.newest_ms, rules_.raw_retention_ms,
-                                                max_source_resolution_ms));
+    PlanInput input = rules_.keeping->plan_input(series_class, gone_classes, blocks_->ladder,
+                                                 rules_.newest_ms, rules_.raw_retention_ms,
+                                                 max_source_resolution_ms);
+    for (const TimeRange& lost : blocks_->unreadable_samples()) add_stretch(input.raw_lost, lost);
+    return make_plan(input);
   }
 
   // What lies inside a bucket needs it, wherever that begins and ends.
@@ -181,7 +185,8 @@ class StorageQuerier final : public Querier {
       const bool whole = !meta.out_of_order && meta.window_begin_ms < meta.window_end_ms;
       // Buckets include their end, windows do not: if samples of just that time are held, the block
       // behind is there too.
-      add_stretch(stretches, whole ? TimeRange{meta.window_begin_ms, meta.window_end_ms} : meta.range);
+      add_stretch(stretches,
+                  whole ? TimeRange{meta.window_begin_ms, meta.window_end_ms} : meta.range);
     }
     return stretches;
   }
@@ -227,7 +232,8 @@ class StorageQuerier final : public Querier {
   }
 
   // Which plan each series has, by its labels. `plans` become those of all that there are.
-  std::vector<std::uint32_t> assign_plans(const Selection& all, std::int64_t max_source_resolution_ms,
+  std::vector<std::uint32_t> assign_plans(const Selection& all,
+                                          std::int64_t max_source_resolution_ms,
                                           std::vector<SeriesPlan>& plans) const {
     std::map<std::string, LabelColumn> columns;
     const auto picks = [&](const std::vector<model::Matcher>& matchers) {
@@ -304,8 +310,9 @@ class StorageQuerier final : public Querier {
         continue;
       }
       plan_of[i] = static_cast<std::uint32_t>(plans.size());
-      plans.push_back(held_plan(plan_of_class(own, gone, max_source_resolution_ms), std::get<2>(key),
-                                there, gone_now.of_series(0, gone), max_source_resolution_ms));
+      plans.push_back(held_plan(plan_of_class(own, gone, max_source_resolution_ms),
+                                std::get<2>(key), there, gone_now.of_series(0, gone),
+                                max_source_resolution_ms));
       known.emplace(std::move(key), plan_of[i]);
     }
     if (plans.empty()) plans.push_back({});
@@ -321,7 +328,8 @@ class StorageQuerier final : public Querier {
     Strings all;
     if (matchers.empty()) {
       const head::Head& head = *head_.head;
-      if (!range.empty() && range.overlaps({head.min_time_ms(), head.max_time_ms()})) all = of_head();
+      if (!range.empty() && range.overlaps({head.min_time_ms(), head.max_time_ms()}))
+        all = of_head();
     } else {
       VARVE_TRY_ASSIGN(const index::Ids ids, find_in_head(head_, matchers, range));
       all = of_ids(ids);
@@ -358,8 +366,9 @@ class StorageQuerier final : public Querier {
 
 }  // namespace
 
-std::unique_ptr<Querier> make_querier(const head::Head& head, std::shared_ptr<const BlockSet> blocks,
-                                      TimeRange range, ReadRules rules, ReadObservers observers) {
+std::unique_ptr<Querier> make_querier(const head::Head& head,
+                                      std::shared_ptr<const BlockSet> blocks, TimeRange range,
+                                      ReadRules rules, ReadObservers observers) {
   return std::make_unique<StorageQuerier>(head, std::move(blocks), range, std::move(rules),
                                           observers);
 }

@@ -147,6 +147,7 @@ SeriesPlan make_plan(const PlanInput& input) {
     seam = std::min(std::max(kept, input.raw_gone_ms), covered);
     if (seam == kMin) {
       plan.raw.push_back(TimeRange::all());
+      for (const TimeRange& lost : input.raw_lost) answer_by_buckets(plan, levels, lost);
       return plan;
     }
     // The finest level that can end at it, or near it: where the samples of a bucket that it is in
@@ -176,6 +177,9 @@ SeriesPlan make_plan(const PlanInput& input) {
   TimeRange rest{input.raw_from_ms, kMax};
   if (!plan.spans.empty()) rest.min_ms = std::min(rest.min_ms, plan.spans.back().ends.max_ms + 1);
   plan.raw = without({rest}, answered_by(plan.spans));
+  if (is_auto(at_most_ms)) {
+    for (const TimeRange& lost : input.raw_lost) answer_by_buckets(plan, levels, lost);
+  }
   return plan;
 }
 
@@ -227,6 +231,14 @@ void give_back_buckets(SeriesPlan& plan, std::span<const KeptLevel> levels, Time
   }
   std::sort(plan.spans.begin(), plan.spans.end(),
             [](const LevelSpan& a, const LevelSpan& b) { return a.ends.min_ms < b.ends.min_ms; });
+}
+
+void answer_by_buckets(SeriesPlan& plan, std::span<const KeptLevel> levels, TimeRange lost) {
+  const TimeRange whole = to_whole_buckets(lost, levels);
+  const Stretches before = plan.raw;
+  plan.raw = without(plan.raw, {whole});
+  give_back_buckets(plan, levels, whole);
+  plan.raw = without(before, answered_by(plan.spans));
 }
 
 TimeRange to_whole_buckets(TimeRange range, std::span<const KeptLevel> levels) {

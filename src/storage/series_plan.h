@@ -33,6 +33,7 @@ struct PlanInput {
   std::vector<KeptLevel> levels;                    // finest first
   Timestamp raw_from_ms = TimeRange::all().min_ms;  // samples at or after it are kept
   Timestamp raw_gone_ms = TimeRange::all().min_ms;  // samples up to it may be gone
+  Stretches raw_lost;                               // behind it, likewise
   std::int64_t max_source_resolution_ms = 0;
 };
 SeriesPlan make_plan(const PlanInput& input);
@@ -43,6 +44,8 @@ Stretches answered_by(std::span<const LevelSpan> spans);
 void give_back(SeriesPlan& plan, TimeRange held);
 // Gives what of `held` nothing answers for to the buckets that are there: the finest ones.
 void give_back_buckets(SeriesPlan& plan, std::span<const KeptLevel> levels, TimeRange held);
+// Gives the time of samples that are lost to the buckets that there are: whole ones.
+void answer_by_buckets(SeriesPlan& plan, std::span<const KeptLevel> levels, TimeRange lost);
 // Longer, where one of the levels has the buckets at its ends: those of the finest one.
 TimeRange to_whole_buckets(TimeRange range, std::span<const KeptLevel> levels);
 
