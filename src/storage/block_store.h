@@ -70,11 +70,11 @@ class BlockStore {
   Status quarantine(const std::string& ulid);
 
  private:
-  BlockStore(fs::FileSystem& files, std::string dense, base::Logger& log,
-             const index::SeriesHasher& hasher,
-             Manifest manifest)
+  BlockStore(fs::FileSystem& files, const DataDirectory& directory, base::Logger& log,
+             const index::SeriesHasher& hasher, Manifest manifest)
       : files_(files),
-        dense_(std::move(dense)),
+        dense_(directory.dense),
+        identity_(directory.identity),
         log_(log),
         hasher_(hasher),
         manifest_(std::move(manifest)) {}
@@ -84,7 +84,7 @@ class BlockStore {
   Status check_unlisted(const std::vector<std::string>& names) const;
   Status mark_dirty(const block::Block& block, ManifestEdit& edit) const;
   Status adopt(const std::vector<std::string>& names, bool damaged);
-  LadderState restored_ladder(const std::vector<std::string>& names,
+  LadderState restored_ladder(LadderState ladder, const std::vector<std::string>& names,
                               const std::vector<block::BlockMeta>& added) const;
   Result<std::shared_ptr<block::Block>> open_block(const std::string& ulid);
   Status clean_up(const std::vector<std::string>& names, bool repair);
@@ -94,6 +94,7 @@ class BlockStore {
 
   fs::FileSystem& files_;
   const std::string dense_;
+  const std::string identity_;
   base::Logger& log_;
   const index::SeriesHasher hasher_;
   Manifest manifest_;

@@ -9,13 +9,12 @@
 #include <utility>
 
 #include "base/try.h"
+#include "storage/block_folders.h"
 #include "storage/head_blocks.h"
 #include "storage/holds.h"
 
 namespace varve::storage {
 namespace {
-
-constexpr std::string_view kCreation = ".tmp-for-creation";
 
 // "20260314T091500Z-" and sixteen random digits.
 std::string make_name(Timestamp now_ms) {
@@ -46,10 +45,11 @@ Status fill(const Engine& engine, bool skip_head, const std::string& path) {
       names += fmt::format("{}{} ({} to {} ms)", names.empty() ? "" : ", ", meta.ulid,
                            meta.range.min_ms, meta.range.max_ms);
     }
-    return Error(ErrorCode::kCorruption,
-                 fmt::format("blocks that cannot be read would be missing from it: {}; put them back "
-                             "from a copy, or start once with --repair to give them up",
-                             names));
+    return Error(
+        ErrorCode::kCorruption,
+        fmt::format("blocks that cannot be read would be missing from it: {}; put them back "
+                    "from a copy, or start once with --repair to give them up",
+                    names));
   }
   for (const auto& block : set->blocks) {
     if (engine.stop.load(std::memory_order_relaxed)) {
@@ -95,7 +95,7 @@ Status fill(const Engine& engine, bool skip_head, const std::string& path) {
 Result<std::string> take_db_snapshot(const Engine& engine, bool skip_head) {
   const std::string name = make_name(engine.clock.now_ms());
   const std::string path = fs::join(engine.directory.snapshots, name);
-  const std::string unfinished = path + std::string(kCreation);
+  const std::string unfinished = plus(path, kCreationSuffix);
   VARVE_TRY(engine.files.create_directories(engine.directory.snapshots));
   Status filled = fill(engine, skip_head, unfinished);
   if (filled.ok()) filled = engine.files.rename(unfinished, path);
@@ -112,7 +112,8 @@ Status clean_db_snapshots(fs::FileSystem& files, const DataDirectory& directory)
   if (!exists) return {};
   VARVE_TRY_ASSIGN(const std::vector<std::string> names, files.list(directory.snapshots));
   for (const std::string& name : names) {
-    if (name.ends_with(kCreation)) VARVE_TRY(remove_tree(files, fs::join(directory.snapshots, name)));
+    if (name.ends_with(kCreationSuffix))
+      VARVE_TRY(remove_tree(files, fs::join(directory.snapshots, name)));
   }
   return {};
 }

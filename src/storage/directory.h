@@ -17,7 +17,7 @@ struct DataDirectory {
   std::string snap;       // <path>/varve/snap
   std::string dense;      // <path>/varve/dense
   std::string manifest;   // <path>/varve/MANIFEST, a file
-  std::string identity;   // <path>/varve/IDENTITY, a file: a copy of the MANIFEST's first line
+  std::string identity;   // <path>/varve/IDENTITY, a file: a copy of the MANIFEST without blocks
   std::string reserve;    // <path>/varve/reserve, a file
   std::string holds;      // <path>/varve/HOLDS, a file; none if nothing was ever held
   std::string snapshots;  // <path>/snapshots

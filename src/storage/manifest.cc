@@ -82,7 +82,8 @@ Result<Json> parse_line(std::string_view line) {
   const std::string_view text = line.substr(kHashDigits + 1);
   const std::uint64_t computed = XXH3_64bits(text.data(), text.size());
   if (computed != stored) {
-    return corrupt(fmt::format("checksum mismatch (stored {:016x}, computed {:016x})", stored, computed));
+    return corrupt(
+        fmt::format("checksum mismatch (stored {:016x}, computed {:016x})", stored, computed));
   }
   Json json = Json::parse(text, nullptr, false);
   if (!json.is_object()) return corrupt("not a JSON object");
@@ -107,7 +108,8 @@ bool holds_line(std::string_view line) {
   for (std::size_t at = line.find('}'); at != std::string_view::npos; at = line.find('}', at + 1)) {
     // Behind the end of one stands the checksum of the next.
     if (at + 2 + kHashDigits >= line.size() || line[at + 2 + kHashDigits] != ' ') continue;
-    if (parse_line(line.substr(0, at + 1)).ok() || parse_line(line.substr(at + 2)).ok()) return true;
+    if (parse_line(line.substr(0, at + 1)).ok() || parse_line(line.substr(at + 2)).ok())
+      return true;
   }
   return false;
 }
@@ -149,8 +151,8 @@ Result<ManifestEdit> parse_edit(const Json& json) {
   ManifestEdit edit;
   VARVE_TRY_ASSIGN(const Json added, array(json, "add"));
   for (const Json& meta : added) {
-    VARVE_TRY_ASSIGN(block::BlockMeta parsed,
-                     block::meta_from_json(meta.dump(-1, ' ', false, Json::error_handler_t::replace)));
+    VARVE_TRY_ASSIGN(block::BlockMeta parsed, block::meta_from_json(meta.dump(
+                                                  -1, ' ', false, Json::error_handler_t::replace)));
     edit.added.push_back(std::move(parsed));
   }
   VARVE_TRY_ASSIGN(const Json removed, array(json, "remove"));
@@ -172,7 +174,8 @@ Result<ManifestEdit> parse_edit(const Json& json) {
     }
   }
   if (const auto ladder = json.find("ladder"); ladder != json.end()) {
-    VARVE_TRY_ASSIGN(edit.ladder, ladder_of(ladder->dump(-1, ' ', false, Json::error_handler_t::replace)));
+    VARVE_TRY_ASSIGN(edit.ladder,
+                     ladder_of(ladder->dump(-1, ' ', false, Json::error_handler_t::replace)));
   }
   return edit;
 }
@@ -195,6 +198,13 @@ void ManifestState::apply(const ManifestEdit& edit) {
 std::string identity_line(const ManifestState& state) {
   return line_of(fmt::format(R"({{"format":{},"created_ms":{},"hash_secret":"{}"}})", kFormat,
                              state.created_ms, state.hash_secret));
+}
+
+std::string identity_text(const ManifestState& state) {
+  ManifestEdit edit = everything(state);
+  edit.added.clear();
+  edit.removed.clear();
+  return identity_line(state) + edit_line(edit);
 }
 
 Result<ManifestState> parse_identity(std::string_view line, const std::string& path, bool checked) {

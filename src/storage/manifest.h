@@ -69,6 +69,8 @@ Result<ManifestReading> parse_manifest(std::string_view text, const std::string&
 // The first line, which says whose the rest is; and what such a line says, the MANIFEST's own or a
 // copy of it. kCorruption; `checked`: also if the checksum is not that of the line.
 std::string identity_line(const ManifestState& state);
+// What the blocks do not say themselves: the MANIFEST without them.
+std::string identity_text(const ManifestState& state);
 Result<ManifestState> parse_identity(std::string_view line, const std::string& path, bool checked);
 
 // The owner's view. Not thread-safe.

@@ -15,7 +15,9 @@ namespace varve::storage {
 namespace {
 
 // A first line is 16 digits, 384 of the secret, and two numbers.
-constexpr std::uint64_t kIdentityBytesMax = 4096;
+constexpr std::size_t kIdentityBytesMax = 4096;
+// Of the copy: what has gone of whom is bounded, and far shorter.
+constexpr std::uint64_t kCopyBytesMax = std::uint64_t{16} << 20;
 // As for the MANIFEST itself.
 constexpr std::uint64_t kBytesMax = std::uint64_t{1} << 30;
 
@@ -50,8 +52,8 @@ bool fits(fs::FileSystem& files, const DataDirectory& directory,
 std::optional<ManifestState> find_identity(fs::FileSystem& files, const DataDirectory& directory,
                                            const std::vector<std::string>& blocks,
                                            std::string_view manifest) {
-  auto copy = parse_identity(text_of(files, directory.identity, kIdentityBytesMax),
-                             directory.identity, true);
+  auto copy = parse_identity(text_of(files, directory.identity, kCopyBytesMax), directory.identity,
+                             true);
   if (copy.ok() && fits(files, directory, blocks, *copy)) return std::move(copy).value();
   const std::string_view line = manifest.substr(0, kIdentityBytesMax);
   auto own = parse_identity(line.substr(0, line.find('\n')), directory.manifest, false);
@@ -76,14 +78,22 @@ Error without_identity(const Error& why) {
 
 }  // namespace
 
-void keep_identity(fs::FileSystem& files, const DataDirectory& directory,
-                   const ManifestState& state, base::Logger& log) {
-  const std::string line = identity_line(state);
-  if (text_of(files, directory.identity, kIdentityBytesMax) == line) return;
-  if (const Status kept = files.write_file_atomically(directory.identity, line); !kept.ok()) {
-    log.warn("storage: no copy of the MANIFEST's first line can be kept",
+void keep_identity(fs::FileSystem& files, const std::string& path, const ManifestState& state,
+                   base::Logger& log) {
+  const std::string text = identity_text(state);
+  if (text_of(files, path, kCopyBytesMax) == text) return;
+  if (const Status kept = files.write_file_atomically(path, text); !kept.ok()) {
+    log.warn("storage: no copy can be kept of what the MANIFEST alone knows",
              {{"err", kept.error().message()}});
   }
+}
+
+std::optional<ManifestState> kept_state(fs::FileSystem& files, const std::string& path,
+                                        const ManifestState& own) {
+  auto copy = parse_manifest(text_of(files, path, kCopyBytesMax), path);
+  if (!copy.ok() || !copy->damage.empty() || copy->torn || copy->edits == 0) return std::nullopt;
+  if (copy->state.hash_secret != own.hash_secret) return std::nullopt;
+  return std::move(copy->state);
 }
 
 Result<bool> has_blocks(fs::FileSystem& files, const DataDirectory& directory) {

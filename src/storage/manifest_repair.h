@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// A MANIFEST that is missing, or whose first line cannot be read. That line has the secret that
-// names series: without it blocks cannot be joined with anything that comes. So a copy of it is
-// kept beside the MANIFEST, and all else can be known from the blocks themselves and the log.
+// A MANIFEST that is missing, or that has lost lines. Its first line has the secret that names series:
+// without it blocks cannot be joined with anything that comes. Others say what the blocks do not: up
+// to where they replace the log, and what has gone of whom, without which deleted samples would come
+// back out of the log and buckets be made anew of what is left. So a copy of all that is kept beside it.
 #pragma once
 
 #include <optional>
+#include <string>
 
 #include "base/log.h"
 #include "fs/file_system.h"
@@ -14,9 +16,15 @@
 
 namespace varve::storage {
 
-// Makes the copy say what `state` does. That it cannot be written is logged: nothing needs it yet.
-void keep_identity(fs::FileSystem& files, const DataDirectory& directory,
-                   const ManifestState& state, base::Logger& log);
+// Makes the copy at `path` say what `state` does. That it cannot be written is logged: nothing needs
+// it yet.
+void keep_identity(fs::FileSystem& files, const std::string& path, const ManifestState& state,
+                   base::Logger& log);
+
+// What the copy says beside the first line, for a MANIFEST that has lost others. nullopt: there is none
+// that is whole and of the same database.
+std::optional<ManifestState> kept_state(fs::FileSystem& files, const std::string& path,
+                                        const ManifestState& own);
 
 // Whether the directory has blocks that a MANIFEST must list.
 Result<bool> has_blocks(fs::FileSystem& files, const DataDirectory& directory);

@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "base/try.h"
+#include "storage/block_folders.h"
 #include "storage/directory.h"
 #include "storage/manifest.h"
 
@@ -20,8 +21,8 @@ OpenedBlock open_one(fs::FileSystem& files, const std::string& dense,
   OpenedBlock one;
   one.meta = meta;
   one.folder = meta.ulid;
-  for (const char* suffix : {"", ".tmp-for-creation", ".corrupt"}) {
-    const std::string folder = meta.ulid + suffix;
+  for (const std::string_view suffix : {std::string_view(), kCreationSuffix, kCorruptSuffix}) {
+    const std::string folder = plus(meta.ulid, suffix);
     const auto there = files.exists(fs::join(dense, folder));
     if (!there.ok() || !*there) continue;
     one.folder = folder;

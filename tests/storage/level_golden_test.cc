@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The bytes of a block of a level, pinned: what an older Varve wrote is read, and the same is written.
+// The bytes of a block of a level, pinned: what an older Varve wrote is read, and the same is
+// written.
 #include <catch2/catch.hpp>
 
 #include <fstream>

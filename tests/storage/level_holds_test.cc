@@ -6,9 +6,7 @@ namespace varve::storage::test {
 
 TEST_CASE("levels: held samples stay and answer, whatever is past its retention around them",
           "[storage][levels]") {
-  Ladder ladder;
-  ladder.levels = {level(minutes(5)), level(hours(1))};
-  History history(ladder, hours(8));
+  History history(two_levels(), hours(8));
   Hold hold;
   hold.id = "1";
   hold.range = {kBegin + 10 * kHourMs + 1, kBegin + 12 * kHourMs};

@@ -36,8 +36,7 @@ TEST_CASE("levels: series with a retention of their own leave their blocks, name
 }
 
 TEST_CASE("levels: series that are kept in a coarse level only are in it", "[storage][levels]") {
-  Ladder ladder;
-  ladder.levels = {level(minutes(5)), level(hours(1))};
+  Ladder ladder = two_levels();
   const RetentionPolicy coarse = policy("1", hours(4), {{hours(1), hours(0)}});
   ladder.policies = {coarse};
   History history(ladder, hours(10));
@@ -58,8 +57,7 @@ TEST_CASE("levels: series that are kept in a coarse level only are in it", "[sto
 
 TEST_CASE("levels: series whose policy goes have the buckets of what they had as samples",
           "[storage][levels]") {
-  Ladder ladder;
-  ladder.levels = {level(minutes(5)), level(hours(1))};
+  Ladder ladder = two_levels();
   const RetentionPolicy exact = policy("1", hours(60));
   Ladder with = ladder;
   with.policies = {exact};
@@ -90,13 +88,33 @@ TEST_CASE("levels: samples that are kept longer again do not hide the buckets of
   history.options.ladder = ladder;
   CHECK(history.check() > 100);
   // Nor is a bucket made anew of what is left.
-  history.db->set_out_of_order_window(hours(24));
-  history.add("0", kBegin + 15 * kHourMs + 55'555, 4);
-  history.db->set_out_of_order_window(hours(1));
+  history.late(hours(24), [&] { history.add("0", kBegin + 15 * kHourMs + 55'555, 4); });
   maker.until(history, kBegin + 34 * kHourMs);
   history.reopen();
   CHECK(history.check() > 100);
   CHECK(history.check(5 * kMinuteMs) > 500);
+}
+
+TEST_CASE(
+    "levels: repair without a MANIFEST knows of whom samples have gone, and keeps their buckets",
+    "[storage][levels]") {
+  Ladder ladder = two_levels();
+  const RetentionPolicy brief =
+      policy("1", hours(4), {{minutes(5), hours(0)}, {hours(1), hours(0)}});
+  ladder.policies = {brief};
+  History history(ladder, hours(20));
+  Maker maker(97, 3);
+  maker.until(history, kBegin + 30 * kHourMs);
+  const std::size_t compared = history.check();
+  REQUIRE(compared > 100);
+  history.close();
+  REQUIRE(history.world.files.remove("data/varve/MANIFEST").ok());
+  history.repair();
+  CHECK(history.check() == compared);
+  CHECK(history.check(5 * kMinuteMs) > 500);
+  maker.until(history, kBegin + 34 * kHourMs);
+  history.reopen();
+  CHECK(history.check() > compared);
 }
 
 TEST_CASE("levels: coarse buckets stay while finer ones do that the ladder has dropped",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Levels that are written while the power goes or the disk fails, at every step they take: when it is
-// over every bucket is there once and says what its samples said.
+// Levels that are written while the power goes or the disk fails, at every step they take: when it
+// is over every bucket is there once and says what its samples said.
 #include <cerrno>
 #include <iostream>
 
@@ -13,12 +13,6 @@ using Keep = fs::FaultFs::Keep;
 
 constexpr std::int64_t kStepMs = 10 * kMinuteMs;
 constexpr int kSteps = 200;  // a day and nine hours
-
-Ladder two_levels() {
-  Ladder ladder;
-  ladder.levels = {level(minutes(5)), level(hours(1))};
-  return ladder;
-}
 
 // Runs a list of operations; one that fails is done again after `recover`.
 template <typename Recover>
@@ -39,9 +33,9 @@ void run(History& history, const Recover& recover) {
     if (i % 23 == 20 && i < 170) {
       // Longer than levels wait, so that buckets are there already.
       redo([&] {
-        history.db->set_out_of_order_window(hours(12));
-        const bool done = history.try_add("a", t - 5 * kHourMs - 500, -i);
-        history.db->set_out_of_order_window(hours(1));
+        bool done = false;
+        history.late(hours(12),
+                     [&] { done = history.try_add("a", t - 5 * kHourMs - 500, -i); });
         return done;
       });
     }
@@ -81,7 +75,9 @@ TEST_CASE("levels: a power cut at any step loses no bucket and doubles none", "[
   std::uint64_t points = 0;
   std::uint64_t compared = 0;
   for (std::uint64_t step = 20; step <= steps; step += 7) {
-    const Keep keep = step % 3 == 0 ? Keep::kNothing : step % 3 == 1 ? Keep::kRandom : Keep::kEverything;
+    const Keep keep = step % 3 == 0   ? Keep::kNothing
+                      : step % 3 == 1 ? Keep::kRandom
+                                      : Keep::kEverything;
     CAPTURE(step, static_cast<int>(keep));
     Faulty history;
     history.world.files.cut_power_at(step);

@@ -27,6 +27,13 @@ inline LevelOptions level(std::chrono::milliseconds resolution, std::chrono::mil
   return options;
 }
 
+// The usual one: of five minutes and of an hour.
+inline Ladder two_levels() {
+  Ladder ladder;
+  ladder.levels = {level(minutes(5)), level(hours(1))};
+  return ladder;
+}
+
 // What a bucket must say, the obvious way.
 struct Expected {
   double count = 0, sum = 0, min = 0, max = 0, first = 0, last = 0;
@@ -141,6 +148,19 @@ class History {
       const Status done = db->maintain();
       if (!done.ok()) FAIL(done.error().message());
     }
+  }
+  // What `changes` add may come as late as `window`.
+  template <typename Changes>
+  void late(hours window, const Changes& changes) {
+    db->set_out_of_order_window(window);
+    changes();
+    db->set_out_of_order_window(hours(1));
+  }
+  // What is on the disk is the test's to change, until it is opened again.
+  fs::FaultFs& close() {
+    REQUIRE(db->close().ok());
+    db.reset();
+    return world.files;
   }
   // As somebody does who has found that it does not open.
   void repair() {

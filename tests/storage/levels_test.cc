@@ -1,19 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
-// Long history through the database: buckets say what the samples beneath them said, bit for bit, and
-// go on saying it when samples come late, are deleted, or have gone.
+// Long history through the database: buckets say what the samples beneath them said, bit for bit,
+// and go on saying it when samples come late, are deleted, or have gone.
 #include <random>
 
 #include "levels_fixture.h"
 
 namespace varve::storage::test {
+namespace {
+
+// As a Varve left it that copied the first line of the MANIFEST alone.
+void forget_copy(History& history) {
+  const std::string path = "data/varve/IDENTITY";
+  const std::string copy = history.world.files.read_file(path, 1 << 22).value();
+  const std::string first = copy.substr(0, copy.find('\n') + 1);
+  REQUIRE(history.world.files.write_file_atomically(path, first).ok());
+}
+
+}  // namespace
 
 TEST_CASE("levels: buckets equal the fold of their samples, also once these have gone",
           "[storage][levels]") {
   const unsigned seed = GENERATE(1U, 2U, 3U);
   CAPTURE(seed);
-  Ladder ladder;
-  ladder.levels = {level(minutes(5)), level(hours(1))};
-  History history(ladder, hours(10));
+  History history(two_levels(), hours(10));
   Maker maker(seed, 6);
   maker.until(history, kBegin + 40 * kHourMs);
   const std::vector<LevelSpan> spans = history.spans();
@@ -48,8 +57,9 @@ TEST_CASE("levels: each level is kept for its own time, and the seams have no ga
   maker.until(history, kBegin + 5 * kDayMs);
   const std::vector<LevelSpan> spans = history.spans();
   for (const LevelSpan& span : spans) {
-    UNSCOPED_INFO(span.resolution_ms / kMinuteMs << " min: " << (span.ends.min_ms - kBegin) / kMinuteMs
-                                                 << " to " << (span.ends.max_ms - kBegin) / kMinuteMs);
+    UNSCOPED_INFO(span.resolution_ms / kMinuteMs
+                  << " min: " << (span.ends.min_ms - kBegin) / kMinuteMs << " to "
+                  << (span.ends.max_ms - kBegin) / kMinuteMs);
   }
   REQUIRE(spans.size() == 2);
   CHECK(spans[0].resolution_ms == kHourMs);
@@ -65,16 +75,15 @@ TEST_CASE("levels: each level is kept for its own time, and the seams have no ga
 }
 
 TEST_CASE("levels: late samples are in the buckets of their time", "[storage][levels]") {
-  Ladder ladder;
-  ladder.levels = {level(minutes(5)), level(hours(1))};
-  History history(ladder, hours(14));
+  History history(two_levels(), hours(14));
   Maker maker(21, 3);
   maker.until(history, kBegin + 30 * kHourMs);
   history.check(kHourMs);
   history.db->set_out_of_order_window(hours(12));
   std::mt19937 random(5);
   for (int i = 0; i < 40; ++i) {
-    const Timestamp t = history.newest - kHourMs - static_cast<Timestamp>(random() % (10 * kHourMs));
+    const Timestamp t =
+        history.newest - kHourMs - static_cast<Timestamp>(random() % (10 * kHourMs));
     if (history.truth["1"].count(t) == 0) history.add("1", t, i);
   }
   maker.until(history, kBegin + 36 * kHourMs);
@@ -88,8 +97,7 @@ TEST_CASE("levels: late samples are in their buckets though samples go earlier s
           "[storage][levels]") {
   const bool by_policy = GENERATE(false, true);
   CAPTURE(by_policy);
-  Ladder ladder;
-  ladder.levels = {level(minutes(5)), level(hours(1))};
+  Ladder ladder = two_levels();
   History history(ladder, hours(14));
   Maker maker(22, 3);
   maker.until(history, kBegin + 30 * kHourMs);
@@ -120,8 +128,7 @@ TEST_CASE("levels: late samples are in their buckets though samples go earlier s
 
 TEST_CASE("levels: a wide out-of-order window keeps neither levels from being written nor samples",
           "[storage][levels]") {
-  Ladder ladder;
-  ladder.levels = {level(minutes(5)), level(hours(1))};
+  Ladder ladder = two_levels();
   const bool after = GENERATE(false, true);
   CAPTURE(after);
   if (after) ladder.levels[0].after = ladder.levels[1].after = hours(1);
@@ -147,16 +154,15 @@ TEST_CASE("levels: a wide out-of-order window keeps neither levels from being wr
 
 TEST_CASE("levels: deleted samples leave their buckets at once, whole ones for good",
           "[storage][levels]") {
-  Ladder ladder;
-  ladder.levels = {level(minutes(5)), level(hours(1))};
-  History history(ladder);
+  History history(two_levels());
   Maker maker(31, 3);
   maker.until(history, kBegin + 30 * kHourMs);
   const TimeRange gone{kBegin + 5 * kHourMs + 12'345, kBegin + 9 * kHourMs + 777'777};
   const std::vector<std::vector<model::Matcher>> selectors{
       {equal("__name__", "m"), equal("s", "1")}};
   REQUIRE(history.db->delete_series(selectors, gone).ok());
-  std::erase_if(history.truth["1"], [&](const auto& sample) { return gone.contains(sample.first); });
+  std::erase_if(history.truth["1"],
+                [&](const auto& sample) { return gone.contains(sample.first); });
   {
     auto querier = history.db->querier(TimeRange::all());
     SelectHints hints;
@@ -164,7 +170,9 @@ TEST_CASE("levels: deleted samples leave their buckets at once, whole ones for g
     auto selection = (*querier)->select(selectors[0], TimeRange::all(), hints);
     REQUIRE((*selection)->levels(0).size() >= 1);
     SeriesBuckets buckets;
-    REQUIRE((*selection)->read_buckets(0, 0, {gone.min_ms, gone.max_ms}, BucketColumns::kAll, buckets).ok());
+    REQUIRE((*selection)
+                ->read_buckets(0, 0, {gone.min_ms, gone.max_ms}, BucketColumns::kAll, buckets)
+                .ok());
     CHECK(buckets.ends_ms.empty());
   }
   history.maintain();
@@ -224,9 +232,7 @@ TEST_CASE("levels: a ladder that changes keeps what there is and makes what is n
 }
 
 TEST_CASE("levels: native histograms are merged bucket by bucket", "[storage][levels]") {
-  Ladder ladder;
-  ladder.levels = {level(minutes(5)), level(hours(1))};
-  History history(ladder);
+  History history(two_levels());
   const Labels name{{"__name__", "h"}};
   int n = 0;
   for (Timestamp t = kBegin + 1; t < kBegin + 30 * kHourMs; t += kMinuteMs, ++n) {
@@ -248,7 +254,9 @@ TEST_CASE("levels: native histograms are merged bucket by bucket", "[storage][le
   std::size_t compared = 0;
   for (std::size_t s = 0; s < (*selection)->levels(0).size(); ++s) {
     if ((*selection)->levels(0)[s].resolution_ms != resolution_ms) continue;
-    REQUIRE((*selection)->read_buckets(0, s, TimeRange::all(), BucketColumns::kHistograms, buckets).ok());
+    REQUIRE((*selection)
+                ->read_buckets(0, s, TimeRange::all(), BucketColumns::kHistograms, buckets)
+                .ok());
     const HistogramBuckets& h = buckets.histograms;
     CHECK(buckets.ends_ms.empty());
     for (std::size_t i = 0; i < h.ends_ms.size(); ++i) {
@@ -279,9 +287,7 @@ TEST_CASE("levels: native histograms are merged bucket by bucket", "[storage][le
 }
 
 TEST_CASE("levels: what a delete hides beyond its range is said", "[storage][levels]") {
-  Ladder ladder;
-  ladder.levels = {level(minutes(5)), level(hours(1))};
-  History history(ladder, hours(10));
+  History history(two_levels(), hours(10));
   Maker maker(32, 2);
   maker.until(history, kBegin + 30 * kHourMs);
   history.world.log.set_level(base::LogLevel::kInfo);
@@ -311,13 +317,11 @@ TEST_CASE("levels: what a delete hides beyond its range is said", "[storage][lev
 
 TEST_CASE("levels: repair knows how far levels have come, though the list of blocks has lost it",
           "[storage][levels]") {
-  Ladder ladder;
-  ladder.levels = {level(minutes(5)), level(hours(1))};
+  Ladder ladder = two_levels();
   History history(ladder, hours(10));
   Maker maker(81, 3);
   maker.until(history, kBegin + 30 * kHourMs);
-  REQUIRE(history.db->close().ok());
-  history.db.reset();
+  history.close();
   const std::string path = "data/varve/MANIFEST";
   std::string text = history.world.files.read_file(path, 1 << 22).value();
   SECTION("the last line that said so") {
@@ -331,6 +335,7 @@ TEST_CASE("levels: repair knows how far levels have come, though the list of blo
     }
   }
   REQUIRE(history.world.files.write_file_atomically(path, text).ok());
+  if (GENERATE(false, true)) forget_copy(history);
   history.repair();
   CHECK(history.check() > 300);
   CHECK(history.check(5 * kMinuteMs) > 500);
@@ -340,14 +345,12 @@ TEST_CASE("levels: repair knows how far levels have come, though the list of blo
 }
 
 TEST_CASE("levels: repair makes a MANIFEST anew, levels and all", "[storage][levels]") {
-  Ladder ladder;
-  ladder.levels = {level(minutes(5)), level(hours(1))};
-  History history(ladder, hours(10));
+  History history(two_levels(), hours(10));
   Maker maker(82, 3);
   maker.until(history, kBegin + 30 * kHourMs);
-  REQUIRE(history.db->close().ok());
-  history.db.reset();
+  history.close();
   REQUIRE(history.world.files.remove("data/varve/MANIFEST").ok());
+  if (GENERATE(false, true)) forget_copy(history);
   history.repair();
   CHECK(history.check() > 300);
   CHECK(history.check(5 * kMinuteMs) > 500);
@@ -368,8 +371,7 @@ TEST_CASE("levels: samples stay while the buckets made of them cannot be read",
     if (meta.resolution_ms != 0) newest = meta;
   }
   REQUIRE(newest.window_begin_ms >= kBegin + 10 * kHourMs);
-  REQUIRE(history.db->close().ok());
-  history.db.reset();
+  history.close();
   const std::string index = "data/varve/dense/" + newest.ulid + "/index";
   history.world.files.flip_bit(index, *history.world.files.size(index) - 4, 1);
   history.reopen();
@@ -381,22 +383,17 @@ TEST_CASE("levels: samples stay while the buckets made of them cannot be read",
 
 TEST_CASE("levels: a damaged block of a level does not keep the others waiting",
           "[storage][levels]") {
-  Ladder ladder;
-  ladder.levels = {level(minutes(5)), level(hours(1))};
-  History history(ladder);
+  History history(two_levels());
   Maker maker(85, 3);
   maker.until(history, kBegin + 20 * kHourMs);
   block::BlockMeta newest;
   for (const block::BlockMeta& meta : history.db->blocks()) {
     if (meta.resolution_ms == 5 * kMinuteMs) newest = meta;
   }
-  REQUIRE(history.db->close().ok());
-  history.db.reset();
+  history.close();
   history.world.files.flip_bit("data/varve/dense/" + newest.ulid + "/data", 64, 1);
   history.reopen();
-  history.db->set_out_of_order_window(hours(24));
-  history.add("1", newest.window_begin_ms + 1, 4);
-  history.db->set_out_of_order_window(hours(1));
+  history.late(hours(24), [&] { history.add("1", newest.window_begin_ms + 1, 4); });
   maker.until(history, kBegin + 30 * kHourMs);
   CHECK(history.spans(5 * kMinuteMs).back().ends.max_ms >= kBegin + 26 * kHourMs);
   CHECK(history.world.log_text.find("cannot be written anew and stay as they are") !=
@@ -414,8 +411,7 @@ TEST_CASE("levels: a repair does not make less of buckets whose samples are dama
   for (const block::BlockMeta& meta : history.db->blocks()) {
     if (meta.resolution_ms == 0 && raw.ulid.empty()) raw = meta;
   }
-  REQUIRE(history.db->close().ok());
-  history.db.reset();
+  history.close();
   const std::string data = "data/varve/dense/" + raw.ulid + "/data";
   for (std::uint64_t at = 64; at < *history.world.files.size(data); at += 64) {
     history.world.files.flip_bit(data, at, 1);
@@ -428,8 +424,8 @@ TEST_CASE("levels: a repair does not make less of buckets whose samples are dama
     auto selection = (*querier)->select(std::vector{equal("s", "0")}, TimeRange::all(), hints);
     SeriesBuckets buckets;
     REQUIRE((*selection)
-                ->read_buckets(0, 0, {TimeRange::all().min_ms, raw.range.max_ms}, BucketColumns::kAll,
-                               buckets)
+                ->read_buckets(0, 0, {TimeRange::all().min_ms, raw.range.max_ms},
+                               BucketColumns::kAll, buckets)
                 .ok());
     double sum = 0;
     for (const double one : buckets.counts) sum += one;
@@ -437,23 +433,68 @@ TEST_CASE("levels: a repair does not make less of buckets whose samples are dama
   };
   const double before = count();
   REQUIRE(before > 60);
-  history.db->set_out_of_order_window(hours(24));
-  for (int i = 0; i < 60; i += 5) history.try_add("0", kBegin + kHourMs + i * kMinuteMs + 55'555, 4);
-  history.db->set_out_of_order_window(hours(1));
+  history.late(hours(24), [&] {
+    for (int i = 0; i < 60; i += 5)
+      history.try_add("0", kBegin + kHourMs + i * kMinuteMs + 55'555, 4);
+  });
   maker.until(history, kBegin + 24 * kHourMs);
   CHECK(count() >= before);
 }
 
+TEST_CASE("levels: buckets answer where samples cannot be read, and where they were given up",
+          "[storage][levels]") {
+  History history(two_levels());
+  Maker maker(88, 3);
+  maker.until(history, kBegin + 30 * kHourMs);
+  REQUIRE(history.spans().empty());
+  block::BlockMeta lost;
+  for (const block::BlockMeta& meta : history.db->blocks()) {
+    if (meta.resolution_ms == 0 && lost.ulid.empty()) lost = meta;
+  }
+  REQUIRE_FALSE(lost.ulid.empty());
+  history.close();
+  history.world.files.flip_bit("data/varve/dense/" + lost.ulid + "/index", 0, 1);
+  history.reopen();
+  {
+    auto querier = history.db->querier(TimeRange::all());
+    CHECK((*querier)->warnings().size() == 1);
+  }
+  // Whole buckets, and behind them samples.
+  const std::vector<LevelSpan> spans = history.spans();
+  REQUIRE(spans.size() == 1);
+  CHECK(spans[0].resolution_ms == 5 * kMinuteMs);
+  CHECK(spans[0].ends.min_ms == end_of(lost.range.min_ms, 5 * kMinuteMs));
+  CHECK(spans[0].ends.max_ms == end_of(lost.range.max_ms, 5 * kMinuteMs));
+  CHECK(history.db->level_reach(kSourceAuto).until_ms == spans[0].ends.max_ms);
+  history.repair();
+  CHECK(history.check() > 100);
+  CHECK(history.spans() == spans);
+  // What comes late does not make buckets anew of what is left.
+  history.late(hours(24), [&] {
+    for (int i = 0; i < 60; i += 5)
+      history.try_add("0", lost.range.min_ms + i * kMinuteMs + 55'555, 4);
+  });
+  maker.until(history, kBegin + 34 * kHourMs);
+  history.reopen();
+  SelectHints hints;
+  hints.max_source_resolution_ms = kSourceAuto;
+  auto querier = history.db->querier(TimeRange::all());
+  auto selection = (*querier)->select(std::vector{equal("s", "1")}, TimeRange::all(), hints);
+  SeriesBuckets buckets;
+  REQUIRE((*selection)->read_buckets(0, 0, lost.range, BucketColumns::kAll, buckets).ok());
+  double samples = 0;
+  for (const double count : buckets.counts) samples += count;
+  CHECK(samples > 60);
+}
+
 TEST_CASE("levels: samples from before all others are in buckets of their own",
           "[storage][levels]") {
-  Ladder ladder;
-  ladder.levels = {level(minutes(5)), level(hours(1))};
-  History history(ladder);
+  History history(two_levels());
   Maker maker(89, 3);
   maker.until(history, kBegin + 20 * kHourMs);
-  history.db->set_out_of_order_window(hours(72));
-  for (int i = 0; i < 300; ++i) history.add("1", kBegin - kDayMs + i * kMinuteMs, i);
-  history.db->set_out_of_order_window(hours(1));
+  history.late(hours(72), [&] {
+    for (int i = 0; i < 300; ++i) history.add("1", kBegin - kDayMs + i * kMinuteMs, i);
+  });
   maker.until(history, kBegin + 30 * kHourMs);
   CHECK(history.check(5 * kMinuteMs) > 500);
   CHECK(history.check(kHourMs) > 50);
@@ -473,12 +514,12 @@ TEST_CASE("levels: a coarse bucket waits for a finer level that came later", "[s
   REQUIRE(history.db->set_ladder(both).ok());
   history.options.ladder = both;
   history.maintain();
-  history.db->set_out_of_order_window(hours(24));
-  for (int i = 0; i < 100; ++i) {
-    const Timestamp t = kBegin + 15 * kHourMs + i * kMinuteMs + 55'555;
-    if (history.truth["1"].count(t) == 0) history.add("1", t, i);
-  }
-  history.db->set_out_of_order_window(hours(1));
+  history.late(hours(24), [&] {
+    for (int i = 0; i < 100; ++i) {
+      const Timestamp t = kBegin + 15 * kHourMs + i * kMinuteMs + 55'555;
+      if (history.truth["1"].count(t) == 0) history.add("1", t, i);
+    }
+  });
   maker.until(history, kBegin + 36 * kHourMs);
   auto querier = history.db->querier(TimeRange::all());
   SelectHints hints;
@@ -513,8 +554,7 @@ TEST_CASE("levels: nothing goes at once when a clock jumps by a year", "[storage
 }
 
 TEST_CASE("levels: sketches bound the error of quantiles", "[storage][levels]") {
-  Ladder ladder;
-  ladder.levels = {level(minutes(5)), level(hours(1))};
+  Ladder ladder = two_levels();
   for (LevelOptions& one : ladder.levels) one.sketch = true;
   History history(ladder);
   Maker maker(71, 2);
@@ -566,7 +606,8 @@ TEST_CASE("levels: a level that is taken away keeps its sketches, also where it 
     REQUIRE(buckets.sketches[i] != nullptr);
     CHECK(buckets.sketches[i]->count == buckets.counts[i]);
     CHECK(buckets.sketches[i]->schema == 4);  // buckets of 4.4 %
-    repaired = repaired || (buckets.ends_ms[i] == end_of(late, 5 * kMinuteMs) && buckets.maxs[i] >= 77);
+    repaired =
+        repaired || (buckets.ends_ms[i] == end_of(late, 5 * kMinuteMs) && buckets.maxs[i] >= 77);
   }
   CHECK(repaired);
 }

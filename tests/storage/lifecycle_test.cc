@@ -15,7 +15,9 @@ constexpr std::int64_t kStepMs = 60'000;
 
 Labels series(int s) { return Labels{{"__name__", "m"}, {"s", std::to_string(s)}}; }
 
-double value_at(Timestamp t, int s) { return static_cast<double>((t - kBegin) / kStepMs % 97) + s * 0.25; }
+double value_at(Timestamp t, int s) {
+  return static_cast<double>((t - kBegin) / kStepMs % 97) + s * 0.25;
+}
 
 // A database with samples of a few series at every minute, and what ought to be in it.
 class Filled {
@@ -56,9 +58,19 @@ class Filled {
   }
 
   void reopen() {
+    close();
+    db = world.open(options);
+  }
+
+  void close() {
     REQUIRE(db->close().ok());
     db.reset();
+  }
+  // As somebody does who has found that it does not open.
+  void repair() {
+    options.repair = true;
     db = world.open(options);
+    options.repair = false;
   }
 
   std::size_t blocks() const { return db->blocks().size(); }
@@ -101,7 +113,8 @@ TEST_CASE("lifecycle: a window is cut when the head spans three hours, and nothi
   f.check();
 }
 
-TEST_CASE("lifecycle: on demand windows are cut as soon as they have ended, then merged", "[storage]") {
+TEST_CASE("lifecycle: on demand windows are cut as soon as they have ended, then merged",
+          "[storage]") {
   Filled f([](Options o) {
     o.out_of_order_window = std::chrono::hours(1);
     return o;
@@ -124,8 +137,7 @@ TEST_CASE("lifecycle: a damaged block stays out of merges, its neighbours do not
   ok(f.db->maintain());
   REQUIRE(f.blocks() == 3);
   const std::string damaged = f.db->blocks()[0].ulid;
-  REQUIRE(f.db->close().ok());
-  f.db.reset();
+  f.close();
   f.world.files.flip_bit("data/varve/dense/" + damaged + "/data", 64, 1);
   f.db = f.world.open(f.options);
   ok(f.db->compact());
@@ -270,7 +282,8 @@ TEST_CASE("lifecycle: retention by size removes the oldest blocks first", "[stor
   ok(f.db->maintain());
   CHECK(f.blocks() == 0);
   for (auto& [name, samples] : f.expected) {
-    std::erase_if(samples, [&](const auto& sample) { return sample.first <= before.back().range.max_ms; });
+    std::erase_if(samples,
+                  [&](const auto& sample) { return sample.first <= before.back().range.max_ms; });
   }
   f.check();
 }
@@ -339,8 +352,7 @@ TEST_CASE("lifecycle: bad data directories are refused with what to do", "[stora
   ok(f.db->maintain());
   const std::string ulid = f.db->blocks()[0].ulid;
   const std::string block_path = "data/varve/dense/" + ulid;
-  REQUIRE(f.db->close().ok());
-  f.db.reset();
+  f.close();
   fs::FaultFs& files = f.world.files;
   const auto message = [&f] {
     auto opened = f.world.try_open(f.options);
@@ -354,27 +366,23 @@ TEST_CASE("lifecycle: bad data directories are refused with what to do", "[stora
   SECTION("no layout version") {
     REQUIRE(files.remove("data/varve/VERSION").ok());
     CHECK_THAT(message(), Catch::Contains("data/varve/VERSION: missing"));
-    f.options.repair = true;
-    f.db = f.world.open(f.options);
+    f.repair();
     f.check();
   }
   SECTION("a missing block") {
     REQUIRE(files.rename(block_path, "elsewhere").ok());
     CHECK_THAT(message(), Catch::Contains(block_path + ": missing") && Catch::Contains("--repair"));
-    f.options.repair = true;
-    f.db = f.world.open(f.options);
+    f.repair();
     CHECK(f.blocks() == 0);
   }
   SECTION("a missing MANIFEST") {
     REQUIRE(files.remove("data/varve/MANIFEST").ok());
     CHECK_THAT(message(), Catch::Contains("data/varve/MANIFEST: missing") &&
                               Catch::Contains("start once with --repair"));
-    f.options.repair = true;
-    SECTION("the copy of its first line is enough") {
-      f.db = f.world.open(f.options);
+    SECTION("the copy beside it is enough") {
+      f.repair();
       CHECK(f.blocks() == 1);
       f.check();
-      f.options.repair = false;
       f.reopen();
       CHECK(f.blocks() == 1);
       f.check();
@@ -382,12 +390,22 @@ TEST_CASE("lifecycle: bad data directories are refused with what to do", "[stora
       ok(f.db->compact());
       f.check();
     }
+    SECTION("so it is if a Varve that copied no more wrote it") {
+      const std::string copy = files.read_file("data/varve/IDENTITY", 1 << 20).value();
+      const std::size_t line = copy.find('\n') + 1;
+      REQUIRE(line < copy.size());
+      REQUIRE(files.write_file_atomically("data/varve/IDENTITY", copy.substr(0, line)).ok());
+      f.repair();
+      CHECK(f.blocks() == 1);
+      f.check();
+    }
     SECTION("without that nothing is touched") {
+      f.options.repair = true;
       const bool another = GENERATE(false, true);
       if (another) {
         World other{kBegin};
         REQUIRE(other.open()->close().ok());
-        const std::string copy = other.files.read_file("data/varve/IDENTITY", 4096).value();
+        const std::string copy = other.files.read_file("data/varve/IDENTITY", 1 << 20).value();
         REQUIRE(files.write_file_atomically("data/varve/IDENTITY", copy).ok());
       } else {
         REQUIRE(files.remove("data/varve/IDENTITY").ok());
@@ -409,15 +427,14 @@ TEST_CASE("lifecycle: bad data directories are refused with what to do", "[stora
     const bool copy = at == 100 ? true : GENERATE(true, false);
     CAPTURE(at, copy);
     if (!copy) REQUIRE(files.remove("data/varve/IDENTITY").ok());
-    f.options.repair = true;
     if (!copy && at == 30) {
+      f.options.repair = true;
       CHECK_THAT(message(), Catch::Contains("--repair cannot help"));
       return;
     }
-    f.db = f.world.open(f.options);
+    f.repair();
     CHECK(f.blocks() == 1);
     f.check();
-    f.options.repair = false;
     f.reopen();
     f.check();
     CHECK(files.read_file("data/varve/MANIFEST", 1 << 20).value().substr(0, 400) ==
@@ -455,11 +472,9 @@ TEST_CASE("lifecycle: bad data directories are refused with what to do", "[stora
     const std::string stranger = "data/varve/dense/01ARZ3NDEKTSV4RRFFQ69G5FAV";
     REQUIRE(files.create_directories(stranger).ok());
     CHECK_THAT(message(), Catch::Contains(stranger + ": a block that the MANIFEST does not list"));
-    f.options.repair = true;
-    f.db = f.world.open(f.options);
+    f.repair();
     f.check();
     CHECK(files.exists(stranger + ".corrupt").value());
-    f.options.repair = false;
     f.reopen();
     f.check();
   }
@@ -470,13 +485,12 @@ TEST_CASE("lifecycle: bad data directories are refused with what to do", "[stora
     const std::size_t size = left < 0 ? text.size() - 2 : line + static_cast<std::size_t>(left);
     REQUIRE(line > 0);
     REQUIRE(files.write_file_atomically("data/varve/MANIFEST", text.substr(0, size)).ok());
-    CHECK_THAT(message(), Catch::Contains(block_path + ": a block that the MANIFEST does not list") &&
-                              Catch::Contains("--repair"));
-    f.options.repair = true;
-    f.db = f.world.open(f.options);
+    CHECK_THAT(message(),
+               Catch::Contains(block_path + ": a block that the MANIFEST does not list") &&
+                   Catch::Contains("--repair"));
+    f.repair();
     CHECK(f.blocks() == 1);
     f.check();
-    f.options.repair = false;
     f.reopen();
     CHECK(f.blocks() == 1);
     f.check();
@@ -502,18 +516,48 @@ TEST_CASE("lifecycle: repair without a MANIFEST takes in what merges have left, 
   ok(f.db->maintain());
   late(kBegin + 8 * kHourMs + 2);
   const std::size_t blocks = f.blocks();
-  REQUIRE(f.db->close().ok());
-  f.db.reset();
+  f.close();
   REQUIRE(f.world.files.remove("data/varve/MANIFEST").ok());
-  f.options.repair = true;
-  f.db = f.world.open(f.options);
+  f.repair();
   CHECK(f.blocks() == blocks);
   f.check();
-  f.options.repair = false;
   late(kBegin + 8 * kHourMs + 3);
   f.write(kBegin + 13 * kHourMs, kBegin + 17 * kHourMs);
   ok(f.db->maintain());
   ok(f.db->compact());
+  f.check();
+  f.reopen();
+  f.check();
+}
+
+TEST_CASE("lifecycle: repair without the MANIFEST, or its last lines, brings nothing deleted back",
+          "[storage]") {
+  Filled f;
+  f.write(kBegin, kBegin + 5 * kHourMs);
+  ok(f.db->maintain());
+  REQUIRE(f.blocks() == 1);
+  // The block has them; the log has them still, and does not know that they are deleted.
+  const TimeRange range{kBegin, kBegin + kHourMs};
+  const std::vector<std::vector<model::Matcher>> selectors{{equal("s", "1")}};
+  ok(f.db->delete_series(selectors, range));
+  std::erase_if(f.expected[series(1).to_string()],
+                [&range](const auto& sample) { return range.contains(sample.first); });
+  const bool cleaned = GENERATE(false, true);
+  const bool some_left = GENERATE(false, true);
+  CAPTURE(cleaned, some_left);
+  if (cleaned) ok(f.db->clean_tombstones());
+  f.check();
+  f.close();
+  const std::string path = "data/varve/MANIFEST";
+  const std::string text = f.world.files.read_file(path, 1 << 20).value();
+  if (some_left) {
+    const std::string first = text.substr(0, text.find('\n') + 1);
+    REQUIRE(f.world.files.write_file_atomically(path, first).ok());
+  } else {
+    REQUIRE(f.world.files.remove(path).ok());
+  }
+  f.repair();
+  CHECK(f.blocks() == 1);
   f.check();
   f.reopen();
   f.check();
@@ -554,8 +598,7 @@ TEST_CASE("lifecycle: repair takes a merged block in whose line is lost with tho
   f.write(kBegin, kBegin + 9 * kHourMs);
   ok(f.db->maintain());
   ok(f.db->compact());
-  REQUIRE(f.db->close().ok());
-  f.db.reset();
+  f.close();
   fs::FaultFs& files = f.world.files;
   const std::string text = files.read_file("data/varve/MANIFEST", 1 << 20).value();
   const std::size_t line = text.rfind('\n', text.size() - 2) + 1;
@@ -564,10 +607,8 @@ TEST_CASE("lifecycle: repair takes a merged block in whose line is lost with tho
   const auto refused = f.world.try_open(f.options);
   REQUIRE_FALSE(refused.ok());
   CHECK_THAT(refused.error().message(), Catch::Contains("a block that the MANIFEST does not list"));
-  f.options.repair = true;
-  f.db = f.world.open(f.options);
+  f.repair();
   f.check();
-  f.options.repair = false;
   f.reopen();
   f.check();
 }
