@@ -27,7 +27,8 @@ constexpr std::array<std::string_view, 10> kBounds{"0.005", "0.01", "0.025", "0.
 }  // namespace
 
 void Fleet::add(std::string metric, Shape shape,
-                std::vector<std::pair<std::string, std::string>> labels, std::uint32_t place, std::uint32_t back) {
+                std::vector<std::pair<std::string, std::string>> labels, std::uint32_t place,
+                std::uint32_t back) {
   if (kinds_.size() < kSeriesOfInstance) {
     kinds_.push_back({std::move(metric), std::move(labels), shape, place, back});
   }
@@ -45,7 +46,8 @@ Fleet::Fleet(std::size_t series, std::uint64_t seed, std::uint32_t generation)
   for (const char* way : {"receive", "transmit"}) {
     for (const char* unit_of : {"bytes", "packets", "errors", "drops"}) {
       for (const char* device : {"eth0", "eth1", "lo"}) {
-        const bool idle = std::string_view(unit_of) == "errors" || std::string_view(unit_of) == "drops";
+        const bool idle =
+            std::string_view(unit_of) == "errors" || std::string_view(unit_of) == "drops";
         add(std::string("host_network_") + way + '_' + unit_of + "_total",
             idle ? Shape::kIdle : Shape::kBytes, {{"device", device}});
       }

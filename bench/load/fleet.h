@@ -37,13 +37,23 @@ class Fleet {
                       std::int64_t timestamp_ms, std::string& out) const;
 
  private:
-  enum class Shape : std::uint8_t { kCpu, kBytes, kIdle, kConstant, kPages, kDecimal, kBucket, kSum };
+  enum class Shape : std::uint8_t {
+    kCpu,
+    kBytes,
+    kIdle,
+    kConstant,
+    kPages,
+    kDecimal,
+    kBucket,
+    kSum
+  };
   struct Kind {
     std::string metric;
     std::vector<std::pair<std::string, std::string>> labels;  // sorted, without instance and job
     Shape shape = Shape::kConstant;
     std::uint32_t place = 0;  // buckets: which; else what tells apart series of one shape
-    std::uint32_t back = 0;   // buckets: how many series before this one the first of its histogram is
+    std::uint32_t back =
+        0;  // buckets: how many series before this one the first of its histogram is
   };
 
   void add(std::string metric, Shape shape, std::vector<std::pair<std::string, std::string>> labels,

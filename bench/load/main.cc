@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// How does a running server take a fleet's samples, give them back, and answer its dashboards? Three
-// commands; each prints one line of JSON.
+// How does a running server take a fleet's samples, give them back, and answer its dashboards?
+// Three commands; each prints one line of JSON.
 //
 //   varve_load write --url http://localhost:9090/api/v1/write --series 100000 --steps 240 …
-//   varve_load check --url http://localhost:9090 …            reads samples back and recomputes them
-//   varve_load query --url http://localhost:9090 --queries F  one query a line, by 1 or many clients
+//   varve_load check --url http://localhost:9090 …            reads samples back and recomputes
+//   them varve_load query --url http://localhost:9090 --queries F  one query a line, by 1 or many
+//   clients
 //
 // The process itself costs about 0.15 µs per sample on one core, so a server is the bound if it has
 // the other one. tools/bench runs all this against several servers.
@@ -81,7 +82,8 @@ json write(const Settings& settings, http::Client& client) {
       const std::uint64_t samples = (end - begin) * kSeriesOfInstance;
       if (settings.rate > 0) {
         const std::chrono::duration<double> due(static_cast<double>(sent) / settings.rate);
-        std::this_thread::sleep_until(start + std::chrono::duration_cast<SteadyClock::duration>(due));
+        std::this_thread::sleep_until(start +
+                                      std::chrono::duration_cast<SteadyClock::duration>(due));
       }
       http::ClientRequest request;
       request.method = "POST";
@@ -142,7 +144,8 @@ json check(const Settings& settings, http::Client& client) {
   std::atomic<std::uint64_t> missing{0};
   std::atomic<std::uint64_t> wrong{0};
   const std::uint64_t end = settings.first_step + settings.steps;
-  const std::string at = fmt::format("{:.3f}", static_cast<double>(settings.time_of(end - 1)) / 1000);
+  const std::string at =
+      fmt::format("{:.3f}", static_cast<double>(settings.time_of(end - 1)) / 1000);
   const auto range_ms = static_cast<std::int64_t>(settings.steps) * settings.interval_ms;
   for (std::size_t i = 0; i < settings.checked; ++i) {
     const std::size_t number = i * fleet.size() / settings.checked;
@@ -173,8 +176,8 @@ json check(const Settings& settings, http::Client& client) {
           {"failure", traffic.first_failure()}};
 }
 
-// Lines are "name<TAB>path and query". With one client each is run `runs` times by itself; with more
-// they go round for `seconds`.
+// Lines are "name<TAB>path and query". With one client each is run `runs` times by itself; with
+// more they go round for `seconds`.
 json query(const Settings& settings, http::Client& client) {
   std::vector<std::pair<std::string, std::string>> lines;
   std::ifstream file(settings.queries);

@@ -30,8 +30,9 @@ void Traffic::send(http::ClientRequest request,
     if (good) {
       latencies_.add(took.count());
     } else if (failed_++ == 0) {
-      first_failure_ = answer.ok() ? std::to_string(answer->status) + ' ' + answer->body.substr(0, 200)
-                                   : answer.error().message();
+      first_failure_ = answer.ok()
+                           ? std::to_string(answer->status) + ' ' + answer->body.substr(0, 200)
+                           : answer.error().message();
     }
     --in_flight_;
     changed_.notify_all();

@@ -37,8 +37,8 @@ class Traffic {
   Traffic(const Traffic&) = delete;
   Traffic& operator=(const Traffic&) = delete;
 
-  // Waits until there is room, then sends. `done`, which may be empty, gets the answer if its status
-  // is 2xx; others are counted as failed, with the first one's text kept.
+  // Waits until there is room, then sends. `done`, which may be empty, gets the answer if its
+  // status is 2xx; others are counted as failed, with the first one's text kept.
   void send(http::ClientRequest request, std::function<void(const http::ClientResponse&)> done);
   // Waits until all are answered.
   void drain();

@@ -3,8 +3,9 @@
 // but the last 30 days, 5m buckets for half of those, then samples every 15 s. Reading is a copy
 // out of memory, everything runs on one thread; storage adds the decoding of the columns.
 //
-// Floor: a bucket is three to six columns of 8 bytes that are copied and read once, 2 ns out of L2; the
-// 86,400 samples of the last 15 days weigh more than the 12,360 buckets before them: 0.1 ms a series.
+// Floor: a bucket is three to six columns of 8 bytes that are copied and read once, 2 ns out of L2;
+// the 86,400 samples of the last 15 days weigh more than the 12,360 buckets before them: 0.1 ms a
+// series.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>

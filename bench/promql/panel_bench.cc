@@ -2,10 +2,10 @@
 // What do the queries of a dashboard cost in the evaluator itself, per sample read and per point
 // produced? Reading is a copy out of memory, everything runs on one thread.
 //
-// The floor, at 4 GHz and 32 bytes a cycle out of L2: a sample is 16 bytes copied and 8 looked at once
-// more for resets and markers, 0.25 ns; a point of a rate is two samples and two numbers of its step,
-// 0.4 ns with the four loads that no vector takes at once; a point folded is 8 bytes read and 16
-// changed, 0.3 ns. What decoding adds is bench/storage_codec's.
+// The floor, at 4 GHz and 32 bytes a cycle out of L2: a sample is 16 bytes copied and 8 looked at
+// once more for resets and markers, 0.25 ns; a point of a rate is two samples and two numbers of
+// its step, 0.4 ns with the four loads that no vector takes at once; a point folded is 8 bytes read
+// and 16 changed, 0.3 ns. What decoding adds is bench/storage_codec's.
 #include <benchmark/benchmark.h>
 
 #include <cstdio>

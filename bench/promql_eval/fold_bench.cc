@@ -5,7 +5,8 @@
 // Floor: a point is 8 bytes read, and 16 to 20 bytes of its group's changed, out of L1 and L2; with
 // four at a time that is 0.3 ns for a minimum, and for a sum that carries its error along, eight
 // operations a point, 0.6 ns; an average counts besides, 0.8; a count of points that are all there
-// reads nothing but its own 4 bytes, 0.1. Where points are missing there is a branch for each, 1 ns.
+// reads nothing but its own 4 bytes, 0.1. Where points are missing there is a branch for each, 1
+// ns.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>

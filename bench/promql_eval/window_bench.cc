@@ -9,7 +9,8 @@
 // overlap are 240 additions of 1h windows done naively, 30 ns eight at a time; anything below that
 // knows sums of parts, of which a window is two and four samples that are added and four that are
 // taken away: 5 ns. A quantile must select among the 120 samples of 30m: 120 comparisons at least,
-// 100 ns. An index moves two bounds by four samples a step, eight comparisons that are foreseen: 3 ns.
+// 100 ns. An index moves two bounds by four samples a step, eight comparisons that are foreseen: 3
+// ns.
 #include <benchmark/benchmark.h>
 
 #include <bit>

@@ -3,9 +3,9 @@
 // fdatasync; what does a new series cost; how much memory does a series hold; how long does the log
 // take to replay, and how fast is it all read back? Times are CPU of the whole process.
 //
-// Floor: bench/storage's write path (25 to 60 ns a sample), and on the log's thread a checksum, a copy and a
-// write of 5 bytes: 30 to 65 ns. Memory: one cache line of the series, its open chunk (2 to 8 bytes a
-// sample, 60 on average), two names in the table and 90 bytes of index: 250 bytes.
+// Floor: bench/storage's write path (25 to 60 ns a sample), and on the log's thread a checksum, a
+// copy and a write of 5 bytes: 30 to 65 ns. Memory: one cache line of the series, its open chunk (2
+// to 8 bytes a sample, 60 on average), two names in the table and 90 bytes of index: 250 bytes.
 //
 //   bench_storage_append [series] [rounds] [shuffle] [directory]
 #include <sys/resource.h>
@@ -212,9 +212,10 @@ int run(std::size_t series_count, std::size_t rounds, bool shuffle, const std::s
   }
   const double steady_samples = static_cast<double>(series_count * (rounds - 1));
   if (rounds > 1) {
-    std::printf("steady: %.1f ns CPU per sample, %.2f M samples/s wall, %.0f resident bytes per series\n",
-                cpu_steady * 1e9 / steady_samples, steady_samples / wall_steady / 1e6,
-                (resident_bytes() - resident_before) / double(series_count));
+    std::printf(
+        "steady: %.1f ns CPU per sample, %.2f M samples/s wall, %.0f resident bytes per series\n",
+        cpu_steady * 1e9 / steady_samples, steady_samples / wall_steady / 1e6,
+        (resident_bytes() - resident_before) / double(series_count));
   }
   std::istringstream exposition(metrics->render());
   for (std::string line; std::getline(exposition, line);) {

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// What does long history cost: bytes of levels against those of samples, bytes a bucket, and the CPU
-// and memory of writing levels?
-// Floor: each sample is decoded once (1 ns) and folded into eight columns of its bucket (2 ns). Of a
-// counter with random steps, 20 to a bucket, last, first and sum have 18 % of the entropy of its samples.
+// What does long history cost: bytes of levels against those of samples, bytes a bucket, and the
+// CPU and memory of writing levels? Floor: each sample is decoded once (1 ns) and folded into eight
+// columns of its bucket (2 ns). Of a counter with random steps, 20 to a bucket, last, first and sum
+// have 18 % of the entropy of its samples.
 //   bench_storage_levels fill DIR SERIES DAYS      samples every 15 s (history_mix.h), no ladder
 //   bench_storage_levels roll DIR                  opens it with 5m and 1h levels, and writes these
-//   bench_storage_levels columns SERIES DAYS       the same buckets in memory: bytes a bucket of each
+//   bench_storage_levels columns SERIES DAYS       the same buckets in memory: bytes a bucket of
+//   each
 //                                                  column, by shape of series
-// fill writes blocks of four weeks as compaction leaves them: through the head a year takes an hour.
+// fill writes blocks of four weeks as compaction leaves them: through the head a year takes an
+// hour.
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -96,11 +98,13 @@ void report(const Db& db) {
     sum.items += meta.floats + meta.histograms;
   }
   for (const auto& [resolution_ms, sum] : sums) {
-    std::printf("resolution %lld ms: %llu blocks, %llu bytes, %llu items, %.3f B each, %.2f %% of raw\n",
-                static_cast<long long>(resolution_ms), static_cast<unsigned long long>(sum.blocks),
-                static_cast<unsigned long long>(sum.bytes), static_cast<unsigned long long>(sum.items),
-                static_cast<double>(sum.bytes) / static_cast<double>(std::max<std::uint64_t>(sum.items, 1)),
-                100.0 * static_cast<double>(sum.bytes) / static_cast<double>(std::max<std::uint64_t>(sums[0].bytes, 1)));
+    std::printf(
+        "resolution %lld ms: %llu blocks, %llu bytes, %llu items, %.3f B each, %.2f %% of raw\n",
+        static_cast<long long>(resolution_ms), static_cast<unsigned long long>(sum.blocks),
+        static_cast<unsigned long long>(sum.bytes), static_cast<unsigned long long>(sum.items),
+        static_cast<double>(sum.bytes) / static_cast<double>(std::max<std::uint64_t>(sum.items, 1)),
+        100.0 * static_cast<double>(sum.bytes) /
+            static_cast<double>(std::max<std::uint64_t>(sums[0].bytes, 1)));
   }
 }
 
@@ -150,9 +154,10 @@ void fill(const std::string& path, std::size_t count, std::int64_t days) {
   }
   fs::RealFs files;
   const DataDirectory directory = must(prepare_directory(files, path, true));
-  Manifest manifest =
-      must(Manifest::open(files, directory.manifest, must(read_manifest(files, directory.manifest))));
-  const index::SeriesHasher hasher = must(index::SeriesHasher::from_hex(manifest.state().hash_secret));
+  Manifest manifest = must(
+      Manifest::open(files, directory.manifest, must(read_manifest(files, directory.manifest))));
+  const index::SeriesHasher hasher =
+      must(index::SeriesHasher::from_hex(manifest.state().hash_secret));
   std::vector<Filled> all;
   for (std::size_t s = 0; s < count; ++s) {
     bench::MixSeries values(s);
@@ -209,7 +214,8 @@ void add_level(const FoldedSeries& folded, std::size_t level, Columns& into) {
     const auto part = buckets.subspan(at, std::min(codec::kBucketsMax, buckets.size() - at));
     const std::string bytes = codec::encode_buckets(part);
     codec::BucketChunk chunk;
-    must(chunk.open({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}, part.size()));
+    must(chunk.open({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()},
+                    part.size()));
     for (std::size_t f = 0; f < codec::kBucketFields; ++f) {
       into.bytes[level][f] += chunk.field_bytes(static_cast<codec::BucketField>(f));
     }
@@ -311,7 +317,8 @@ void roll(const std::string& path) {
                 cpu_seconds() - cpu, peak_rss_mb());
     std::ifstream status("/proc/self/status");
     for (std::string line; std::getline(status, line);) {
-      if (line.starts_with("RssAnon") || line.starts_with("RssFile")) std::printf("%s\n", line.c_str());
+      if (line.starts_with("RssAnon") || line.starts_with("RssFile"))
+        std::printf("%s\n", line.c_str());
     }
     report(*db);
     (void)db->close().ok();
@@ -329,7 +336,8 @@ int main(int count, char** arguments) {
   } else if (all.size() == 3 && all[1] == "roll") {
     roll(all[2]);
   } else {
-    std::fprintf(stderr, "usage: %s fill DIR SERIES DAYS | roll DIR | columns SERIES DAYS\n", arguments[0]);
+    std::fprintf(stderr, "usage: %s fill DIR SERIES DAYS | roll DIR | columns SERIES DAYS\n",
+                 arguments[0]);
     return 2;
   }
   return 0;

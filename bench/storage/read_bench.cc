@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// What does it cost to read history: to select series over blocks and the head, to decode a sample of
-// them, to look at their newest ones, and how much of that is paid only the first time?
+// What does it cost to read history: to select series over blocks and the head, to decode a sample
+// of them, to look at their newest ones, and how much of that is paid only the first time?
 //
-// Floor: a sample costs its decoding, 0.3 to 1.3 ns (bench/storage_codec); a series two to three misses
-// until its chunks are found, 100 to 200 ns.
+// Floor: a sample costs its decoding, 0.3 to 1.3 ns (bench/storage_codec); a series two to three
+// misses until its chunks are found, 100 to 200 ns.
 //
 //   bench_storage_read [series] [hours] [directory]
 #include <sys/resource.h>
@@ -126,10 +126,11 @@ void measure(const Db& db, const char* name, TimeRange range) {
     must(selection.read_last(ordinals, range, last));
     const double last_s = cpu_seconds() - begin;
     const auto n = static_cast<double>(selection.size());
-    std::printf("%-14s %s: %zu series, select %.0f ns/series, column %.0f ns/series, %zu samples at "
-                "%.2f ns, newest %.0f ns/series (%g)\n",
-                name, turn, selection.size(), select_s / n * 1e9, column_s / n * 1e9, samples,
-                read_s / static_cast<double>(samples) * 1e9, last_s / n * 1e9, sum);
+    std::printf(
+        "%-14s %s: %zu series, select %.0f ns/series, column %.0f ns/series, %zu samples at "
+        "%.2f ns, newest %.0f ns/series (%g)\n",
+        name, turn, selection.size(), select_s / n * 1e9, column_s / n * 1e9, samples,
+        read_s / static_cast<double>(samples) * 1e9, last_s / n * 1e9, sum);
   }
 }
 

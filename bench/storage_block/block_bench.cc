@@ -3,10 +3,11 @@
 // label and to walk the chunks of? And where do its bytes go? A fleet of targets that all have the
 // same series with nine labels, four chunks each.
 //
-// Floor: writing is copying 4 chunks of 80 bytes and 30 to 45 bytes of index a series, and a checksum of
-// all: 50 ns a series by bandwidth; its nine labels must be told from those of the series before, 30
-// bytes compared each, 100 ns. Walking chunks decodes a few packed numbers of an index entry, 20 ns, and
-// looks four columns up, 10 ns each; a cache miss besides where series lie apart. Selecting reads the postings of the rarest value.
+// Floor: writing is copying 4 chunks of 80 bytes and 30 to 45 bytes of index a series, and a
+// checksum of all: 50 ns a series by bandwidth; its nine labels must be told from those of the
+// series before, 30 bytes compared each, 100 ns. Walking chunks decodes a few packed numbers of an
+// index entry, 20 ns, and looks four columns up, 10 ns each; a cache miss besides where series lie
+// apart. Selecting reads the postings of the rarest value.
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 #include <unistd.h>

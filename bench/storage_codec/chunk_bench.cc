@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // What does a sample cost in an open and in a closed chunk: ns to encode, ns to decode, bytes? The
-// shapes are those of a fleet of exporters, so that each encoding is reached by one (dense_decode prints
-// which); "mix" is the common ones in turn. Times are per sample.
+// shapes are those of a fleet of exporters, so that each encoding is reached by one (dense_decode
+// prints which); "mix" is the common ones in turn. Times are per sample.
 //
 // Floor: a value that is decoded is 8 bytes written, and its chunk 0.1 to 8 bytes read, both in the
 // cache: 0.3 ns. The integers of FOR, DELTA and DOD are unpacked, summed up and divided 8 at a time
-// with AVX-512 or 4 with AVX2, whose one division a value is 0.5 to 1 ns; a constant is only written. Gorilla's bits
-// must be read one value after the other: length, shift, xor wait for each other, 10 to 15 cycles.
-// Encoding densely is two passes over 120 values, of which finding their common exponent is a division
-// and two conversions each, 4 ns.
+// with AVX-512 or 4 with AVX2, whose one division a value is 0.5 to 1 ns; a constant is only
+// written. Gorilla's bits must be read one value after the other: length, shift, xor wait for each
+// other, 10 to 15 cycles. Encoding densely is two passes over 120 values, of which finding their
+// common exponent is a division and two conversions each, 4 ns.
 #include <benchmark/benchmark.h>
 
 #include <cstring>
@@ -30,8 +30,9 @@ namespace {
 constexpr std::size_t kSamples = 120;
 constexpr std::size_t kSeriesCount = 256;
 
-// Made for encodings that the shapes of the tests reach by accident only: a clock (affine), an odometer
-// under way at a growing speed (delta of delta), a smooth signal in binary fractions (XOR).
+// Made for encodings that the shapes of the tests reach by accident only: a clock (affine), an
+// odometer under way at a growing speed (delta of delta), a smooth signal in binary fractions
+// (XOR).
 std::vector<double> uptime(std::uint64_t seed, std::size_t count) {
   std::vector<double> values;
   for (std::size_t i = 0; i < count; ++i) values.push_back(static_cast<double>(seed + 15 * i));

@@ -112,7 +112,8 @@ BENCHMARK_CAPTURE(append_whole_chunks, two_decimal_gauge, kTwoDecimalGauge);
 
 void snapshot(benchmark::State& state) {
   constexpr std::uint32_t kCount = 1024;
-  constexpr std::uint32_t kRounds = 203;  // closed chunks and an open one, however long the first is
+  constexpr std::uint32_t kRounds =
+      203;  // closed chunks and an open one, however long the first is
   Fixture fixture(kCount);
   for (std::uint32_t round = 0; round < kRounds; ++round) {
     append_round(*fixture.head, kSteadyCounter, kCount, round);

@@ -2,10 +2,11 @@
 // What does a new series cost in the head's index, in time and memory, and what a selection? A
 // fleet of targets with 1000 series of 9 labels each, added target by target and shuffled.
 //
-// Floor: a series takes 9 pairs of 4 bytes and as many postings, 72 bytes, and at least the one pair that
-// it does not share with the series before must be looked up: 3 loads from anywhere. Target by target
-// that is in the cache, 100 ns; shuffled, nine lists whose ends are somewhere in memory, 200 to 300 ns.
-// A selection reads the postings of its rarest matcher, 4 bytes an id, and asks about the others.
+// Floor: a series takes 9 pairs of 4 bytes and as many postings, 72 bytes, and at least the one
+// pair that it does not share with the series before must be looked up: 3 loads from anywhere.
+// Target by target that is in the cache, 100 ns; shuffled, nine lists whose ends are somewhere in
+// memory, 200 to 300 ns. A selection reads the postings of its rarest matcher, 4 bytes an id, and
+// asks about the others.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>

@@ -2,9 +2,9 @@
 // How long does an append wait for the disk, and what does the log cost per sample, with 1 to 8
 // clients of 2000 samples a request? In the working directory, on its real disk.
 //
-// Floor: one fdatasync of 16 KB into a file whose blocks are there already, which is the disk's: 0.1 to
-// 0.2 ms on a virtual one, 1 to 5 ms in most clouds. Of CPU a sample costs its staging (records_bench.cc)
-// and a checksum and a copy of its bytes, below 1 ns.
+// Floor: one fdatasync of 16 KB into a file whose blocks are there already, which is the disk's:
+// 0.1 to 0.2 ms on a virtual one, 1 to 5 ms in most clouds. Of CPU a sample costs its staging
+// (records_bench.cc) and a checksum and a copy of its bytes, below 1 ns.
 #include <benchmark/benchmark.h>
 
 #include <chrono>

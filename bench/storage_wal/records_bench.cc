@@ -2,10 +2,10 @@
 // What does a float sample cost in the log: nanoseconds to stage, nanoseconds to decode at replay,
 // bytes? Every decoded sample is compared.
 //
-// Floor: a sample is 4 to 10 bytes of an id's difference, a tag and the bits of the value that changed, and
-// where each of them begins depends on how long the one before was: a chain of 5 to 6 cycles for each,
-// 3 ns for two of them, both ways. Replay is bound by that and not by its bytes: 2 GB/s of a log that
-// the disk gives at less.
+// Floor: a sample is 4 to 10 bytes of an id's difference, a tag and the bits of the value that
+// changed, and where each of them begins depends on how long the one before was: a chain of 5 to 6
+// cycles for each, 3 ns for two of them, both ways. Replay is bound by that and not by its bytes: 2
+// GB/s of a log that the disk gives at less.
 #include <benchmark/benchmark.h>
 
 #include <bit>

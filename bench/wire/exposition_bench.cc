@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// What does a line of a scrape cost, as long as its series are known? The lines of VARVE_BENCH_SCRAPE
-// (a file of sample lines), or made ones in the manner of a node exporter.
+// What does a line of a scrape cost, as long as its series are known? The lines of
+// VARVE_BENCH_SCRAPE (a file of sample lines), or made ones in the manner of a node exporter.
 //
-// Floor: a line is 75 bytes, of which each is looked at once for where names, values and lines end: 16
-// at a time 3 ns, one at a time 20. Its number is converted eight digits at a time, 2 to 5 ns.
+// Floor: a line is 75 bytes, of which each is looked at once for where names, values and lines end:
+// 16 at a time 3 ns, one at a time 20. Its number is converted eight digits at a time, 2 to 5 ns.
 #include <benchmark/benchmark.h>
 
 #include <cstdlib>

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// What does a sample of an ordinary remote write request cost before storage sees it, in both versions
-// of the protocol? 2000 series with nine labels and one sample each, as Prometheus sends them.
+// What does a sample of an ordinary remote write request cost before storage sees it, in both
+// versions of the protocol? 2000 series with nine labels and one sample each, as Prometheus sends
+// them.
 //
-// Floor: the bytes of a request are in the cache once they are decompressed, so what counts is the work:
-// of 265 bytes (version 1) or 51 to 86 (version 2) a sample. Writing 265 bytes takes 11 ns by bandwidth, but
-// snappy copies them in ten pieces, and what is next waits for the tag of the one before: 12 to 15
-// cycles each, 40 ns. Version 1 is a walk over nine labels, a length each to be read and skipped by, 2 ns,
-// and the sample: 20 ns. Version 2 looks 18 references up in a table of hashes, 1.5 ns each: 30 ns. To
-// hash 200 bytes is bench/storage_head's.
+// Floor: the bytes of a request are in the cache once they are decompressed, so what counts is the
+// work: of 265 bytes (version 1) or 51 to 86 (version 2) a sample. Writing 265 bytes takes 11 ns by
+// bandwidth, but snappy copies them in ten pieces, and what is next waits for the tag of the one
+// before: 12 to 15 cycles each, 40 ns. Version 1 is a walk over nine labels, a length each to be
+// read and skipped by, 2 ns, and the sample: 20 ns. Version 2 looks 18 references up in a table of
+// hashes, 1.5 ns each: 30 ns. To hash 200 bytes is bench/storage_head's.
 #include <benchmark/benchmark.h>
 #include <xxhash.h>
 

@@ -63,8 +63,8 @@ struct SeriesData {
 };
 
 // What became of an append. A refused sample does not touch its neighbours. Refused is what lies
-// more than ten minutes ahead of the clock, is older than the options accept, or says something else
-// of a time that has a sample.
+// more than ten minutes ahead of the clock, is older than the options accept, or says something
+// else of a time that has a sample.
 struct AppendReport {
   std::uint64_t accepted = 0;  // floats and histograms; repeating a stored sample counts
   std::uint64_t refused = 0;

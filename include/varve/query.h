@@ -54,7 +54,8 @@ struct Annotations {
 };
 
 struct QueryStats {
-  std::uint64_t samples_total = 0;  // samples the evaluator looked at (Prometheus's totalQueryableSamples)
+  std::uint64_t samples_total =
+      0;  // samples the evaluator looked at (Prometheus's totalQueryableSamples)
   std::uint64_t samples_peak = 0;   // most held at one time
   std::uint64_t series_count = 0;   // series the selectors matched
   // What answered, finest first: samples (0), buckets of downsampled data by their resolution.

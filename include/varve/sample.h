@@ -82,7 +82,8 @@ struct Histogram {
   bool custom_buckets() const { return schema == kCustomBucketsSchema; }
 };
 
-// Histograms are shared between the decoder, the evaluator and the result; never changed once shared.
+// Histograms are shared between the decoder, the evaluator and the result; never changed once
+// shared.
 using HistogramPtr = std::shared_ptr<const Histogram>;
 
 }  // namespace varve

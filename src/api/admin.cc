@@ -104,9 +104,10 @@ void run_admin(const CallPtr& call, std::function<void(const Call&)> work) {
 }
 
 void fail_admin(const Call& call, const Error& error, std::string_view what) {
-  const ErrorType type = error.code() == ErrorCode::kUnavailable || error.code() == ErrorCode::kCanceled
-                             ? ErrorType::kUnavailable
-                             : ErrorType::kInternal;
+  const ErrorType type =
+      error.code() == ErrorCode::kUnavailable || error.code() == ErrorCode::kCanceled
+          ? ErrorType::kUnavailable
+          : ErrorType::kInternal;
   call.fail(type, fmt::format("{}{}", what, error.message()));
 }
 

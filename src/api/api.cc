@@ -142,9 +142,9 @@ struct Api::State {
       if (match.path_known) return answer(405, "Method Not Allowed\n");
       return answer(404, "404 page not found\n");
     }
-    const auto call = std::make_shared<Call>(options, services, queue, flights, live, storage.load(),
-                                             scrape.load(), rules.load(), notifier.load(), exchange,
-                                             std::move(match.values));
+    const auto call = std::make_shared<Call>(options, services, queue, flights, live,
+                                             storage.load(), scrape.load(), rules.load(),
+                                             notifier.load(), exchange, std::move(match.values));
     run(*match.route, call);
   }
 

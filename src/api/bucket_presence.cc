@@ -16,7 +16,8 @@ bool has_bucket(const storage::Selection& selection, std::size_t series, TimeRan
       ends.max_ms = TimeRange::all().max_ms;
     }
     const Status read = selection.read_buckets(
-        series, s, ends, storage::BucketColumns::kCount | storage::BucketColumns::kHistograms, buckets);
+        series, s, ends, storage::BucketColumns::kCount | storage::BucketColumns::kHistograms,
+        buckets);
     if (read.ok() && (!buckets.ends_ms.empty() || !buckets.histograms.ends_ms.empty())) return true;
   }
   return false;

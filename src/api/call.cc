@@ -115,7 +115,8 @@ Result<std::int64_t> parse_duration_parameter(std::string_view name, std::string
   if (const auto seconds = model::parse_float(text); seconds.has_value()) {
     // Prometheus keeps durations as nanoseconds in 64 bits.
     if (!(std::fabs(*seconds * 1e9) <= 9223372036854775807.0)) {
-      return invalid(fmt::format("cannot parse \"{}\" to a valid duration. It overflows int64", text));
+      return invalid(
+          fmt::format("cannot parse \"{}\" to a valid duration. It overflows int64", text));
     }
     return static_cast<std::int64_t>(*seconds * 1000);
   }

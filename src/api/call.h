@@ -51,9 +51,10 @@ std::string_view to_string(ErrorType type);
 class Call {
  public:
   Call(const Options& call_options, const Services& call_services, QueryQueue& query_queue,
-       SingleFlight& query_flights, LiveHub& live_hub, storage::Db* db, scrape::Manager* scrape_manager,
-       rules::Manager* rule_manager, rules::Notifier* alert_notifier,
-       http::ExchangePtr call_exchange, std::vector<std::string> values)
+       SingleFlight& query_flights, LiveHub& live_hub, storage::Db* db,
+       scrape::Manager* scrape_manager, rules::Manager* rule_manager,
+       rules::Notifier* alert_notifier, http::ExchangePtr call_exchange,
+       std::vector<std::string> values)
       : options(call_options),
         services(call_services),
         queue(query_queue),

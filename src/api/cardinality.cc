@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// /api/v1/status/cardinality: what the series of a time range consist of, and what grew since another.
-// Prometheus's status/tsdb counts the head as it is now; this one counts any range, head and blocks.
+// /api/v1/status/cardinality: what the series of a time range consist of, and what grew since
+// another. Prometheus's status/tsdb counts the head as it is now; this one counts any range, head
+// and blocks.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -133,7 +134,8 @@ void cardinality(const CallPtr& call) {
   }
   json += '}';
   append_entries(json, "seriesCountByMetricName", counted->by_metric, EntryKind::kMetric, compared);
-  append_entries(json, "labelValueCountByLabelName", counted->by_label, EntryKind::kLabel, compared);
+  append_entries(json, "labelValueCountByLabelName", counted->by_label, EntryKind::kLabel,
+                 compared);
   append_entries(json, "seriesCountByLabelValuePair", counted->by_pair, EntryKind::kPair, compared);
   json += '}';
   Annotations annotations;

@@ -37,13 +37,14 @@ void release(const CardinalityQuery& query, std::size_t things, std::int64_t byt
 struct Side {
   std::unique_ptr<storage::Querier> querier;
   std::unique_ptr<storage::Selection> selection;
-  std::vector<std::uint32_t> alive;    // ordinals of the series that have a sample or a bucket there
+  std::vector<std::uint32_t> alive;  // ordinals of the series that have a sample or a bucket there
   std::vector<std::uint64_t> hashes;   // of their labels, in any order of these
   std::vector<std::string> names;      // of labels, sorted
   storage::LabelColumn metrics;
 };
 
-Result<Side> load(const storage::Queryable& storage, const CardinalityQuery& query, TimeRange range) {
+Result<Side> load(const storage::Queryable& storage, const CardinalityQuery& query,
+                  TimeRange range) {
   Side side;
   VARVE_TRY_ASSIGN(side.querier, storage.querier(range));
   storage::SelectHints hints;

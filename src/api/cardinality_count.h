@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Counts what the series of one time range consist of, or of two for comparison: by metric, by label,
-// by pair of label and value. Works label by label on columns, so that memory is a few words a series
-// and one label's values, whatever the labels are.
+// Counts what the series of one time range consist of, or of two for comparison: by metric, by
+// label, by pair of label and value. Works label by label on columns, so that memory is a few words
+// a series and one label's values, whatever the labels are.
 #pragma once
 
 #include <cstddef>
@@ -48,7 +48,8 @@ struct Cardinality {
 // More series than this in one range are refused (kLimitExceeded): about 100 bytes each.
 inline constexpr std::size_t kCardinalitySeriesMax = 5'000'000;
 
-// A series counts where it has a sample in the range, however coarse the blocks are that it lies in.
+// A series counts where it has a sample in the range, however coarse the blocks are that it lies
+// in.
 Result<Cardinality> count_cardinality(const storage::Queryable& storage,
                                       const CardinalityQuery& query);
 

@@ -26,8 +26,8 @@ std::string_view authority_of(std::string_view url) {
   return url.substr(0, url.find('/'));
 }
 
-// Pages of other sites may read what CORS lets them, and change nothing here. Behind a proxy our own
-// pages are those of the external URL, whatever Host the proxy sends.
+// Pages of other sites may read what CORS lets them, and change nothing here. Behind a proxy our
+// own pages are those of the external URL, whatever Host the proxy sends.
 bool from_elsewhere(const CallPtr& call) {
   const std::string_view origin = authority_of(call->request().header("Origin"));
   if (origin.empty() || origin == call->request().header("Host")) return false;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// What several searches found, each thing once. Many searches that find the same take no more memory
-// than one: the list is sorted and doubles are dropped whenever it is twice what was left then.
+// What several searches found, each thing once. Many searches that find the same take no more
+// memory than one: the list is sorted and doubles are dropped whenever it is twice what was left
+// then.
 #pragma once
 
 #include <algorithm>

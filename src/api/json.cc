@@ -45,8 +45,8 @@ char* write_time(char* at, Timestamp time_ms) {
   return write_millis(at, static_cast<unsigned>(magnitude % 1000));
 }
 
-// Times as text, one after the other: of two in a row mostly only the last four digits of the seconds
-// differ.
+// Times as text, one after the other: of two in a row mostly only the last four digits of the
+// seconds differ.
 class TimeText {
  public:
   // At most kTimeMax characters, which it may change all; where they end.
@@ -56,7 +56,8 @@ class TimeText {
     const Timestamp high = time_ms / kHighMs;
     if (high != high_) {
       high_ = high;
-      size_ = static_cast<std::size_t>(std::to_chars(text_, text_ + sizeof text_, high).ptr - text_);
+      size_ =
+          static_cast<std::size_t>(std::to_chars(text_, text_ + sizeof text_, high).ptr - text_);
     }
     std::memcpy(at, text_, sizeof text_);
     at += size_;
@@ -94,7 +95,8 @@ char* write_sample(TimeText& times, const Sample& sample, char* at) {
 constexpr std::array<bool, 256> plain_bytes() {
   std::array<bool, 256> plain{};
   for (std::size_t byte = 0x20; byte < 0x80; ++byte) plain[byte] = true;
-  for (const char escaped : {'"', '\\', '<', '>', '&'}) plain[static_cast<std::size_t>(escaped)] = false;
+  for (const char escaped : {'"', '\\', '<', '>', '&'})
+    plain[static_cast<std::size_t>(escaped)] = false;
   return plain;
 }
 constexpr std::array<bool, 256> kPlain = plain_bytes();
@@ -188,7 +190,8 @@ void append_json_sample(std::string& out, const Sample& sample) {
   append_json_samples(out, {&sample, 1}, 0);
 }
 
-std::size_t append_json_samples(std::string& out, std::span<const Sample> samples, std::size_t goal) {
+std::size_t append_json_samples(std::string& out, std::span<const Sample> samples,
+                                std::size_t goal) {
   // A long panel is tens of thousands of these: many at once go to the string.
   constexpr std::size_t kBatch = 32;
   char text[kBatch * kSampleMax];

@@ -28,7 +28,8 @@ void append_json_value(std::string& out, double value);
 // [1435781430.781,"12.5"]
 void append_json_sample(std::string& out, const Sample& sample);
 // A list of these without its brackets, until `out` has `goal` bytes or somewhat more; how many.
-std::size_t append_json_samples(std::string& out, std::span<const Sample> samples, std::size_t goal);
+std::size_t append_json_samples(std::string& out, std::span<const Sample> samples,
+                                std::size_t goal);
 // {"count":"2","sum":"3","buckets":[[0,"0.5","1","2"]]}
 void append_json_histogram(std::string& out, const Histogram& histogram);
 // 2026-11-21T00:00:00.123Z with quotes; Go's zero time for 0.

@@ -19,7 +19,8 @@ bool same(const Series& a, const Series& b, Timestamp time_ms) {
     if (sample.timestamp_ms != time_ms) continue;
     for (const Sample& old : a.floats) {
       if (old.timestamp_ms == time_ms) {
-        return std::bit_cast<std::uint64_t>(old.value) == std::bit_cast<std::uint64_t>(sample.value);
+        return std::bit_cast<std::uint64_t>(old.value) ==
+               std::bit_cast<std::uint64_t>(sample.value);
       }
     }
     return false;

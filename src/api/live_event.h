@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The events of a live stream as text (the event-stream format of the HTML standard). The part that
-// is the same for all viewers of a query is made once and shared; what differs, the number the query
-// has in the viewer's request, stands before it.
+// is the same for all viewers of a query is made once and shared; what differs, the number the
+// query has in the viewer's request, stands before it.
 #pragma once
 
 #include <cstddef>

@@ -22,8 +22,8 @@ namespace {
 
 // Past this many steps a client had better read the range again than have them pushed.
 constexpr std::int64_t kCatchUpStepsMax = 500;
-// Past this many steps without an answer a query that fails is asked for its newest step alone: what
-// is too much for it must not grow, nor may one bad step stand in its way for long.
+// Past this many steps without an answer a query that fails is asked for its newest step alone:
+// what is too much for it must not grow, nor may one bad step stand in its way for long.
 constexpr std::int64_t kFailedStepsMax = 10;
 // What falls due may fill so much of the queue of queries; the rest is for others.
 constexpr std::size_t kQueueShare = 4;
@@ -299,9 +299,8 @@ void LiveHub::begin(const FeedPtr& feed, Timestamp to_ms) {
   const Timestamp from_ms = gives_up ? to_ms : feed->evaluated_to_ms;
   const auto abandoned = [this, feed] {
     const std::lock_guard lock(mutex_);
-    return stopped_ || std::all_of(feed->members.begin(), feed->members.end(), [](const auto& member) {
-             return member.viewer.expired();
-           });
+    return stopped_ || std::all_of(feed->members.begin(), feed->members.end(),
+                                   [](const auto& member) { return member.viewer.expired(); });
   };
   submit(feed->storage, feed->query, from_ms, to_ms, false, abandoned,
          [this, feed, from_ms, to_ms](Result<QueryResult> result) {
@@ -330,8 +329,9 @@ void LiveHub::finish(const FeedPtr& feed, Timestamp from_ms, Timestamp to_ms,
     return;
   }
   if (result.ok()) {
-    auto points = live_points(*result, feed->before ? &std::get<Matrix>(feed->before->value) : nullptr,
-                              from_ms, to_ms, feed->query.step_ms, kEventMaxBytes);
+    auto points =
+        live_points(*result, feed->before ? &std::get<Matrix>(feed->before->value) : nullptr,
+                    from_ms, to_ms, feed->query.step_ms, kEventMaxBytes);
     if (points) {
       event_bytes_.add(static_cast<double>(points->size()));
       feed->before = std::make_shared<const QueryResult>(std::move(result).value());
@@ -359,7 +359,8 @@ std::vector<std::pair<LiveHub::ViewerPtr, std::size_t>> LiveHub::release(const F
   std::vector<std::pair<ViewerPtr, std::size_t>> viewers;
   const std::lock_guard lock(mutex_);
   for (const auto& member : feed->members) {
-    if (ViewerPtr viewer = member.viewer.lock()) viewers.emplace_back(std::move(viewer), member.number);
+    if (ViewerPtr viewer = member.viewer.lock())
+      viewers.emplace_back(std::move(viewer), member.number);
   }
   feed->evaluated_to_ms = evaluated_to_ms;
   feed->failing = failed;
@@ -370,8 +371,8 @@ std::vector<std::pair<LiveHub::ViewerPtr, std::size_t>> LiveHub::release(const F
   return viewers;
 }
 
-// The steps that a viewer misses when it comes, for it alone. They may arrive after newer ones, which
-// both can tell by `from`.
+// The steps that a viewer misses when it comes, for it alone. They may arrive after newer ones,
+// which both can tell by `from`.
 void LiveHub::catch_up(const FeedPtr& feed, const ViewerPtr& viewer, std::size_t query,
                        Timestamp after_ms, Timestamp to_ms) {
   const std::int64_t step_ms = feed->query.step_ms;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Live queries: each is evaluated once at every one of its steps, whoever and however many look at
-// it, and its new points go to all of them. What the points of a step are is what a range query over
-// the step answers at that time; if samples come late, the step before is sent again where they have
-// changed it.
+// it, and its new points go to all of them. What the points of a step are is what a range query
+// over the step answers at that time; if samples come late, the step before is sent again where
+// they have changed it.
 #pragma once
 
 #include <atomic>

@@ -25,7 +25,8 @@ struct LiveLoad {
   std::atomic<std::size_t> pending_bytes{0};  // a text counts once for each who waits for it
 };
 
-// Thread-safe: pushed to by evaluations, read by the connection's I/O thread. Owned by the response.
+// Thread-safe: pushed to by evaluations, read by the connection's I/O thread. Owned by the
+// response.
 class LiveViewer {
  public:
   // Most bytes that one viewer, and that all together, may leave unread.

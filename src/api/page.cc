@@ -31,10 +31,12 @@ std::string escape_html(std::string_view text) {
 constexpr std::string_view kStyle =
     "body{font:16px/1.5 system-ui,sans-serif;max-width:44rem;margin:3rem auto;padding:0 1rem;"
     "color:#1d2433;background:#fff}code,pre{background:#f0f2f6;border-radius:4px;padding:.1em .3em}"
-    "pre{padding:.7em;overflow:auto}a{color:#0b5cad}dl{display:grid;grid-template-columns:max-content "
+    "pre{padding:.7em;overflow:auto}a{color:#0b5cad}dl{display:grid;grid-template-columns:max-"
+    "content "
     "1fr;gap:.2rem 1.2rem}dd{margin:0}input{font:inherit;width:70%;padding:.3em}"
     "@media(prefers-color-scheme:dark){body{color:#dde3ee;background:#12161f}code,pre{"
-    "background:#1e2431}a{color:#7db8ff}input{background:#1e2431;color:inherit;border:1px solid #445}}";
+    "background:#1e2431}a{color:#7db8ff}input{background:#1e2431;color:inherit;border:1px solid "
+    "#445}}";
 
 void plain_page(const CallPtr& call) {
   const std::string prefix = escape_html(call->options.route_prefix);
@@ -67,13 +69,15 @@ void plain_page(const CallPtr& call) {
       prefix);
   http::Response response;
   response.headers.emplace_back("Content-Type", "text/html; charset=utf-8");
-  response.headers.emplace_back("Content-Security-Policy",
-                                "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'");
+  response.headers.emplace_back(
+      "Content-Security-Policy",
+      "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'");
   response.body = std::move(body);
   call->exchange->send(std::move(response));
 }
 
-// The path under which browsers reach the server: that of the external URL, with a slash at its end.
+// The path under which browsers reach the server: that of the external URL, with a slash at its
+// end.
 std::string base_path(const Options& options) {
   std::string_view url = options.external_url;
   const std::size_t scheme = url.find("://");
@@ -123,16 +127,18 @@ void page(const CallPtr& call) {
   // The editor makes its style sheets at run time; the nonce lets just these in.
   response.headers.emplace_back(
       "Content-Security-Policy",
-      fmt::format("default-src 'none'; script-src 'self'; style-src 'self' 'nonce-{}'; img-src 'self' "
-                  "data:; connect-src 'self'; base-uri 'self'; form-action 'self'; frame-ancestors "
-                  "'self'",
-                  nonce));
+      fmt::format(
+          "default-src 'none'; script-src 'self'; style-src 'self' 'nonce-{}'; img-src 'self' "
+          "data:; connect-src 'self'; base-uri 'self'; form-action 'self'; frame-ancestors "
+          "'self'",
+          nonce));
   response.headers.emplace_back("X-Content-Type-Options", "nosniff");
   response.headers.emplace_back("Referrer-Policy", "same-origin");
-  response.body = fill(html, {{"base", escape_html(base_path(call->options))},
-                              {"title", escape_html(call->options.page_title)},
-                              {"options", escape_html(options.dump(
-                                              -1, ' ', false, nlohmann::json::error_handler_t::replace))}});
+  response.body =
+      fill(html, {{"base", escape_html(base_path(call->options))},
+                  {"title", escape_html(call->options.page_title)},
+                  {"options", escape_html(options.dump(
+                                  -1, ' ', false, nlohmann::json::error_handler_t::replace))}});
   call->exchange->send(std::move(response));
 }
 

@@ -43,8 +43,8 @@ promql::QueryOrigin origin_of(const Call& call) {
   return origin;
 }
 
-// What may answer where samples are gone, as Thanos calls it: raw, auto, or the coarsest resolution of
-// downsampled data as a duration. By default whatever there is.
+// What may answer where samples are gone, as Thanos calls it: raw, auto, or the coarsest resolution
+// of downsampled data as a duration. By default whatever there is.
 Result<std::int64_t> max_source_resolution(const Call& call) {
   constexpr std::string_view kName = "max_source_resolution";
   const std::string_view text = call.parameter(kName);
@@ -52,10 +52,11 @@ Result<std::int64_t> max_source_resolution(const Call& call) {
   if (text == "raw") return storage::kSourceRaw;
   const Result<std::int64_t> resolution_ms = call.duration_parameter(kName);
   if (!resolution_ms.ok() || *resolution_ms < 0) {
-    return Error(ErrorCode::kInvalidArgument,
-                 fmt::format("invalid parameter \"max_source_resolution\": \"{}\" is none; write raw, "
-                             "auto or the coarsest resolution, as 5m",
-                             text));
+    return Error(
+        ErrorCode::kInvalidArgument,
+        fmt::format("invalid parameter \"max_source_resolution\": \"{}\" is none; write raw, "
+                    "auto or the coarsest resolution, as 5m",
+                    text));
   }
   return *resolution_ms;  // 0: raw
 }
@@ -109,8 +110,8 @@ Result<QueryResult> run_instant(const Call& call, const Turn& turn) {
   VARVE_TRY_ASSIGN(promql::QueryParams params, query_params(call, turn));
   const promql::QueryOrigin origin = origin_of(call);
   params.origin = &origin;
-  auto result =
-      call.services.engine->instant(*call.storage, call.parameter("query"), time.query_ms(), params);
+  auto result = call.services.engine->instant(*call.storage, call.parameter("query"),
+                                              time.query_ms(), params);
   if (!result.ok() && result.error().code() == ErrorCode::kInvalidArgument) {
     return std::move(result).error().with("invalid parameter \"query\"");
   }
@@ -141,7 +142,8 @@ Result<QueryResult> run_range(const Call& call, const Turn& turn) {
         "resolution (?step=XX)");
   }
   if (below_millisecond) {
-    return Error(ErrorCode::kExecution, "query resolution steps below a millisecond are not supported");
+    return Error(ErrorCode::kExecution,
+                 "query resolution steps below a millisecond are not supported");
   }
   VARVE_TRY_ASSIGN(promql::QueryParams params, query_params(call, turn));
   // Statistics are about computing the whole.
@@ -231,22 +233,22 @@ void share(const CallPtr& call, Evaluate evaluate) {
                                        "The current number of queries being executed or waiting.");
   queries.add(1);
   const auto canceled = [call, flight] { return call->flights.abandoned(flight); };
-  call->queue.submit(
-      {call->services.clock->monotonic() + timeout_of(*call), canceled,
-       [call, flight, evaluate, canceled, steps, &queries, &metrics](std::chrono::nanoseconds waited) {
-         Landing landing{call->flights, flight, queries};
-         landing.result = evaluate(*call, {waited, canceled, steps.get()});
-         if (!landing.result.ok()) return;
-         const QueryStats& stats = landing.result->stats;
-         observe(metrics, "queue_time", stats.queue_s);
-         observe(metrics, "prepare_time", stats.parse_s);
-         observe(metrics, "inner_eval", stats.eval_s);
-       },
-       [call, flight, &queries](Error error) {
-         queries.add(-1);
-         call->flights.finish(flight, std::move(error));
-       }},
-      call->runner());
+  call->queue.submit({call->services.clock->monotonic() + timeout_of(*call), canceled,
+                      [call, flight, evaluate, canceled, steps, &queries,
+                       &metrics](std::chrono::nanoseconds waited) {
+                        Landing landing{call->flights, flight, queries};
+                        landing.result = evaluate(*call, {waited, canceled, steps.get()});
+                        if (!landing.result.ok()) return;
+                        const QueryStats& stats = landing.result->stats;
+                        observe(metrics, "queue_time", stats.queue_s);
+                        observe(metrics, "prepare_time", stats.parse_s);
+                        observe(metrics, "inner_eval", stats.eval_s);
+                      },
+                      [call, flight, &queries](Error error) {
+                        queries.add(-1);
+                        call->flights.finish(flight, std::move(error));
+                      }},
+                     call->runner());
 }
 
 void query(const CallPtr& call) { share(call, run_instant); }

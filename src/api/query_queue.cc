@@ -62,7 +62,8 @@ struct QueryQueue::State {
     try {
       turn.entry.run(now - turn.since);
     } catch (const std::exception& exception) {
-      turn.entry.refuse(Error(ErrorCode::kInternal, fmt::format("the query failed: {}", exception.what())));
+      turn.entry.refuse(
+          Error(ErrorCode::kInternal, fmt::format("the query failed: {}", exception.what())));
     }
   }
 

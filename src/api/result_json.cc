@@ -124,7 +124,8 @@ class ResultWriter {
     out += ']';
   }
 
-  // As a member with a comma behind it; empty without. No more than there may be points of a series.
+  // As a member with a comma behind it; empty without. No more than there may be points of a
+  // series.
   std::string samples_per_step() const {
     if (!steps_) return {};
     std::string out = "\"totalQueryableSamplesPerStep\":[";

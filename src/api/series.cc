@@ -201,8 +201,8 @@ void append_utf8(std::string& out, std::uint32_t code) {
   }
 }
 
-// U__ escaping (prometheus/common model: "values" escaping): `_2e_` stands for U+002E, `__` for `_`.
-// What is not of this form is taken as it is.
+// U__ escaping (prometheus/common model: "values" escaping): `_2e_` stands for U+002E, `__` for
+// `_`. What is not of this form is taken as it is.
 std::string unescape_name(std::string_view name) {
   if (!name.starts_with("U__")) return std::string(name);
   std::string out;

@@ -90,7 +90,7 @@ struct Services {
   std::function<dashboards::Store*()> dashboards;          // null while starting
   std::vector<std::pair<std::string, std::string>> flags;  // all values as text
   std::function<Labels()> external_labels;                 // global.external_labels; may be empty
-  std::function<std::string()> config_yaml;                // the loaded configuration, secrets hidden
+  std::function<std::string()> config_yaml;  // the loaded configuration, secrets hidden
   std::function<Status()> reload;                          // blocks until done
   std::function<void()> quit;
   struct Runtime {

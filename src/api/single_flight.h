@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One evaluation for identical queries that are under way at the same time: whoever asks for what
-// is being evaluated gets the result of the one who asked first. It shows what that one saw: samples
-// written while it ran may be missing from it.
+// is being evaluated gets the result of the one who asked first. It shows what that one saw:
+// samples written while it ran may be missing from it.
 #pragma once
 
 #include <functional>

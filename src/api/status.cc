@@ -111,7 +111,8 @@ void tsdb(const CallPtr& call) {
   const auto limit = call->limit_parameter();
   if (!limit.ok()) return call->fail(limit.error());
   if (call->has_parameter("limit") && (*limit < 1 || *limit > kTsdbTopMax)) {
-    return call->fail(ErrorType::kBadData, fmt::format("limit must be between 1 and {}", kTsdbTopMax));
+    return call->fail(ErrorType::kBadData,
+                      fmt::format("limit must be between 1 and {}", kTsdbTopMax));
   }
   const storage::HeadStats stats = call->storage->stats(*limit == 0 ? kTsdbTopDefault : *limit);
   const std::string head = Object()

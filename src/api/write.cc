@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// POST /api/v1/write: remote write 1 and 2, and VictoriaMetrics's variant of 1, which compresses with
-// zstd. Decoded and applied on the I/O thread that read it; answered when the log says that it is
-// durable.
+// POST /api/v1/write: remote write 1 and 2, and VictoriaMetrics's variant of 1, which compresses
+// with zstd. Decoded and applied on the I/O thread that read it; answered when the log says that it
+// is durable.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -151,8 +151,8 @@ bool answer_handshake(const Call& call) {
   return false;
 }
 
-// Of a request of version 1 whose series are what they look like; nullopt: nothing is applied, and the
-// request has to be decoded with care.
+// Of a request of version 1 whose series are what they look like; nullopt: nothing is applied, and
+// the request has to be decoded with care.
 std::optional<Result<storage::WriteOutcome>> append_guessed(storage::Appendable& storage,
                                                             Scratch& buffers,
                                                             wire::DecodeReport& report) {
@@ -230,7 +230,8 @@ void write(const CallPtr& call) {
         if (!durable.ok()) {
           return refuse(*call, 503, durable.error().message(), second ? &none : nullptr);
         }
-        if (!message.empty()) return refuse(*call, 400, std::move(message), second ? &written : nullptr);
+        if (!message.empty())
+          return refuse(*call, 400, std::move(message), second ? &written : nullptr);
         http::Response response;
         response.status = 204;
         if (second) written.add_to(response);

@@ -104,7 +104,8 @@ std::string format_utc(Timestamp time_ms) {
 Logger::Logger(LogLevel level, LogFormat format, const Clock& clock, Sink sink)
     : level_(level), format_(format), clock_(clock), sink_(std::move(sink)) {
   if (!sink_) sink_ = write_to_stderr;
-  sink_ = [inner = std::move(sink_), mutex = std::make_shared<std::mutex>()](std::string_view line) {
+  sink_ = [inner = std::move(sink_),
+           mutex = std::make_shared<std::mutex>()](std::string_view line) {
     const std::lock_guard lock(*mutex);
     inner(line);
   };

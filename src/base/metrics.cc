@@ -172,7 +172,8 @@ std::string MetricsRegistry::render() const {
         std::uint64_t total = 0;
         for (std::size_t i = 0; i < histogram.buckets_.size(); ++i) {
           total += histogram.buckets_[i].load(std::memory_order_relaxed);
-          const std::string le = i < histogram.bounds_.size() ? number(histogram.bounds_[i]) : "+Inf";
+          const std::string le =
+              i < histogram.bounds_.size() ? number(histogram.bounds_[i]) : "+Inf";
           append_sample(out, family->name, "_bucket", entry.labels, "le=\"" + le + '"',
                         static_cast<double>(total));
         }

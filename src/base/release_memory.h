@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Emptying containers for good. `x = {}` looks as if it did, but assigns an empty list, and strings,
-// vectors and deques keep their memory then.
+// Emptying containers for good. `x = {}` looks as if it did, but assigns an empty list, and
+// strings, vectors and deques keep their memory then.
 #pragma once
 
 #include <utility>

@@ -15,7 +15,8 @@ namespace varve::base {
 
 // Names the calling thread as top and gdb show it (15 bytes at most).
 void name_this_thread(const std::string& name);
-// Lets the calling thread run only where others leave time: SCHED_BATCH at nice 15. What the system refuses is left as it is.
+// Lets the calling thread run only where others leave time: SCHED_BATCH at nice 15. What the system
+// refuses is left as it is.
 void make_this_thread_low_priority();
 
 // Thread-safe. The destructor runs what is queued, then joins.

@@ -47,7 +47,8 @@ Plan plan_disk(const PlanInput& input) {
         std::max(level.resolution, input.interval), level.retention, input.buckets[i]);
   }
   const milliseconds block = longest_block(input.raw_retention);
-  add("merges, blocks that go as a whole", milliseconds(0), input.interval, 2 * block, input.sample);
+  add("merges, blocks that go as a whole", milliseconds(0), input.interval, 2 * block,
+      input.sample);
   add("log and head", milliseconds(0), input.interval, kHead, input.head);
   return plan;
 }

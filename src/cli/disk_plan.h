@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// How much disk a database will take: arithmetic only. Where the bytes of a sample and of a bucket come
-// from is the caller's to find out, and to say.
+// How much disk a database will take: arithmetic only. Where the bytes of a sample and of a bucket
+// come from is the caller's to find out, and to say.
 #pragma once
 
 #include <chrono>
@@ -18,8 +18,8 @@ struct UnitCost {
   std::string source;  // "measured, 12 blocks" or "assumed"
 };
 
-// What is assumed where nothing can be measured. Blocks of a day or more, index included; a sketch is
-// most of the bytes of a bucket that has one.
+// What is assumed where nothing can be measured. Blocks of a day or more, index included; a sketch
+// is most of the bytes of a bucket that has one.
 inline constexpr double kAssumedSampleBytes = 1.3;
 inline constexpr double kAssumedBucketBytes = 9;
 inline constexpr double kAssumedSketchBytes = 60;

@@ -95,8 +95,9 @@ std::vector<Table> listing_tables(const storage::DirectoryListing& listing) {
     if (!one.problem.empty()) notes = one.problem;
     const std::uint64_t samples = meta.floats + meta.histograms;
     blocks.rows.push_back({one.folder, Moment{meta.range.min_ms}, Moment{meta.range.max_ms},
-                           std::uint64_t{meta.level}, resolution_text(meta.resolution_ms), meta.series, meta.chunks, samples,
-                           Bytes{meta.bytes}, ratio(meta.bytes, samples), notes});
+                           std::uint64_t{meta.level}, resolution_text(meta.resolution_ms),
+                           meta.series, meta.chunks, samples, Bytes{meta.bytes},
+                           ratio(meta.bytes, samples), notes});
   }
   Table head{"Head (memory, rebuilt from snapshot and log)",
              "head",

@@ -40,7 +40,8 @@ Measured measure(const storage::DirectoryListing& listing) {
   for (const storage::BlockListing& one : listing.blocks) {
     const storage::block::BlockMeta& meta = one.meta;
     const std::uint64_t samples = meta.floats + meta.histograms;
-    if (!one.problem.empty() || meta.resolution_ms != 0 || meta.out_of_order || samples == 0) continue;
+    if (!one.problem.empty() || meta.resolution_ms != 0 || meta.out_of_order || samples == 0)
+      continue;
     const milliseconds window{meta.window_end_ms - meta.window_begin_ms};
     if (window > out.window) {
       out.window = window;
@@ -71,8 +72,8 @@ Result<milliseconds> duration_flag(const Arguments& arguments, std::string_view 
   return milliseconds(*parsed);
 }
 
-// What is kept how long: of a configuration file, or of the flags, which are read as if they stood in
-// one.
+// What is kept how long: of a configuration file, or of the flags, which are read as if they stood
+// in one.
 Result<config::StorageConfig> history(const Arguments& arguments, fs::FileSystem& files) {
   config::RawRetention raw;
   if (arguments.given("retention")) {
@@ -224,8 +225,9 @@ std::vector<Table> plan_tables(const PlanInput& input, const Plan& plan) {
     notes.rows.push_back({std::string("retentions of series are not counted: how many series they "
                                       "pick is not known")});
   }
-  notes.rows.push_back({std::string("series that come and go count as often as new ones come within "
-                                    "the time they are kept")});
+  notes.rows.push_back(
+      {std::string("series that come and go count as often as new ones come within "
+                   "the time they are kept")});
   return {given, rows, total, notes};
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // The configuration file: Prometheus 3.14's YAML, read strictly. An unknown key, a wrong type or a
 // broken value is an error that names file, line and column and, for a key, the nearest right one:
-// `varve.yml:12:3: field scrape_intervall not known in scrape config, did you mean scrape_interval?`
-// Sections that Varve does not act on yet are checked against the known keys and kept.
+// `varve.yml:12:3: field scrape_intervall not known in scrape config, did you mean
+// scrape_interval?` Sections that Varve does not act on yet are checked against the known keys and
+// kept.
 #pragma once
 
 #include <chrono>
@@ -52,8 +53,8 @@ struct GlobalConfig {
   bool extra_scrape_metrics = false;
 };
 
-// How long samples are kept where the file does not say: what a flag said, or else its default, which
-// a ladder's own retention of raw samples comes before.
+// How long samples are kept where the file does not say: what a flag said, or else its default,
+// which a ladder's own retention of raw samples comes before.
 struct RawRetention {
   std::chrono::milliseconds value = std::chrono::hours(24 * 15);  // 0: for ever
   bool given = false;                                             // on the command line
@@ -130,8 +131,8 @@ Result<std::vector<scrape::PoolOptions>> parse_scrape_configs(std::string_view t
 Result<std::vector<model::TargetGroup>> parse_target_groups(std::string_view content,
                                                             std::string name);
 
-// What becomes of samples as they grow old, a line for raw samples, each level and each retention of
-// series; nothing if all are kept as long, and as they are.
+// What becomes of samples as they grow old, a line for raw samples, each level and each retention
+// of series; nothing if all are kept as long, and as they are.
 std::vector<std::string> describe_history(const StorageConfig& storage);
 
 // As /api/v1/status/config shows it: Prometheus's order of keys, defaults filled in where

@@ -26,7 +26,8 @@ std::vector<std::string> describe_history(const StorageConfig& storage) {
                                    model::format_duration(level.resolution.count()),
                                    kept(level.retention));
     if (level.after.count() > 0) {
-      line += fmt::format(", written {} after their end", model::format_duration(level.after.count()));
+      line +=
+          fmt::format(", written {} after their end", model::format_duration(level.after.count()));
     }
     if (level.sketch) {
       line += fmt::format(", with sketches (quantiles within {:g} %)",

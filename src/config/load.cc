@@ -82,21 +82,22 @@ Result<Loaded> read_main(const Source& source, const Node& root, const Environme
   const Node* jobs = nullptr;
   const Node* alerting = nullptr;
   const Node* remote_write = nullptr;
-  VARVE_TRY(read_map(
-      source, root, "config",
-      {{"global", keep(global)},
-       {"runtime", [&](const Source& s, const Node& node) { return read_runtime(s, node, config); }},
-       {"rule_files", globs(config.rule_files, "rule")},
-       {"scrape_config_files", globs(config.scrape_config_files, "scrape config")},
-       {"scrape_configs", keep(jobs)},
-       {"alerting", keep(alerting)},
-       {"remote_write", keep(remote_write)},
-       {"remote_read", section(config.remote_read, "remote_read", check_remote_read)},
-       {"otlp", section(config.otlp, "otlp", check_otlp)},
-       {"tracing", section(config.tracing, "tracing", check_tracing)},
-       {"storage", [&](const Source& s, const Node& node) {
-          return read_storage(s, node, defaults.raw, config.storage);
-        }}}));
+  VARVE_TRY(
+      read_map(source, root, "config",
+               {{"global", keep(global)},
+                {"runtime",
+                 [&](const Source& s, const Node& node) { return read_runtime(s, node, config); }},
+                {"rule_files", globs(config.rule_files, "rule")},
+                {"scrape_config_files", globs(config.scrape_config_files, "scrape config")},
+                {"scrape_configs", keep(jobs)},
+                {"alerting", keep(alerting)},
+                {"remote_write", keep(remote_write)},
+                {"remote_read", section(config.remote_read, "remote_read", check_remote_read)},
+                {"otlp", section(config.otlp, "otlp", check_otlp)},
+                {"tracing", section(config.tracing, "tracing", check_tracing)},
+                {"storage", [&](const Source& s, const Node& node) {
+                   return read_storage(s, node, defaults.raw, config.storage);
+                 }}}));
   if (global != nullptr) {
     VARVE_TRY(read_global(source, *global, environment, config.global, config.warnings));
   }

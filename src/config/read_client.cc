@@ -170,7 +170,8 @@ Status check_proxy(const http::ProxyOptions& proxy) {
 // scheme allows after its colon is for the one who uses it.
 std::string url_fault(std::string_view text) {
   for (const char c : text) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) return "invalid control character in URL";
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
+      return "invalid control character in URL";
   }
   const std::size_t path = std::min(text.find_first_of("/?#"), text.size());
   const std::size_t colon = text.substr(0, path).find(':');
@@ -198,7 +199,8 @@ std::string url_fault(std::string_view text) {
   const std::string_view after =
       bracket == std::string_view::npos ? host.substr(std::min(host.rfind(':'), host.size()))
                                         : host.substr(bracket + 1);
-  const bool port = after.empty() || (after[0] == ':' && std::all_of(after.begin() + 1, after.end(), digit));
+  const bool port =
+      after.empty() || (after[0] == ':' && std::all_of(after.begin() + 1, after.end(), digit));
   if (!port) return fmt::format("invalid port \"{}\" after host", after);
   return "";
 }

@@ -252,8 +252,9 @@ Status read_kubernetes(const Source& source, const Node& node, KubernetesOptions
   ClientReader client(out.client);
   std::optional<KubernetesRole> of;
   const ReadValue namespaces = [&](const Source& from, const Node& value) {
-    return read_map(from, value, "namespaces",
-                    {{"own_namespace", boolean(out.own_namespace)}, {"names", texts(out.namespaces)}});
+    return read_map(
+        from, value, "namespaces",
+        {{"own_namespace", boolean(out.own_namespace)}, {"names", texts(out.namespaces)}});
   };
   const ReadValue attach = [&](const Source& from, const Node& value) {
     return read_map(from, value, "attach_metadata",

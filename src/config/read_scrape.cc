@@ -342,10 +342,10 @@ Status read_global(const Source& source, const Node& node, const Environment& en
   return {};
 }
 
-Status read_scrape_configs(const Source& source, const Node& node, const GlobalConfig& global,
-                           std::map<std::string, std::string>& first_found,
-                           std::vector<scrape::PoolOptions>& out,
-                           std::map<std::string, std::vector<discovery::SourceOptions>>& discovery) {
+Status read_scrape_configs(
+    const Source& source, const Node& node, const GlobalConfig& global,
+    std::map<std::string, std::string>& first_found, std::vector<scrape::PoolOptions>& out,
+    std::map<std::string, std::vector<discovery::SourceOptions>>& discovery) {
   return read_list(source, node, [&](const Source& from, const Node& item) -> Status {
     scrape::PoolOptions& job = out.emplace_back();
     std::vector<discovery::SourceOptions> sources;

@@ -119,8 +119,9 @@ ReadValue remote_write_headers(std::map<std::string, std::string>& out) {
 }
 
 // Reads a list of maps with a `url` and an optional unique `name`.
-Status check_endpoints(const Source& source, const Node& node, std::string_view kind,
-                       const std::function<Status(const Node&, std::string& name, bool& url)>& read) {
+Status check_endpoints(
+    const Source& source, const Node& node, std::string_view kind,
+    const std::function<Status(const Node&, std::string& name, bool& url)>& read) {
   std::set<std::string> seen;
   return read_list(source, node, [&](const Source& from, const Node& item) -> Status {
     if (item.kind == Node::Kind::kNull) {
@@ -146,7 +147,8 @@ Status check_endpoints(const Source& source, const Node& node, std::string_view 
 
 Status check_remote_write(const Source& source, const Node& node, model::NameScheme scheme) {
   return check_endpoints(
-      source, node, "remote write", [&](const Node& item, std::string& name, bool& present) -> Status {
+      source, node, "remote write",
+      [&](const Node& item, std::string& name, bool& present) -> Status {
         Scratch s;
         ClientReader client(s.client);
         std::vector<Field> fields{
@@ -173,7 +175,8 @@ Status check_remote_write(const Source& source, const Node& node, model::NameSch
 
 Status check_remote_read(const Source& source, const Node& node) {
   return check_endpoints(
-      source, node, "remote read", [&](const Node& item, std::string& name, bool& present) -> Status {
+      source, node, "remote read",
+      [&](const Node& item, std::string& name, bool& present) -> Status {
         Scratch s;
         ClientReader client(s.client);
         std::vector<Field> fields{{"url", keep_present(present, url(s.text))},

@@ -195,10 +195,11 @@ class TsdbReader {
     for (const Rung& rung : rungs_) {
       const milliseconds resolution = rung.level.resolution;
       if (resolution < kResolutionMin || resolution > kResolutionMax) {
-        return source_.error(place_of(*rung.node, "resolution"),
-                             fmt::format("a level needs a resolution from {} to {}{}",
-                                         text_of(kResolutionMin), text_of(kResolutionMax),
-                                         resolution.count() == 0 ? "" : ", not " + text_of(resolution)));
+        return source_.error(
+            place_of(*rung.node, "resolution"),
+            fmt::format("a level needs a resolution from {} to {}{}", text_of(kResolutionMin),
+                        text_of(kResolutionMax),
+                        resolution.count() == 0 ? "" : ", not " + text_of(resolution)));
       }
       if (!rung.has_retention) {
         return source_.error(rung.node->place,
@@ -261,9 +262,10 @@ class TsdbReader {
       return read_policy(item);
     }));
     if (out_.ladder.policies.size() > kPoliciesMax) {
-      return source_.error(node.place, fmt::format("{} retentions by series are too many, {} is the "
-                                                   "most",
-                                                   out_.ladder.policies.size(), kPoliciesMax));
+      return source_.error(node.place,
+                           fmt::format("{} retentions by series are too many, {} is the "
+                                       "most",
+                                       out_.ladder.policies.size(), kPoliciesMax));
     }
     return {};
   }
@@ -303,7 +305,8 @@ class TsdbReader {
   }
 
   // Without `levels` the series keep those of the ladder: what is not said takes nothing away.
-  Status read_policy_levels(const Node& node, const Node* levels, storage::RetentionPolicy& policy) {
+  Status read_policy_levels(const Node& node, const Node* levels,
+                            storage::RetentionPolicy& policy) {
     if (levels == nullptr) {
       for (const storage::LevelOptions& level : out_.ladder.levels) {
         policy.levels.push_back({level.resolution, level.retention});
@@ -315,9 +318,10 @@ class TsdbReader {
         VARVE_TRY(read_map(s, item, "level of a retention of series",
                            {{"resolution", duration(of.resolution)},
                             {"retention", given_duration(of.retention, given)}}));
-        const auto known = std::find_if(
-            out_.ladder.levels.begin(), out_.ladder.levels.end(),
-            [&of](const storage::LevelOptions& level) { return level.resolution == of.resolution; });
+        const auto known = std::find_if(out_.ladder.levels.begin(), out_.ladder.levels.end(),
+                                        [&of](const storage::LevelOptions& level) {
+                                          return level.resolution == of.resolution;
+                                        });
         if (known == out_.ladder.levels.end()) {
           std::string there;
           for (const storage::LevelOptions& level : out_.ladder.levels) {

@@ -351,8 +351,9 @@ void ladder_config(YamlWriter& w, const StorageConfig& s) {
   const storage::Ladder& ladder = s.ladder;
   const bool named = !s.ladder_name.empty();
   if (named) w.entry("ladder", s.ladder_name);
-  const bool sketches = std::any_of(ladder.levels.begin(), ladder.levels.end(),
-                                    [](const storage::LevelOptions& level) { return level.sketch; });
+  const bool sketches =
+      std::any_of(ladder.levels.begin(), ladder.levels.end(),
+                  [](const storage::LevelOptions& level) { return level.sketch; });
   if (!named && !ladder.levels.empty()) {
     w.open_list("levels");
     for (const storage::LevelOptions& level : ladder.levels) {

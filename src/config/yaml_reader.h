@@ -42,7 +42,8 @@ struct Field {
 };
 
 // Reads each entry of a map by the field of its name; a null node is an empty map. `what` names the
-// map in messages. `unknown`, if given, may take an unknown entry: it answers nullopt if it will not.
+// map in messages. `unknown`, if given, may take an unknown entry: it answers nullopt if it will
+// not.
 using ReadUnknown = std::function<std::optional<Status>(const Node::Entry&)>;
 Status read_map(const Source& source, const Node& node, std::string_view what,
                 std::span<const Field> fields, const ReadUnknown& unknown = {});

@@ -31,8 +31,8 @@ struct Parsed {
 
 Result<Parsed> parse(std::string_view text) {
   if (text.size() > kDocumentBytesMax) {
-    return Error(ErrorCode::kLimitExceeded,
-                 fmt::format("the dashboard has {} bytes, more than {}", text.size(), kDocumentBytesMax));
+    return Error(ErrorCode::kLimitExceeded, fmt::format("the dashboard has {} bytes, more than {}",
+                                                        text.size(), kDocumentBytesMax));
   }
   bool too_deep = false;
   Parsed parsed;
@@ -56,7 +56,8 @@ Result<Parsed> parse(std::string_view text) {
     return Error(ErrorCode::kInvalidArgument, "a dashboard is a JSON object");
   }
   const auto title = document.find("title");
-  if (title == document.end() || !title->is_string() || title->get_ref<const std::string&>().empty()) {
+  if (title == document.end() || !title->is_string() ||
+      title->get_ref<const std::string&>().empty()) {
     return Error(ErrorCode::kInvalidArgument, "the dashboard has no title");
   }
   parsed.title = title->get<std::string>();
@@ -203,7 +204,8 @@ std::vector<Listed> Store::list() const {
     }
     for (const auto& [id, kept] : provisioned_) {
       const auto own = kept_.find(id);
-      if (own == kept_.end() || own->second.deleted) all.push_back({id, kept.title, kept.tags, 1, true});
+      if (own == kept_.end() || own->second.deleted)
+        all.push_back({id, kept.title, kept.tags, 1, true});
     }
   }
   std::sort(all.begin(), all.end(), [](const Listed& a, const Listed& b) {
@@ -250,7 +252,8 @@ std::string Store::fresh_id(std::string_view title) const {
   while (!id.empty() && id.back() == '-') id.pop_back();
   if (id.empty()) id = "dashboard";
   std::string candidate = id;
-  for (Timestamp t = clock_.now_ms(); kept_.contains(candidate) || provisioned_.contains(candidate); ++t) {
+  for (Timestamp t = clock_.now_ms(); kept_.contains(candidate) || provisioned_.contains(candidate);
+       ++t) {
     candidate = fmt::format("{}-{:x}", id, t);
   }
   return candidate;
@@ -297,8 +300,8 @@ Result<Document> Store::update(std::string_view id, std::string_view text) {
   const std::uint64_t newest = kept.documents.rbegin()->first;
   if (parsed.version != newest) {
     return Error(ErrorCode::kAlreadyExists,
-                 fmt::format("dashboard {} is at version {}, this change was made to version {}", id,
-                             newest, parsed.version));
+                 fmt::format("dashboard {} is at version {}, this change was made to version {}",
+                             id, newest, parsed.version));
   }
   Document document{with_identity(std::move(parsed.document), id, newest + 1), newest + 1};
   VARVE_TRY(write(at->first, document.version, document.json));

@@ -117,15 +117,16 @@ Result<KubernetesAccess> read(const YAML::Node& root, const std::string& directo
   if (!user.IsMap()) return access;
   for (const char* plugin : {"exec", "auth-provider"}) {
     if (!user[plugin]) continue;
-    return Error(ErrorCode::kUnimplemented,
-                 fmt::format("kubeconfig: user \"{}\" has credentials by {}{}, and Varve runs no "
-                             "plugins; give the user a token, a tokenFile that something else keeps "
-                             "fresh, or a client certificate (such as of a service account: kubectl "
-                             "create token)",
-                             text_at(context, "user"), plugin,
-                             text_at(user[plugin], "command").empty()
-                                 ? ""
-                                 : fmt::format(" (command {})", text_at(user[plugin], "command"))));
+    return Error(
+        ErrorCode::kUnimplemented,
+        fmt::format("kubeconfig: user \"{}\" has credentials by {}{}, and Varve runs no "
+                    "plugins; give the user a token, a tokenFile that something else keeps "
+                    "fresh, or a client certificate (such as of a service account: kubectl "
+                    "create token)",
+                    text_at(context, "user"), plugin,
+                    text_at(user[plugin], "command").empty()
+                        ? ""
+                        : fmt::format(" (command {})", text_at(user[plugin], "command"))));
   }
   VARVE_TRY(take(user, "client-certificate", directory, tls.cert, tls.cert_file));
   VARVE_TRY(take(user, "client-key", directory, tls.key, tls.key_file));

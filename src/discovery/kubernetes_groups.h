@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Objects of Kubernetes as target groups, with Prometheus's meta labels. Pure: what an object refers
-// to is looked up in the store it is given.
+// Objects of Kubernetes as target groups, with Prometheus's meta labels. Pure: what an object
+// refers to is looked up in the store it is given.
 #pragma once
 
 #include <functional>

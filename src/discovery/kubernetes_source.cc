@@ -190,8 +190,8 @@ class KubernetesSource final : public Source {
   Status take_list(const WatchPtr& watch, Result<http::ClientResponse> answer) {
     VARVE_TRY_ASSIGN(const http::ClientResponse response, std::move(answer));
     if (response.status != 200) {
-      return Error(ErrorCode::kUnavailable,
-                   fmt::format("HTTP status {}: {}", response.status, response.body.substr(0, 300)));
+      return Error(ErrorCode::kUnavailable, fmt::format("HTTP status {}: {}", response.status,
+                                                        response.body.substr(0, 300)));
     }
     VARVE_TRY_ASSIGN(json parsed, parse_json(response.body, kDepthMax));
     if (!member(parsed, "items").is_array() && !member(parsed, "items").is_null()) {

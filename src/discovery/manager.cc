@@ -31,8 +31,8 @@ constexpr milliseconds kWaitMax{1000};
 // When the workers' queue is full.
 constexpr milliseconds kWorkerRetry{500};
 constexpr double kQuantiles[] = {0.5, 0.9, 0.99};
-// Pieces of watches that wait to be read; a watch that brings more is ended, and taken up later from
-// where it was read to.
+// Pieces of watches that wait to be read; a watch that brings more is ended, and taken up later
+// from where it was read to.
 constexpr std::size_t kPiecesMaxBytes = std::size_t{64} << 20;
 // Answers that wait to be read, of all sources together.
 constexpr std::size_t kAnswersMaxBytes = std::size_t{1} << 30;
@@ -299,8 +299,8 @@ RefreshMetrics::RefreshMetrics(base::MetricsRegistry& registry, const base::Metr
     : registry_(registry) {
   registry.callback(
       base::MetricsRegistry::CallbackKind::kCounter, "prometheus_sd_refresh_failures_total",
-      "Number of refresh failures for the given SD mechanism.", [this] { return failures_.value(); },
-      labels, this);
+      "Number of refresh failures for the given SD mechanism.",
+      [this] { return failures_.value(); }, labels, this);
   registry.summary(
       "prometheus_sd_refresh_duration_seconds",
       "The duration of a refresh in seconds for the given SD mechanism.",

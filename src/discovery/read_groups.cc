@@ -22,7 +22,8 @@ Error invalid(std::string message) {
 }
 
 Status read_group(const json& item, model::TargetGroup& out) {
-  if (!item.is_object()) return invalid(fmt::format("a {} is not a target group", item.type_name()));
+  if (!item.is_object())
+    return invalid(fmt::format("a {} is not a target group", item.type_name()));
   for (const auto& [key, value] : item.items()) {
     if (key != "targets" && key != "labels") {
       return invalid(fmt::format("json: unknown field \"{}\"", key));

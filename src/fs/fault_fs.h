@@ -2,8 +2,8 @@
 // A file system in memory that breaks on demand. It numbers every step that changes the disk
 // (create, write, fill_zero, truncate, sync, rename, link, remove, mkdir, directory sync; from 1
 // on), so that a test can run a workload once to count its steps and then again for each step with
-// the power cut, the disk full or the device failing there. In the library because every room's crash
-// tests use it; never in the daemon.
+// the power cut, the disk full or the device failing there. In the library because every room's
+// crash tests use it; never in the daemon.
 //
 // What survives a power cut: content up to the file's last good sync_data, and names as of their
 // directory's last sync_directory. Of the rest nothing, everything or a seeded random part is kept

@@ -23,8 +23,9 @@ namespace varve::fs {
 namespace {
 
 constexpr std::size_t kPartsMax = 64;  // per pwritev; IOV_MAX is 1024
-// Zeros go out a page at a time: a large write would fill the page cache with large folios, and every
-// small write into one of those later counts (and is throttled) as if the whole folio were written.
+// Zeros go out a page at a time: a large write would fill the page cache with large folios, and
+// every small write into one of those later counts (and is throttled) as if the whole folio were
+// written.
 constexpr std::size_t kZeroBytes = 4 << 10;
 
 ErrorCode code_of(int error) {
@@ -97,8 +98,8 @@ class RealFile final : public File {
         errno != EOPNOTSUPP && errno != ENOSYS) {
       return failure(path_, "fallocate", errno);
     }
-    const std::string zeros(static_cast<std::size_t>(std::min<std::uint64_t>(kZeroBytes, size_bytes)),
-                            '\0');
+    const std::string zeros(
+        static_cast<std::size_t>(std::min<std::uint64_t>(kZeroBytes, size_bytes)), '\0');
     for (std::uint64_t at = 0; at < size_bytes; at += zeros.size()) {
       const auto part = std::string_view(zeros).substr(
           0, static_cast<std::size_t>(std::min<std::uint64_t>(zeros.size(), size_bytes - at)));

@@ -26,8 +26,8 @@ double weight(std::string_view parameters) {
     parameters = semicolon == std::string_view::npos ? "" : parameters.substr(semicolon + 1);
     if (!parameter.starts_with("q=") && !parameter.starts_with("Q=")) continue;
     double q = 0;
-    const auto parsed = std::from_chars(parameter.data() + 2, parameter.data() + parameter.size(), q,
-                                        std::chars_format::fixed);
+    const auto parsed = std::from_chars(parameter.data() + 2, parameter.data() + parameter.size(),
+                                        q, std::chars_format::fixed);
     return parsed.ec == std::errc() ? q : 0;
   }
   return 1;
@@ -61,7 +61,9 @@ std::optional<double> coding_weight(std::string_view accept_encoding, std::strin
 }
 
 ContentCoding choose_coding(std::string_view accept_encoding) {
-  const auto weight_of = [&](std::string_view coding) { return coding_weight(accept_encoding, coding); };
+  const auto weight_of = [&](std::string_view coding) {
+    return coding_weight(accept_encoding, coding);
+  };
   const double zstd = weight_of("zstd").value_or(0);
   auto named_gzip = weight_of("gzip");
   if (!named_gzip) named_gzip = weight_of("x-gzip");

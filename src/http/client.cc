@@ -122,8 +122,8 @@ class CurlClient final : public Client {
   }
 
  private:
-  // A multi handle, which is made when it is first needed, as it takes 64 KiB. The address of this is
-  // libcurl's context and epoll's.
+  // A multi handle, which is made when it is first needed, as it takes 64 KiB. The address of this
+  // is libcurl's context and epoll's.
   struct Shard {
     CurlClient* client = nullptr;
     CURLM* multi = nullptr;

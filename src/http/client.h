@@ -41,8 +41,8 @@ struct ClientRequest {
   // it with accept_gzip = false: pieces are handed over as they were sent. False ends the exchange,
   // with kLimitExceeded: who cannot keep up says so instead of piling pieces up.
   std::function<bool(std::string_view)> on_body = {};
-  // Where the bytes of the answer's body are taken from as they come; null: nobody counts them. When
-  // it is used up the exchange ends with kUnavailable.
+  // Where the bytes of the answer's body are taken from as they come; null: nobody counts them.
+  // When it is used up the exchange ends with kUnavailable.
   std::shared_ptr<BodyBudget> budget = {};
   // A request to stop ends the exchange with kCanceled, soon and wherever it is.
   std::stop_token cancel = {};
@@ -65,8 +65,8 @@ struct ClientResponse {
 
 // Decompresses the body of a response. kLimitExceeded past max_bytes (0: no limit), "body size
 // limit exceeded"; kUnavailable for a body that is broken or does not fit into the budget of its
-// lease. A coding that is not known is left alone. `memory`: of a string that is not needed any more,
-// for the decompressed body; its contents are of no meaning.
+// lease. A coding that is not known is left alone. `memory`: of a string that is not needed any
+// more, for the decompressed body; its contents are of no meaning.
 Status decode_body(ClientResponse& response, std::size_t max_bytes, std::string memory = {});
 
 // Thread-safe. The destructor cancels what is under way (callbacks get kCanceled) and joins.

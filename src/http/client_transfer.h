@@ -67,8 +67,8 @@ struct Transfer {
 // is complete.
 Status set_up(Transfer& transfer, fs::FileSystem& files, const ProxyEnvironment& environment);
 
-// Turns a transfer that has ended with a redirect, which libcurl was not to follow, into the one for
-// where it leads; false if there is nothing to follow. kUnavailable at the eleventh.
+// Turns a transfer that has ended with a redirect, which libcurl was not to follow, into the one
+// for where it leads; false if there is nothing to follow. kUnavailable at the eleventh.
 Result<bool> redirect(Transfer& transfer);
 
 // What an exchange that libcurl has ended with `code` means.

@@ -56,8 +56,9 @@ class StreamCompressor {
   virtual ~StreamCompressor() = default;
   // Null for identity.
   static std::unique_ptr<StreamCompressor> create(ContentCoding coding);
-  // Appends to `out` what can be sent; the last piece ends the stream. gzip holds back the first 1 MiB,
-  // or all if there is no more; else each piece is flushed, so that a reader gets what has been written.
+  // Appends to `out` what can be sent; the last piece ends the stream. gzip holds back the first 1
+  // MiB, or all if there is no more; else each piece is flushed, so that a reader gets what has
+  // been written.
   virtual void write(std::string_view piece, bool last, std::string& out) = 0;
 };
 

@@ -25,8 +25,8 @@ constexpr std::size_t kBetweenChunksBytes = 5;
 // A claimed length is believed piece by piece: memory is at most twice what has come, or this.
 constexpr std::size_t kBodyFirstBytes = 256 << 10;
 
-// Beast checks the syntax (and everything that request smuggling is made of); the values go straight
-// into the request.
+// Beast checks the syntax (and everything that request smuggling is made of); the values go
+// straight into the request.
 class RequestReader::Parser final : public beast::http::basic_parser<true> {
  public:
   Parser(ReadRequest& out, std::size_t header_max_bytes, std::size_t body_max_bytes)
@@ -132,7 +132,8 @@ RequestReader::State RequestReader::advance() {
       current_ = ReadRequest();
       current_.lease = BodyLease(budget_);
       between_chunks_ = false;
-      parser_ = std::make_unique<Parser>(current_, limits_.header_max_bytes, limits_.body_max_bytes);
+      parser_ =
+          std::make_unique<Parser>(current_, limits_.header_max_bytes, limits_.body_max_bytes);
       state_ = State::kHeader;
       [[fallthrough]];
     case State::kHeader: return parse_header();
@@ -153,7 +154,8 @@ RequestReader::State RequestReader::parse_header() {
     error = beast::http::error::header_limit;
   }
   if (error == beast::http::error::header_limit) {
-    return refuse(431, fmt::format("request header larger than {} bytes", limits_.header_max_bytes));
+    return refuse(431,
+                  fmt::format("request header larger than {} bytes", limits_.header_max_bytes));
   }
   if (error == beast::http::error::bad_version) return refuse(505, "HTTP version not supported");
   if (error) return refuse(400, fmt::format("malformed HTTP request: {}", error.message()));
@@ -178,8 +180,9 @@ RequestReader::State RequestReader::begin_body() {
   if (question != std::string_view::npos) request.query = target.substr(question + 1);
 
   if (!current_.http_1_0 && request.header("Host").empty() &&
-      std::none_of(request.headers.begin(), request.headers.end(),
-                   [](const auto& field) { return base::equals_in_any_case(field.first, "host"); })) {
+      std::none_of(request.headers.begin(), request.headers.end(), [](const auto& field) {
+        return base::equals_in_any_case(field.first, "host");
+      })) {
     return refuse(400, "missing required Host header");
   }
   const std::string_view expect = request.header("Expect");
@@ -235,7 +238,8 @@ RequestReader::State RequestReader::parse_chunks() {
     between_chunks_ = error == beast::http::error::need_more;
     if (between_chunks_) {
       // What stays unparsed is a chunk header or a trailer.
-      if (end_ - begin_ > limits_.header_max_bytes) return refuse(400, "a chunk header is too long");
+      if (end_ - begin_ > limits_.header_max_bytes)
+        return refuse(400, "a chunk header is too long");
       return state_;
     }
     if (parser_->over_budget()) {

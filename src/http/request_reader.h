@@ -33,7 +33,8 @@ struct ReadRequest {
 };
 
 // One per connection, for one thread at a time. Bodies of known length are read straight into
-// place, which grows as they come; chunked ones are copied once. Either may hold twice what has come.
+// place, which grows as they come; chunked ones are copied once. Either may hold twice what has
+// come.
 class RequestReader {
  public:
   RequestReader(RequestLimits limits, BodyBudget& budget);
@@ -57,8 +58,8 @@ class RequestReader {
   // Parses what has come.
   State advance();
 
-  // Whether something has come that has not been taken: a whole request, or bytes that advance() has
-  // not seen.
+  // Whether something has come that has not been taken: a whole request, or bytes that advance()
+  // has not seen.
   bool has_rest() const { return begin_ < end_ || state_ == State::kComplete; }
   // In kBody: whether the client waits for "100 Continue". Says so once.
   bool take_continue_wanted();

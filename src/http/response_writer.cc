@@ -23,7 +23,8 @@ bool has_header(const Response& response, std::string_view lower) {
 
 // IMF-fixdate (RFC 9110, 5.6.7), made once a second.
 std::string_view date_now() {
-  static constexpr std::array<const char*, 7> kDays{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+  static constexpr std::array<const char*, 7> kDays{"Sun", "Mon", "Tue", "Wed",
+                                                    "Thu", "Fri", "Sat"};
   static constexpr std::array<const char*, 12> kMonths{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
                                                        "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
   static thread_local std::time_t made_for = 0;
@@ -83,7 +84,8 @@ ResponseWriter::ResponseWriter(Response response, const ResponseForm& form)
   fmt::format_to(std::back_inserter(head_), "HTTP/1.1 {} {}\r\n", status, reason_phrase(status));
   for (const auto& [name, value] : response_.headers) append_header(head_, name, value);
   if (!has_header(response_, "date")) append_header(head_, "Date", date_now());
-  if (coding != ContentCoding::kIdentity) append_header(head_, "Content-Encoding", to_string(coding));
+  if (coding != ContentCoding::kIdentity)
+    append_header(head_, "Content-Encoding", to_string(coding));
   if (may_compress) append_header(head_, "Vary", "Accept-Encoding");
   if (chunked_) {
     append_header(head_, "Transfer-Encoding", "chunked");

@@ -38,7 +38,8 @@ class ResponseWriter {
   bool streamed() const { return streamed_; }
   // The next bytes of a streamed body, replacing `out` (empty at times); false after the last ones.
   bool next(std::string& out);
-  // Whether a stream that gave nothing wants to be waited for, and the way to do so (Response::wait).
+  // Whether a stream that gave nothing wants to be waited for, and the way to do so
+  // (Response::wait).
   bool can_wait() const { return response_.wait != nullptr; }
   void wait(std::function<void()> wake) { response_.wait(std::move(wake)); }
 

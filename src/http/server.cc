@@ -3,9 +3,9 @@
 // what a request or a response looks like in bytes the business of request_reader and
 // response_writer.
 //
-// Connections are dealt to lanes (server/lane.h); a strand per connection keeps its handlers apart, as
-// two threads run each lane. One coarse timer looks for connections past their deadline, so that a
-// request re-arms no timer of its own.
+// Connections are dealt to lanes (server/lane.h); a strand per connection keeps its handlers apart,
+// as two threads run each lane. One coarse timer looks for connections past their deadline, so that
+// a request re-arms no timer of its own.
 #include "http/server.h"
 
 #include <fmt/format.h>
@@ -86,7 +86,8 @@ class AsioServer final : public Server {
       const std::lock_guard lock(core_->mutex);
       core_->closed = true;
     }
-    // What was posted after the threads had gone holds connections, which hold the lanes: let it go.
+    // What was posted after the threads had gone holds connections, which hold the lanes: let it
+    // go.
     for (const auto& lane : core_->lanes) {
       lane->io.restart();
       lane->io.poll();

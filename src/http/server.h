@@ -44,10 +44,10 @@ struct Response {
   // never more than a piece is in memory.
   std::function<bool(std::string& piece)> next_piece;
   // For a stream that is not always ready: called on an I/O thread when next_piece has appended
-  // nothing and said that more follows. Whoever has more then calls `wake`, from any thread (also at
-  // once); it does nothing if the connection has gone meanwhile. Until then the stream costs no time
-  // and has no deadline; it ends, and with it all that its functions hold, when the client hangs up
-  // or the server stops. Such a stream is not compressed.
+  // nothing and said that more follows. Whoever has more then calls `wake`, from any thread (also
+  // at once); it does nothing if the connection has gone meanwhile. Until then the stream costs no
+  // time and has no deadline; it ends, and with it all that its functions hold, when the client
+  // hangs up or the server stops. Such a stream is not compressed.
   std::function<void(std::function<void()> wake)> wait;
   // Compress by the client's Accept-Encoding (zstd, gzip) if the body is worth it.
   bool compressible = true;
@@ -68,8 +68,8 @@ class Exchange {
   virtual void drop_body() = 0;
   // Runs `work` on the calling I/O thread as soon as the handler has returned, while other threads
   // watch the client and serve the other connections: what it sends costs no way between threads.
-  // False, and `work` is left as it was, where the calling thread is none of the server's, or too few
-  // would be left for the others.
+  // False, and `work` is left as it was, where the calling thread is none of the server's, or too
+  // few would be left for the others.
   virtual bool run_after_handler(std::function<void()>& work) {
     static_cast<void>(work);
     return false;
@@ -88,8 +88,8 @@ struct ServerOptions {
   // serves them while the first is at work that takes long.
   std::size_t lanes = 2;
   std::size_t connections_max = 512;
-  // Connections beyond those, for one request each and only to these paths: whoever asks whether the
-  // server lives must be answered while others hold all its connections. Others get 503.
+  // Connections beyond those, for one request each and only to these paths: whoever asks whether
+  // the server lives must be answered while others hold all its connections. Others get 503.
   std::size_t connections_reserved = 0;
   std::vector<std::string> reserved_paths = {};
   std::size_t body_max_bytes = std::size_t{64} << 20;

@@ -46,7 +46,8 @@ Result<std::int64_t> parse_duration(std::string_view text) {
     std::int64_t number = 0;
     const std::size_t digits_from = at;
     for (; at < text.size() && text[at] >= '0' && text[at] <= '9'; ++at) {
-      if (number > kDurationMaxMs) return Error(ErrorCode::kInvalidArgument, "duration out of range");
+      if (number > kDurationMaxMs)
+        return Error(ErrorCode::kInvalidArgument, "duration out of range");
       number = number * 10 + (text[at] - '0');
     }
     const std::size_t name_from = at;

@@ -24,8 +24,8 @@ struct ZeroBucket {
   double error = 0;
 };
 
-// Widens the zero bucket of `histogram` to at least `threshold`, further if that lies in a populated
-// bucket. `errors` is the compensation histogram or null.
+// Widens the zero bucket of `histogram` to at least `threshold`, further if that lies in a
+// populated bucket. `errors` is the compensation histogram or null.
 ZeroBucket widened_zero_bucket(const Histogram& histogram, double threshold,
                                const Histogram* errors) {
   const double error = errors != nullptr ? errors->zero_count : 0;
@@ -66,7 +66,8 @@ ZeroBucket widened_zero_bucket(const Histogram& histogram, double threshold,
 void drop_within_zero(std::vector<HistogramSpan>& spans, std::vector<double>& counts,
                       std::vector<double>* errors, std::int32_t schema, double threshold) {
   Cells cells = layout::cells_of(
-      spans, counts, errors != nullptr ? std::span<const double>(*errors) : std::span<const double>());
+      spans, counts,
+      errors != nullptr ? std::span<const double>(*errors) : std::span<const double>());
   const auto first = std::find_if(cells.begin(), cells.end(), [&](const layout::Cell& cell) {
     return !(bucket_bound(cell.index - 1, schema, {}) < threshold);
   });
@@ -171,7 +172,8 @@ void add_custom_to_shared_bounds(Histogram& histogram, const Histogram& other, d
       histogram.custom_bounds, bounds, 1, target);
   layout::map_custom(layout::cells_of(other.positive_spans, other.positive_counts),
                      other.custom_bounds, bounds, sign, target);
-  std::erase_if(target, [](const layout::Cell& cell) { return cell.count == 0 && cell.error == 0; });
+  std::erase_if(target,
+                [](const layout::Cell& cell) { return cell.count == 0 && cell.error == 0; });
   layout::store(target, histogram.positive_spans, histogram.positive_counts,
                 errors != nullptr ? &errors->positive_counts : nullptr);
   histogram.custom_bounds = std::move(bounds);

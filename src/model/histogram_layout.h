@@ -12,7 +12,8 @@
 
 namespace varve::model::layout {
 
-// A bucket. Indices are wider than on the wire: offsets of unknown origin may add up beyond 32 bits.
+// A bucket. Indices are wider than on the wire: offsets of unknown origin may add up beyond 32
+// bits.
 struct Cell {
   std::int64_t index = 0;
   double count = 0;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The operators </ and >/: what a histogram would be without the observations above or below a
-// value. A bucket that holds the value keeps its interpolated share; once anything is cut, count and
-// sum are estimated from the buckets that are left, each at its mid-point.
+// value. A bucket that holds the value keeps its interpolated share; once anything is cut, count
+// and sum are estimated from the buckets that are left, each at its mid-point.
 #include <cmath>
 #include <limits>
 
@@ -35,7 +35,8 @@ double midpoint(double lower, double upper, bool positive, bool linear) {
 // The first and last bucket reach to infinity, where nothing can be interpolated.
 Rest cut_unbounded(const HistogramBucket& bucket, double value, Keep keep) {
   if (std::isinf(bucket.lower)) {
-    // With a positive upper bound the bucket is taken to begin at zero; only custom buckets do that.
+    // With a positive upper bound the bucket is taken to begin at zero; only custom buckets do
+    // that.
     const bool from_zero = bucket.upper > 0 && !std::isinf(bucket.upper);
     if (keep == Keep::kBelow) {
       if (value >= bucket.upper) return {bucket.count, 0};

@@ -13,7 +13,9 @@
 namespace varve::model {
 namespace {
 
-Error invalid(std::string message) { return Error(ErrorCode::kInvalidArgument, std::move(message)); }
+Error invalid(std::string message) {
+  return Error(ErrorCode::kInvalidArgument, std::move(message));
+}
 
 Error spans_mismatch(std::uint64_t needed, std::size_t have) {
   return invalid("spans need " + std::to_string(needed) + " buckets, have " + std::to_string(have) +

@@ -59,11 +59,12 @@ class Matcher {
 
 using Matchers = std::vector<Matcher>;
 
-// Bounds the time that regular expressions take on this thread while it lives: `over` is asked after
-// every few milliseconds of matching, however long that takes in all. Once it has said yes, matches()
-// says no to everything at once, so that whoever selects comes to an end soon; what was selected is
-// worthless then and must be given up: ask stopped(). For scopes within each other the innermost is
-// asked. A hook of the thread, because matching happens deep in indices that know no queries.
+// Bounds the time that regular expressions take on this thread while it lives: `over` is asked
+// after every few milliseconds of matching, however long that takes in all. Once it has said yes,
+// matches() says no to everything at once, so that whoever selects comes to an end soon; what was
+// selected is worthless then and must be given up: ask stopped(). For scopes within each other the
+// innermost is asked. A hook of the thread, because matching happens deep in indices that know no
+// queries.
 class MatchWatch {
  public:
   explicit MatchWatch(std::function<bool()> over);

@@ -44,8 +44,8 @@ bool append_special(std::string& out, double value) {
 // the value does not need (18446744073709551616), where Go writes zeros (18446744073709552000).
 constexpr double kExactWholeMax = 9007199254740992.0;  // 2^53
 
-// Below this a whole number's digits are an integer's. Between these two a fraction's digits are put
-// down as they are: most of what a panel shows.
+// Below this a whole number's digits are an integer's. Between these two a fraction's digits are
+// put down as they are: most of what a panel shows.
 constexpr double kPlainMax = 1e15;
 constexpr double kPlainMin = 1e-6;
 
@@ -70,19 +70,21 @@ void write_eight(std::uint32_t number, char* at) {
   write_pair(low % 100, at + 6);
 }
 
-// A fraction between kPlainMin and kPlainMax, without sign, to `at`; where it ends. Changes up to 40
-// bytes. fmt's search for the shortest digits finds the same ones as to_chars in a third of the time; its
-// writing of them knows widths, locales and exponents, and takes as long again. Digits are copied 24 at a
-// time, however many there are: a copy of known length is no call.
+// A fraction between kPlainMin and kPlainMax, without sign, to `at`; where it ends. Changes up to
+// 40 bytes. fmt's search for the shortest digits finds the same ones as to_chars in a third of the
+// time; its writing of them knows widths, locales and exponents, and takes as long again. Digits
+// are copied 24 at a time, however many there are: a copy of known length is no call.
 char* write_fraction(double magnitude, char* at) {
   const auto [significand, exponent] = fmt::detail::dragonbox::to_decimal(magnitude);
   const auto decimals = static_cast<std::size_t>(-exponent);  // not whole, so there are some
   constexpr std::uint64_t kEight = 100'000'000;
-  constexpr std::size_t kDigitsMax = 24;  // 17 there are, and what lies behind them may be copied too
+  constexpr std::size_t kDigitsMax =
+      24;  // 17 there are, and what lies behind them may be copied too
   char digits[2 * kDigitsMax];
   std::size_t count = 0;
   if (significand < kEight) {
-    count = static_cast<std::size_t>(std::to_chars(digits, digits + kDigitsMax, significand).ptr - digits);
+    count = static_cast<std::size_t>(std::to_chars(digits, digits + kDigitsMax, significand).ptr -
+                                     digits);
   } else {
     const std::uint64_t high = significand / kEight;
     char* rest = digits + 1;

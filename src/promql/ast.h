@@ -176,7 +176,8 @@ struct VectorSelector final : Expr {
   bool may_match_empty = false;
 };
 
-// ---- nodes with operands -------------------------------------------------------------------------
+// ---- nodes with operands
+// -------------------------------------------------------------------------
 
 // selector[range]. Offset and @ stand at the inner selector.
 struct MatrixSelector final : Expr {

@@ -264,7 +264,8 @@ Result<QueryResult> Engine::logged(Result<QueryResult> result, FinishedQuery que
   } else {
     query.error = &result.error();
   }
-  query.total_s = seconds_since(began, clock_) + std::chrono::duration<double>(params.queued).count();
+  query.total_s =
+      seconds_since(began, clock_) + std::chrono::duration<double>(params.queued).count();
   (*log)(query);
   return result;
 }

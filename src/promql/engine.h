@@ -71,7 +71,8 @@ struct QueryParams {
   // 0: the engine's; a longer one is cut to it. Below 0 it is over before anything is evaluated.
   std::chrono::milliseconds timeout{0};
   // What may answer where samples are gone: storage::kSourceRaw, kSourceAuto or the coarsest
-  // resolution of buckets (see SelectHints). What runs for ever on its own, like rules, wants samples.
+  // resolution of buckets (see SelectHints). What runs for ever on its own, like rules, wants
+  // samples.
   std::int64_t max_source_resolution_ms = 0;
   // How long the query has waited for its turn: counts against the timeout.
   std::chrono::nanoseconds queued{0};
@@ -94,8 +95,8 @@ class Engine {
   ~Engine();
 
   // Errors: kInvalidArgument (parse and type errors, Prometheus's text with position), kExecution,
-  // kTimeout, kCanceled, kLimitExceeded (samples, or more memory than all queries may have; the text
-  // names the flag), kUnavailable (the memory is with other queries now), kUnimplemented.
+  // kTimeout, kCanceled, kLimitExceeded (samples, or more memory than all queries may have; the
+  // text names the flag), kUnavailable (the memory is with other queries now), kUnimplemented.
   Result<QueryResult> instant(const storage::Queryable& storage, std::string_view expression,
                               Timestamp time_ms, const QueryParams& params = {}) const;
   // Steps start_ms, start_ms + step_ms, … up to and including end_ms if a step falls on it.
@@ -110,7 +111,8 @@ class Engine {
     default_subquery_step_ms_.store(step.count());
   }
 
-  // Who is told of every query that could be parsed; null: nobody. Takes the place of the one before.
+  // Who is told of every query that could be parsed; null: nobody. Takes the place of the one
+  // before.
   void set_query_log(std::shared_ptr<const QueryLog> log) { log_.store(std::move(log)); }
 
  private:

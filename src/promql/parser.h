@@ -15,10 +15,10 @@
 
 namespace varve::promql {
 
-// An expression that nests deeper, or is longer, is refused with kInvalidArgument. Nesting (brackets,
-// calls, signs, powers) costs the parser about 2 KiB of stack a level, 12 under AddressSanitizer.
-// The depth of the tree, to which chains such as `a or b or c` add, bounds the recursion of everyone
-// who walks it.
+// An expression that nests deeper, or is longer, is refused with kInvalidArgument. Nesting
+// (brackets, calls, signs, powers) costs the parser about 2 KiB of stack a level, 12 under
+// AddressSanitizer. The depth of the tree, to which chains such as `a or b or c` add, bounds the
+// recursion of everyone who walks it.
 inline constexpr std::size_t kExpressionNestingMax = 500;
 inline constexpr std::size_t kExpressionDepthMax = 1000;
 inline constexpr std::size_t kExpressionBytesMax = 1U << 20U;

@@ -63,17 +63,17 @@ class RangeCache {
   std::int64_t bytes() const;
   std::size_t piece_count() const;
 
-  // How many steps a slot has: a late sample costs the slots that looked at its time. Slot s has the
-  // steps [s * n, (s + 1) * n).
+  // How many steps a slot has: a late sample costs the slots that looked at its time. Slot s has
+  // the steps [s * n, (s + 1) * n).
   static std::int64_t slot_steps(std::int64_t step_ms);
 
   // The valid pieces with steps in [first, last], in order of time. Forgets those that are not.
   std::vector<PiecePtr> find(std::string_view key, std::int64_t first, std::int64_t last,
                              const storage::Queryable& storage);
 
-  // Keeps steps that were computed. Precondition: they are of one slot; `stamp` was read before they
-  // were computed, and all of `touched` was settled then. Of steps that are there already the old
-  // ones are kept.
+  // Keeps steps that were computed. Precondition: they are of one slot; `stamp` was read before
+  // they were computed, and all of `touched` was settled then. Of steps that are there already the
+  // old ones are kept.
   void store(std::string_view key, Piece piece, std::int64_t step_ms,
              const storage::Queryable& storage);
 

@@ -37,7 +37,8 @@ struct FileReport {
 Result<FileReport> run_script(std::string_view name, std::string_view text);
 Result<FileReport> run_file(fs::FileSystem& files, const std::string& path);
 // Files, and folders whose *.test files are run, subfolders too, in order of their names.
-Result<std::vector<FileReport>> run_paths(fs::FileSystem& files, std::span<const std::string> paths);
+Result<std::vector<FileReport>> run_paths(fs::FileSystem& files,
+                                          std::span<const std::string> paths);
 
 // One line per failing case and a table of the files.
 std::string render(std::span<const FileReport> reports, bool with_failures);

@@ -30,8 +30,8 @@ constexpr milliseconds kRetryMax{5000};
 // Longest that stop() sends what is left.
 constexpr milliseconds kDrainMax{10'000};
 constexpr milliseconds kThreadWaitMax{60'000};
-// How long what waits for an Alertmanager outlives its place in the configuration: a reload may take
-// it away and discovery, asking anew, bring it back.
+// How long what waits for an Alertmanager outlives its place in the configuration: a reload may
+// take it away and discovery, asking anew, bring it back.
 constexpr milliseconds kReturnMax{60'000};
 // How long its metrics then still tell what was dropped: time for a scrape or two.
 constexpr milliseconds kDroppedToldMax{120'000};
@@ -305,9 +305,9 @@ void NotifierImpl::apply(AlertingOptions options, Labels external_labels) {
   for (std::size_t j = 0; j < old.size(); ++j) {
     if (!claimed[j]) before.insert(old[j].outboxes.begin(), old[j].outboxes.end());
   }
-  // One that has changed keeps what was found for its place, until discovery says otherwise: nothing
-  // is sent to nobody meanwhile. What another has kept is not its own, least of all to show its
-  // credentials to.
+  // One that has changed keeps what was found for its place, until discovery says otherwise:
+  // nothing is sent to nobody meanwhile. What another has kept is not its own, least of all to show
+  // its credentials to.
   for (const std::size_t i : changed) {
     if (i < old.size() && !claimed[i]) sets_[i].discovered = std::move(old[i].discovered);
     sync(sets_[i], before);

@@ -27,8 +27,8 @@ constexpr std::size_t kMetadataMaxBytes = std::size_t{16} << 20;
 // A family that so many bodies have not had is forgotten, as in Prometheus.
 constexpr std::uint32_t kMetadataReadings = 10;
 
-// What a batch takes from the body's budget: an entry with its sample, and beside that a series that
-// is new, whose labels come on top. Taken in such steps, so that a usual scrape takes nothing.
+// What a batch takes from the body's budget: an entry with its sample, and beside that a series
+// that is new, whose labels come on top. Taken in such steps, so that a usual scrape takes nothing.
 constexpr std::size_t kEntryBytes = sizeof(storage::SeriesEntry) + sizeof(Sample);
 constexpr std::size_t kNewSeriesBytes = 192;
 constexpr std::size_t kMemoryStep = std::size_t{1} << 20;
@@ -38,7 +38,8 @@ std::size_t memory_bytes(const Histogram& histogram) {
   const std::size_t spans = histogram.positive_spans.size() + histogram.negative_spans.size();
   const std::size_t numbers = histogram.positive_counts.size() + histogram.negative_counts.size() +
                               histogram.custom_bounds.size();
-  return sizeof(storage::HistogramSample) + spans * sizeof(HistogramSpan) + numbers * sizeof(double);
+  return sizeof(storage::HistogramSample) + spans * sizeof(HistogramSpan) +
+         numbers * sizeof(double);
 }
 
 std::optional<wire::ExpositionFormat> fallback_format(const PoolOptions& pool) {
@@ -440,7 +441,8 @@ void Loop::trim_metadata() {
     }
     metadata_bytes_ -= at->second.bytes();
     metadata_name_bytes_ -= at->first.size();
-    if (const auto changed = changed_families_.find(at->first); changed != changed_families_.end()) {
+    if (const auto changed = changed_families_.find(at->first);
+        changed != changed_families_.end()) {
       changed_families_.erase(changed);
     }
     at = metadata_.erase(at);

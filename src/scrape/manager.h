@@ -79,7 +79,8 @@ struct ManagerOptions {
   bool start_zeros = false;           // --enable-feature=created-timestamp-zero-ingestion
   std::uint64_t offset_seed = 0;      // moves all scrapes, so that two replicas do not coincide
   // Bytes of response bodies as they come in, and of what they unfold to and become until they are
-  // stored, over all targets. A scrape that passes it fails, visibly, instead of growing the process.
+  // stored, over all targets. A scrape that passes it fails, visibly, instead of growing the
+  // process.
   std::size_t bodies_total_max_bytes = std::size_t{1} << 30;
   // The bound of one body where the pool sets none; a target that streams for ever ends here. At
   // most a sixteenth of the bytes above, so that a few such targets leave the others room.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a scrape works with: the memory of its decompressed body and of its batch. A target has none of
-// it between scrapes, as thousands of them would hold most of the memory; but what one scrape has
-// done with is handed to the next, whichever target's: to get it from the system anew and have it
-// cleared was a tenth of what a scrape cost.
+// What a scrape works with: the memory of its decompressed body and of its batch. A target has none
+// of it between scrapes, as thousands of them would hold most of the memory; but what one scrape
+// has done with is handed to the next, whichever target's: to get it from the system anew and have
+// it cleared was a tenth of what a scrape cost.
 #pragma once
 
 #include <cstddef>

@@ -99,8 +99,10 @@ struct Loaded {
 
 Result<Loaded> load_all(fs::FileSystem& files, const Flags& flags) {
   Loaded loaded;
-  VARVE_TRY_ASSIGN(loaded.config, config::load_file(files, flags.config_file, environment,
-                                     {{flags.retention_time, flags.retention_time_given}, flags.start_zeros}));
+  VARVE_TRY_ASSIGN(
+      loaded.config,
+      config::load_file(files, flags.config_file, environment,
+                        {{flags.retention_time, flags.retention_time_given}, flags.start_zeros}));
   const config::GlobalConfig& global = loaded.config.global;
   VARVE_TRY_ASSIGN(loaded.rules,
                    config::load_rule_files(files, loaded.config.rule_files,
@@ -183,7 +185,8 @@ storage::Options storage_options(const Flags& flags, const config::StorageConfig
       return window > flags.max_block_duration;
     });
   }
-  if (config.out_of_order_time_window) options.out_of_order_window = *config.out_of_order_time_window;
+  if (config.out_of_order_time_window)
+    options.out_of_order_window = *config.out_of_order_time_window;
   if (config.exemplars_max && *config.exemplars_max >= 0) {
     options.exemplars_max = static_cast<std::size_t>(*config.exemplars_max);
   }
@@ -295,10 +298,11 @@ class Daemon {
       api_->handle(std::move(exchange));
     };
     if (!flags_.web_config_file.empty()) {
-      VARVE_TRY_ASSIGN(web_access_,
-                       http::WebAccess::create(
-                           [this] { return config::read_web_config(files_, flags_.web_config_file); },
-                           files_, log_));
+      VARVE_TRY_ASSIGN(
+          web_access_,
+          http::WebAccess::create(
+              [this] { return config::read_web_config(files_, flags_.web_config_file); }, files_,
+              log_));
       handler = web_access_->guard(std::move(handler));
       server_options.tls = [this] { return web_access_->tls(); };
     }
@@ -308,9 +312,9 @@ class Daemon {
     // With the port that was given where any was asked for.
     for (std::size_t i = 0; i < flags_.listen_addresses.size(); ++i) {
       const std::string& asked = flags_.listen_addresses[i];
-      log_.info("Listening on",
-                {{"address", asked.substr(0, asked.rfind(':') + 1) + std::to_string(server_->ports()[i])},
-                 {"component", "web"}});
+      log_.info("Listening on", {{"address", asked.substr(0, asked.rfind(':') + 1) +
+                                                 std::to_string(server_->ports()[i])},
+                                 {"component", "web"}});
     }
 
     const storage::Options storage = storage_options(flags_, config.storage);
@@ -379,7 +383,8 @@ class Daemon {
   }
 
   void warn(const Status& status) {
-    if (!status.ok()) log_.warn("Discovered targets not taken", {{"err", status.error().message()}});
+    if (!status.ok())
+      log_.warn("Discovered targets not taken", {{"err", status.error().message()}});
   }
 
   void apply_discovery(const config::Config& config) {
@@ -396,8 +401,8 @@ class Daemon {
 
   void make_rules() {
     notifier_ = rules::Notifier::create(
-        {flags_.notification_queue_capacity, std::max<std::size_t>(1, flags_.notification_batch_max),
-         flags_.drain_notifications},
+        {flags_.notification_queue_capacity,
+         std::max<std::size_t>(1, flags_.notification_batch_max), flags_.drain_notifications},
         {*client_, clock_, log_, metrics_});
     rules::ManagerOptions options;
     options.external_url = external_url(flags_, server_->ports().front());
@@ -422,8 +427,8 @@ class Daemon {
     options.remote_write_start_zeros = flags_.start_zeros;
     options.limits.queries_queued_max = flags_.queries_queued_max;
     // Streams stay: most connections remain for those who ask and go.
-    options.limits.live_viewers_max =
-        std::min(options.limits.live_viewers_max, std::max<std::size_t>(flags_.connections_max / 2, 1));
+    options.limits.live_viewers_max = std::min(
+        options.limits.live_viewers_max, std::max<std::size_t>(flags_.connections_max / 2, 1));
     return options;
   }
 

@@ -36,8 +36,8 @@ constexpr auto kBool = FlagKind::kBool;
 constexpr auto kDuration = FlagKind::kDuration;
 constexpr auto kCount = FlagKind::kCount;
 
-// Names and defaults: `prometheus --help` of 3.x, hidden flags included. Ours: storage.wal.*, repair,
-// query.max-queued, query.memory-max, query.cache-max.
+// Names and defaults: `prometheus --help` of 3.x, hidden flags included. Ours: storage.wal.*,
+// repair, query.max-queued, query.memory-max, query.cache-max.
 constexpr FlagSpec kFlags[] = {
     {"config.file", kText, "prometheus.yml", kUsed, "Configuration file."},
     {"config.auto-reload", kBool, "false", kUsed, "Reload when the configuration file changes."},
@@ -63,13 +63,17 @@ constexpr FlagSpec kFlags[] = {
     {"web.page-title", kText, "Varve", kUsed, "Title of the dashboard."},
     {"web.cors.origin", kText, ".*", kUsed, "Allowed CORS origins, a fully anchored regex."},
     {"storage.tsdb.path", kText, "data/", kUsed, "Where the data lies."},
-    {"storage.tsdb.retention.time", kDuration, "15d", kUsed, "How long samples are kept; 0: for ever."},
-    {"storage.tsdb.retention.size", FlagKind::kSize, "0B", kUsed, "Most bytes of blocks, log and head files; 0: no bound."},
+    {"storage.tsdb.retention.time", kDuration, "15d", kUsed,
+     "How long samples are kept; 0: for ever."},
+    {"storage.tsdb.retention.size", FlagKind::kSize, "0B", kUsed,
+     "Most bytes of blocks, log and head files; 0: no bound."},
     {"storage.tsdb.retention", kDuration, "", kUsed, "Old name of storage.tsdb.retention.time."},
     {"storage.tsdb.no-lockfile", kBool, "false", kUsed, "Do not lock the data directory."},
-    {"storage.tsdb.min-block-duration", kDuration, "2h", kUsed, "Length of the blocks cut from the head; only 2h."},
+    {"storage.tsdb.min-block-duration", kDuration, "2h", kUsed,
+     "Length of the blocks cut from the head; only 2h."},
     {"storage.tsdb.max-block-duration", kDuration, "0s", kUsed,
-     "Longest block compaction makes (of 2h, 8h, 24h, 7d); 0s: a tenth of the retention, at least 24h."},
+     "Longest block compaction makes (of 2h, 8h, 24h, 7d); 0s: a tenth of the retention, at least "
+     "24h."},
     {"repair", kBool, "false", kUsed,
      "Set damaged parts of the data directory aside, saying which, and start without them."},
     {"storage.tsdb.wal-compression", kBool, "true", kIgnored, ""},
@@ -113,7 +117,8 @@ constexpr FlagSpec kFlags[] = {
     {"scrape.discovery-reload-interval", kDuration, "1s", kUsed,
      "Least time between two updates of a job's targets by discovery."},
     {"scrape.name-escaping-scheme", kText, "values", kIgnored, ""},
-    {"query.lookback-delta", kDuration, "5m", kUsed, "How far back an instant value is looked for."},
+    {"query.lookback-delta", kDuration, "5m", kUsed,
+     "How far back an instant value is looked for."},
     {"query.timeout", kDuration, "2m", kUsed, "Longest time a query may take."},
     {"query.max-concurrency", kCount, "20", kUsed,
      "Most queries evaluated at a time; never more than there are cores (or 2)."},
@@ -123,7 +128,8 @@ constexpr FlagSpec kFlags[] = {
      "Most memory of all queries together; 0: a quarter of the machine's or the container's."},
     {"query.cache-max", FlagKind::kSize, "64MB", kUsed,
      "Most memory for results of range queries that are kept for the next ones; 0: none are."},
-    {"enable-feature", kText, "", kUsed, "Comma-separated feature names, as Prometheus's; repeatable."},
+    {"enable-feature", kText, "", kUsed,
+     "Comma-separated feature names, as Prometheus's; repeatable."},
     {"agent", kBool, "false", kIgnored, ""},
     {"auto-gomaxprocs", kBool, "true", kIgnored, ""},
     {"auto-gomemlimit", kBool, "true", kIgnored, ""},
@@ -132,8 +138,8 @@ constexpr FlagSpec kFlags[] = {
     {"log.format", kText, "logfmt", kUsed, "logfmt or json."},
 };
 
-// Features of Prometheus, and of its older versions, that are always on here. What is neither here nor
-// in enable_feature is not done, and said to be ignored: nobody shall believe that it is.
+// Features of Prometheus, and of its older versions, that are always on here. What is neither here
+// nor in enable_feature is not done, and said to be ignored: nobody shall believe that it is.
 constexpr std::string_view kAlwaysOn[] = {
     "exemplar-storage", "expand-external-labels", "memory-snapshot-on-shutdown",
     "metadata-wal-records", "new-service-discovery-manager", "no-default-scrape-port",
@@ -230,8 +236,9 @@ class Reader {
   Result<std::chrono::milliseconds> duration(std::string_view name) const {
     const auto parsed = model::parse_duration(text(name));
     if (!parsed.ok()) {
-      return flag_error(name, fmt::format("not a valid duration string: \"{}\" (such as 15d, 1h30m)",
-                                          text(name)));
+      return flag_error(
+          name,
+          fmt::format("not a valid duration string: \"{}\" (such as 15d, 1h30m)", text(name)));
     }
     return std::chrono::milliseconds(*parsed);
   }
@@ -244,7 +251,8 @@ class Reader {
     }
     return number;
   }
-  Result<std::size_t> choice(std::string_view name, std::span<const std::string_view> choices) const {
+  Result<std::size_t> choice(std::string_view name,
+                             std::span<const std::string_view> choices) const {
     const std::string value = text(name);
     const auto at = std::find(choices.begin(), choices.end(), value);
     if (at == choices.end()) {
@@ -293,7 +301,8 @@ void enable_feature(Flags& flags, std::string_view name) {
         "feature native-histograms in --enable-feature is ignored: what is scraped is said by "
         "scrape_native_histograms in the configuration");
   } else if (std::find(std::begin(kAlwaysOn), std::end(kAlwaysOn), name) == std::end(kAlwaysOn)) {
-    flags.warnings.push_back(fmt::format("unknown feature {} in --enable-feature is ignored", name));
+    flags.warnings.push_back(
+        fmt::format("unknown feature {} in --enable-feature is ignored", name));
   }
 }
 
@@ -359,7 +368,8 @@ Result<Flags> parse_flags(const std::vector<std::string>& arguments) {
     }
     if (flag.kind == kCount) VARVE_TRY(reader.count(flag.name));
     if (flag.use == kIgnored && reader.given(flag.name)) {
-      flags.warnings.push_back(fmt::format("--{} is accepted but has no effect in Varve", flag.name));
+      flags.warnings.push_back(
+          fmt::format("--{} is accepted but has no effect in Varve", flag.name));
     }
     flags.all.emplace_back(flag.name, fmt::format("{}", fmt::join(reader.list(flag.name), ",")));
   }
@@ -367,7 +377,8 @@ Result<Flags> parse_flags(const std::vector<std::string>& arguments) {
 
   flags.config_file = reader.text("config.file");
   flags.config_auto_reload = reader.on("config.auto-reload");
-  VARVE_TRY_ASSIGN(flags.config_auto_reload_interval, reader.duration("config.auto-reload-interval"));
+  VARVE_TRY_ASSIGN(flags.config_auto_reload_interval,
+                   reader.duration("config.auto-reload-interval"));
   flags.listen_addresses = reader.list("web.listen-address");
   VARVE_TRY_ASSIGN(flags.connections_max, reader.count("web.max-connections"));
   VARVE_TRY_ASSIGN(flags.read_timeout, reader.duration("web.read-timeout"));
@@ -430,7 +441,8 @@ Result<Flags> parse_flags(const std::vector<std::string>& arguments) {
       rest = comma == std::string_view::npos ? std::string_view() : rest.substr(comma + 1);
     }
   }
-  VARVE_TRY_ASSIGN(flags.rules_outage_tolerance, reader.duration("rules.alert.for-outage-tolerance"));
+  VARVE_TRY_ASSIGN(flags.rules_outage_tolerance,
+                   reader.duration("rules.alert.for-outage-tolerance"));
   VARVE_TRY_ASSIGN(flags.rules_grace_period, reader.duration("rules.alert.for-grace-period"));
   VARVE_TRY_ASSIGN(flags.rules_resend_delay, reader.duration("rules.alert.resend-delay"));
   VARVE_TRY_ASSIGN(flags.rule_evals_max, reader.count("rules.max-concurrent-evals"));

@@ -56,7 +56,8 @@ std::uint64_t machine_memory_bytes(fs::FileSystem& files) {
     // Each group around bounds too; inside a container the path may not exist, but its root does.
     for (std::string_view group = line.substr(slash);; group = group.substr(0, group.rfind('/'))) {
       if (group == "/") group = {};
-      lower(bytes, leading_number(content_of(files, root + std::string(group) + std::string(name))));
+      lower(bytes,
+            leading_number(content_of(files, root + std::string(group) + std::string(name))));
       if (group.empty()) break;
     }
   }

@@ -11,8 +11,8 @@
 #include "server/daemon.h"
 #include "server/flags.h"
 
-// jemalloc, where it is linked: give freed memory back within a second, from a thread of its own, so
-// that resident memory follows what is in use.
+// jemalloc, where it is linked: give freed memory back within a second, from a thread of its own,
+// so that resident memory follows what is in use.
 extern "C" {
 extern const char* malloc_conf;
 const char* malloc_conf = "background_thread:true,dirty_decay_ms:1000,muzzy_decay_ms:0,narenas:4";

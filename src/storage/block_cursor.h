@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Walks several blocks at once, series by series in the order of their labels, in memory that does not
-// grow with them.
+// Walks several blocks at once, series by series in the order of their labels, in memory that does
+// not grow with them.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Several blocks into one, series by series in the order of their labels. Chunks are concatenated as
-// they are; memory does not grow with samples.
+// Several blocks into one, series by series in the order of their labels. Chunks are concatenated
+// as they are; memory does not grow with samples.
 #pragma once
 
 #include <atomic>
@@ -28,9 +28,10 @@ struct MergeRequest {
   const std::atomic<bool>* stop = nullptr;  // set: give up with kCanceled
 };
 
-// Writes and syncs a block of samples with what the sources have and their tombstones leave; nullopt, and no
-// folder, if that is nothing. Of samples of one time that of the source that block::counts_before()
-// the others stays, as readers had it. After an error the folder is the caller's to remove.
+// Writes and syncs a block of samples with what the sources have and their tombstones leave;
+// nullopt, and no folder, if that is nothing. Of samples of one time that of the source that
+// block::counts_before() the others stays, as readers had it. After an error the folder is the
+// caller's to remove.
 Result<std::optional<block::BlockMeta>> merge_blocks(fs::FileSystem& files, MergeRequest request);
 
 }  // namespace varve::storage

@@ -53,7 +53,8 @@ void BlockReader::damaged(const Error& error) const {
 
 Result<const DecodedTimes*> BlockReader::times(std::uint32_t column) const {
   if (column >= column_count_) {
-    return Error(ErrorCode::kCorruption, fmt::format("{}: there is no column {}", block_->directory(), column));
+    return Error(ErrorCode::kCorruption,
+                 fmt::format("{}: there is no column {}", block_->directory(), column));
   }
   std::atomic<const TimesNode*>& slot = columns_[column];
   if (const TimesNode* known = slot.load(std::memory_order_acquire)) return &known->decoded;
@@ -84,7 +85,8 @@ Status BlockReader::append_chunk(const block::ChunkView& chunk, TimeRange range,
                                  SeriesSamples& out) const {
   if (chunk.kind == block::ChunkKind::kHistograms) {
     return append_histograms(
-        {reinterpret_cast<const std::uint8_t*>(chunk.bytes.data()), chunk.bytes.size()}, range, out);
+        {reinterpret_cast<const std::uint8_t*>(chunk.bytes.data()), chunk.bytes.size()}, range,
+        out);
   }
   VARVE_TRY_ASSIGN(const DecodedTimes* column, times(chunk.column));
   return append_floats(chunk.bytes, *column, range, out);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The part of a selection that one block answers: its chunks, decoded, without what is deleted. What
-// cannot be read is left out and reported; it costs no more than the samples it had.
+// The part of a selection that one block answers: its chunks, decoded, without what is deleted.
+// What cannot be read is left out and reported; it costs no more than the samples it had.
 #pragma once
 
 #include <atomic>
@@ -38,7 +38,8 @@ class BlockReader {
   // Makes `last` the newest sample in the range if that is newer; decodes one chunk as a rule.
   void read_last(std::uint32_t ordinal, TimeRange range, LastSample& last) const;
   // Of a block of a level: appends the buckets of a series that end in `ends`, the columns that are
-  // asked for; all that is in `out` must be older. False if `out.ends_id` no longer stands for the ends.
+  // asked for; all that is in `out` must be older. False if `out.ends_id` no longer stands for the
+  // ends.
   bool append_buckets(std::uint32_t ordinal, TimeRange ends, BucketColumns columns,
                       SeriesBuckets& out) const;
   void damaged(const Error& error) const;

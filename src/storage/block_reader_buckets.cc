@@ -67,8 +67,8 @@ class Wanted {
   std::vector<std::size_t> which_;
 };
 
-// The columns of `out` that are asked for, each one longer by a chunk while it is read. They go back to
-// what they were if that fails.
+// The columns of `out` that are asked for, each one longer by a chunk while it is read. They go
+// back to what they were if that fails.
 class ChunkColumns {
  public:
   ChunkColumns(SeriesBuckets& out, BucketColumns columns, std::size_t count)

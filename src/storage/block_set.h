@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The blocks a reader sees, as one immutable version. A querier keeps the version it began with; who
-// takes samples away (the head after a cut, compaction) waits until the versions that still need
-// them are gone.
+// The blocks a reader sees, as one immutable version. A querier keeps the version it began with;
+// who takes samples away (the head after a cut, compaction) waits until the versions that still
+// need them are gone.
 #pragma once
 
 #include <cstdint>

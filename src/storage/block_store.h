@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The blocks of one database: the folders, the MANIFEST that says which of them count, and the open
-// blocks that readers see. Everything that changes the set (a cut, compaction, retention) ends in one
-// commit() here, in the order FORMAT.md gives.
+// blocks that readers see. Everything that changes the set (a cut, compaction, retention) ends in
+// one commit() here, in the order FORMAT.md gives.
 #pragma once
 
 #include <cstdint>

@@ -86,7 +86,8 @@ class SketchBuilder {
 // Adds floats to the bucket at hand, in the order of their times.
 class FloatFold {
  public:
-  explicit FloatFold(const FoldOptions& options) : sketch_(options.schema), sketches_(options.sketch) {}
+  explicit FloatFold(const FoldOptions& options)
+      : sketch_(options.schema), sketches_(options.sketch) {}
 
   void begin(Timestamp end_ms, Timestamp t, double value) {
     bucket_ = {};
@@ -203,8 +204,8 @@ class HistogramFold {
   std::optional<Histogram> reset_sum_;
 };
 
-// A row for a bucket that has a stale marker and no float. Its numbers mean nothing: those of the one
-// before take no space.
+// A row for a bucket that has a stale marker and no float. Its numbers mean nothing: those of the
+// one before take no space.
 Bucket only_stale(Timestamp end_ms, Timestamp stale_ms, const Bucket* before) {
   Bucket bucket;
   if (before != nullptr) {

@@ -42,8 +42,8 @@ struct FoldedSeries {
 
 // Replaces `out`. The samples of a bucket must all be there: a cut through it gives a part of it.
 void fold_samples(const SeriesSamples& samples, const FoldOptions& options, FoldedSeries& out);
-// The same from a finer level, whose resolution divides this one. Sketches are merged where there are
-// any.
+// The same from a finer level, whose resolution divides this one. Sketches are merged where there
+// are any.
 void fold_buckets(const FoldedSeries& finer, const FoldOptions& options, FoldedSeries& out);
 
 }  // namespace varve::storage

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Makes the chunks of one series in one block from chunks of any origin: head, late samples, other
-// blocks. What lies apart is handed on byte by byte; only what overlaps in time, is deleted in part,
-// or would stay needlessly small is decoded and encoded again.
+// blocks. What lies apart is handed on byte by byte; only what overlaps in time, is deleted in
+// part, or would stay needlessly small is decoded and encoded again.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +30,7 @@ struct ChunkPiece {
   std::string_view bytes;
   std::string_view times;               // encoded; of float chunks
   ColumnSlot* column = nullptr;         // of float chunks: where the source's column is remembered
-  std::uint32_t rank = 0;               // of samples with one time the one of the lowest rank is kept
+  std::uint32_t rank = 0;  // of samples with one time the one of the lowest rank is kept
   std::span<const TimeRange> deleted;   // samples to leave out: ascending, apart
 };
 
@@ -49,7 +49,8 @@ class ChunkAssembler {
   bool empty() const { return finished_ || pieces_.empty(); }
 
   // What was added since the last finish(), as chunks for Writer::add_series(): ascending, apart,
-  // perhaps none. They live until the next add(). kCorruption if a chunk that must be decoded cannot.
+  // perhaps none. They live until the next add(). kCorruption if a chunk that must be decoded
+  // cannot.
   Result<std::span<const block::ChunkToWrite>> finish();
 
  private:

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// From a closed chunk to the columns of a read, the same for the head's chunks and for those of blocks.
+// From a closed chunk to the columns of a read, the same for the head's chunks and for those of
+// blocks.
 #pragma once
 
 #include <cstdint>
@@ -22,14 +23,15 @@ constexpr TimeRange intersection(TimeRange a, TimeRange b) {
 std::pair<std::size_t, std::size_t> clip(std::span<const Timestamp> times, TimeRange range);
 
 // A step of SeriesSamples::times_id: equal sequences of steps mean equal times. Never 0. Depends on
-// all bits of `value`; what has two parts takes two steps rather than shifting one beside the other.
+// all bits of `value`; what has two parts takes two steps rather than shifting one beside the
+// other.
 constexpr std::uint64_t mix_times(std::uint64_t state, std::uint64_t value) {
   state = (state ^ value) * 0x9fb21c651e98df25ULL;
   return (state ^ (state >> 32)) | 1;
 }
 
-// The times of a chunk, decoded, and what stands for them: a hash of what they are, so that it means
-// the same in any block and any selection.
+// The times of a chunk, decoded, and what stands for them: a hash of what they are, so that it
+// means the same in any block and any selection.
 struct DecodedTimes {
   std::vector<Timestamp> times;
   std::uint64_t key = 0;

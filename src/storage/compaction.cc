@@ -30,8 +30,9 @@ Compaction::Compaction(const Engine& engine)
                                           "partition.")),
       failed_(engine.metrics.counter("prometheus_tsdb_compactions_failed_total",
                                      "Total number of compactions that failed for the partition.")),
-      triggered_(engine.metrics.counter("prometheus_tsdb_compactions_triggered_total",
-                                        "Total number of triggered compactions for the partition.")) {}
+      triggered_(
+          engine.metrics.counter("prometheus_tsdb_compactions_triggered_total",
+                                 "Total number of triggered compactions for the partition.")) {}
 
 Timestamp settled_ms(const Engine& engine, std::int64_t wait_max_ms) {
   const std::optional<HeadCut>& cut = engine.blocks.cut();
@@ -39,11 +40,12 @@ Timestamp settled_ms(const Engine& engine, std::int64_t wait_max_ms) {
   const std::int64_t late_ms = std::clamp<std::int64_t>(
       engine.limits.out_of_order_window_ms.load() - head::kChunkRangeMs / 2, 0, wait_max_ms);
   Timestamp settled = 0;
-  return __builtin_sub_overflow(cut->time_ms, late_ms, &settled) ? TimeRange::all().min_ms : settled;
+  return __builtin_sub_overflow(cut->time_ms, late_ms, &settled) ? TimeRange::all().min_ms
+                                                                 : settled;
 }
 
-// A block goes when all of it is past the retention: with long ones, much that is past it would stay.
-// The share is Prometheus's.
+// A block goes when all of it is past the retention: with long ones, much that is past it would
+// stay. The share is Prometheus's.
 std::int64_t Compaction::longest_ms() const {
   constexpr std::int64_t kShare = 10;
   constexpr std::int64_t kDayMs = 24LL * 60 * 60 * 1000;

@@ -15,7 +15,8 @@ using block::BlockMeta;
 constexpr std::size_t kLateBlocksMax = 4;
 constexpr std::uint64_t kLatePart = 8;
 constexpr std::int64_t kHourMs = 60LL * 60 * 1000;
-// From this window on small chunks are put together: what one every five minutes makes is one chunk.
+// From this window on small chunks are put together: what one every five minutes makes is one
+// chunk.
 constexpr std::int64_t kRepackMs = 8 * kHourMs;
 // A window that goes on is merged on demand up to this length. A longer one would be written again
 // and again with what comes.

@@ -51,9 +51,10 @@ class DbImpl final : public Db {
         clock_(clock),
         log_(log),
         metrics_(metrics),
-        corrupt_chunks_(metrics.counter("varve_corrupt_chunks_total",
-                                        "Closed chunks that failed their checksum or did not decode "
-                                        "when they were read.")),
+        corrupt_chunks_(
+            metrics.counter("varve_corrupt_chunks_total",
+                            "Closed chunks that failed their checksum or did not decode "
+                            "when they were read.")),
         damages_(log, corrupt_chunks_) {}
   ~DbImpl() override;
 
@@ -99,7 +100,9 @@ class DbImpl final : public Db {
     return maintenance_->delete_series(selectors, range);
   }
   Status clean_tombstones() override { return maintenance_->clean_tombstones(); }
-  Result<std::string> snapshot(bool skip_head) override { return maintenance_->snapshot(skip_head); }
+  Result<std::string> snapshot(bool skip_head) override {
+    return maintenance_->snapshot(skip_head);
+  }
   Status compact() override { return maintenance_->compact(); }
   std::vector<block::BlockMeta> blocks() const override { return blocks_->metas(); }
   Result<HoldRecord> add_hold(TimeRange range, std::span<const model::Matchers> selectors,
@@ -152,7 +155,8 @@ class DbImpl final : public Db {
   std::unique_ptr<HeadSnapshots> head_snapshots_;
   RecoveryReport recovery_;
 
-  mutable std::mutex holds_mutex_;  // guards hold_store_ and configured_holds_; held over the write of a change
+  mutable std::mutex
+      holds_mutex_;  // guards hold_store_ and configured_holds_; held over the write of a change
   HoldStore hold_store_;
 
   std::atomic<bool> stop_{false};  // long work is to end
@@ -175,15 +179,17 @@ Status DbImpl::open(fs::FileSystem& files) {
                                                  options_.repair));
   VARVE_TRY(clean_db_snapshots(files, directory_));
   std::string holds_damage;
-  VARVE_TRY_ASSIGN(hold_store_, HoldStore::open(files, directory_.holds, options_.repair, holds_damage));
+  VARVE_TRY_ASSIGN(hold_store_,
+                   HoldStore::open(files, directory_.holds, options_.repair, holds_damage));
   if (!holds_damage.empty()) {
     log_.error("storage: holds set aside, nothing is held any more", {{"err", holds_damage}});
   }
-  VARVE_TRY_ASSIGN(blocks_, BlockStore::open(files, directory_, clock_.now_ms(), options_.repair, log_));
+  VARVE_TRY_ASSIGN(blocks_,
+                   BlockStore::open(files, directory_, clock_.now_ms(), options_.repair, log_));
   VARVE_TRY_ASSIGN(head_, head::Head::create(files, directory_.head, blocks_->hasher(),
                                              options_.exemplars_max));
-  VARVE_TRY_ASSIGN(const Recovery recovered,
-                   recover(directory_, files, options_.recovery_threads, blocks_->cut(), *head_, log_));
+  VARVE_TRY_ASSIGN(const Recovery recovered, recover(directory_, files, options_.recovery_threads,
+                                                     blocks_->cut(), *head_, log_));
   recovery_ = recovered.report;
   log_.info("storage: log replayed", {{"path", options_.path},
                                       {"series", recovery_.series},
@@ -205,13 +211,13 @@ Status DbImpl::open(fs::FileSystem& files) {
   VARVE_TRY_ASSIGN(wal_, wal::Log::open(log_options, recovered.next, files, log_, metrics_));
   write_path_->start(*wal_, recovered.next);
   wal_->start(*write_path_);
-  head_snapshots_ = std::make_unique<HeadSnapshots>(files, directory_.snap, *head_, *write_path_, *wal_,
-                                                    recovered, options_.snapshot_log_bytes, clock_, log_,
-                                                    metrics_);
+  head_snapshots_ = std::make_unique<HeadSnapshots>(files, directory_.snap, *head_, *write_path_,
+                                                    *wal_, recovered, options_.snapshot_log_bytes,
+                                                    clock_, log_, metrics_);
   register_metrics();
   maintenance_ = std::make_unique<Maintenance>(
-      Engine{options_, limits_, keeping_, files, directory_, clock_, log_, metrics_, *head_, *write_path_, *wal_,
-             *blocks_, stamps_, *head_snapshots_, stop_});
+      Engine{options_, limits_, keeping_, files, directory_, clock_, log_, metrics_, *head_,
+             *write_path_, *wal_, *blocks_, stamps_, *head_snapshots_, stop_});
   apply_holds();  // before anything can expire
   if (options_.background) maintenance_->start();
   return {};
@@ -289,11 +295,13 @@ LevelReach DbImpl::level_reach(std::int64_t max_source_resolution_ms) const {
     if (blocks->ladder.gone_of.empty()) continue;
     // Of some series more has gone: coarser buckets answer, and to a later time.
     for (const KeptLevel& level : input.levels) {
-      const bool asked = max_source_resolution_ms < 0 || level.resolution_ms <= max_source_resolution_ms;
+      const bool asked =
+          max_source_resolution_ms < 0 || level.resolution_ms <= max_source_resolution_ms;
       if (asked) reach.resolution_ms = std::max(reach.resolution_ms, level.resolution_ms);
     }
     const Stretches raw = blocks->ladder.gone().of_any(0);
-    if (!raw.empty()) reach.until_ms = std::max(reach.until_ms, raw.back().max_ms + reach.resolution_ms);
+    if (!raw.empty())
+      reach.until_ms = std::max(reach.until_ms, raw.back().max_ms + reach.resolution_ms);
   }
   return reach;
 }
@@ -431,7 +439,8 @@ void DbImpl::register_metrics() {
   gauge("prometheus_tsdb_exemplar_exemplars_in_storage",
         "Number of exemplars currently in circular storage.",
         [this] { return static_cast<double>(head_->exemplars().stats().exemplars); });
-  gauge("prometheus_tsdb_retention_limit_seconds", "Max. retention time of the database, 0: for ever.",
+  gauge("prometheus_tsdb_retention_limit_seconds",
+        "Max. retention time of the database, 0: for ever.",
         [this] { return static_cast<double>(limits_.retention_ms.load()) / 1000; });
   gauge("varve_head_spill_bytes", "Size of the files that hold the head's closed chunks.",
         [this] { return static_cast<double>(head_->spill().size_bytes()); });

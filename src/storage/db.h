@@ -45,9 +45,10 @@ struct Options {
   std::vector<Hold> holds;
   // How far behind the newest sample of the head a sample may come out of order; 0: not at all.
   std::chrono::milliseconds out_of_order_window = std::chrono::hours(1);
-  // The windows blocks are cut for and compacted to, each a multiple of the one before. The first is
-  // fixed by the head's chunks (head::kChunkRangeMs). The second is there for the first day: labels and
-  // postings are about a tenth of a block of 2h, and up to eleven of those would wait for a day to end.
+  // The windows blocks are cut for and compacted to, each a multiple of the one before. The first
+  // is fixed by the head's chunks (head::kChunkRangeMs). The second is there for the first day:
+  // labels and postings are about a tenth of a block of 2h, and up to eleven of those would wait
+  // for a day to end.
   std::vector<std::chrono::milliseconds> block_windows = {
       std::chrono::hours(2), std::chrono::hours(8), std::chrono::hours(24),
       std::chrono::hours(24 * 7)};
@@ -57,12 +58,13 @@ struct Options {
   // MANIFEST, tombstones). Small beside any database, as it counts as the database's. 0: none.
   std::uint64_t reserve_bytes = std::uint64_t{8} << 20;
   // A snapshot of the head is due when the log has grown by this since the last one, and by twice
-  // what that one has: less would write more, more would replay longer. 0: at every maintain(), in tests.
+  // what that one has: less would write more, more would replay longer. 0: at every maintain(), in
+  // tests.
   std::uint64_t snapshot_log_bytes = std::uint64_t{16} << 20;
   // Preallocated size of a segment of the log.
   std::uint64_t log_segment_bytes = std::uint64_t{16} << 20;
-  // Cuts, compaction, retention and snapshots run by themselves, on a thread of low priority. Off in
-  // tests, which call maintain().
+  // Cuts, compaction, retention and snapshots run by themselves, on a thread of low priority. Off
+  // in tests, which call maintain().
   bool background = true;
   // Lets opening set aside what is damaged and go on where it would otherwise refuse.
   bool repair = false;
@@ -118,8 +120,8 @@ class Db : public Appendable, public Queryable {
   // What a configuration that is loaded again may change; see Options.
   virtual void set_retention(std::chrono::milliseconds time, std::uint64_t bytes) = 0;
   virtual void set_out_of_order_window(std::chrono::milliseconds window) = 0;
-  // kInvalidArgument, and nothing changed, for a ladder that cannot be. What a new one adds is made of
-  // what there is; what it lacks goes only once nothing else has its time.
+  // kInvalidArgument, and nothing changed, for a ladder that cannot be. What a new one adds is made
+  // of what there is; what it lacks goes only once nothing else has its time.
   virtual Status set_ladder(Ladder ladder) = 0;
   // All holds that count beside those of add_hold().
   virtual void set_holds(std::vector<Hold> holds) = 0;
@@ -128,21 +130,23 @@ class Db : public Appendable, public Queryable {
   // compaction, a snapshot of the head if the log has grown. The first error; the rest is done.
   virtual Status maintain() = 0;
 
-  // Administration. One at a time; waits for background work under way. ------------------------------
-  // Hides the samples in `range` (both ends included) of all series that one of the selectors picks,
-  // durably when it returns. Later samples in the range are seen again, except in blocks.
+  // Administration. One at a time; waits for background work under way.
+  // ------------------------------ Hides the samples in `range` (both ends included) of all series
+  // that one of the selectors picks, durably when it returns. Later samples in the range are seen
+  // again, except in blocks.
   virtual Status delete_series(std::span<const std::vector<model::Matcher>> selectors,
                                TimeRange range) = 0;
   // Rewrites the blocks that have deleted samples without them.
   virtual Status clean_tombstones() = 0;
-  // Makes `<path>/snapshots/<name>`, a data directory of its own with all blocks (as hard links) and,
-  // unless skip_head, the head as blocks. The name.
+  // Makes `<path>/snapshots/<name>`, a data directory of its own with all blocks (as hard links)
+  // and, unless skip_head, the head as blocks. The name.
   virtual Result<std::string> snapshot(bool skip_head) = 0;
   // Cuts and compacts everything that can be, and answers when done.
   virtual Status compact() = 0;
   virtual std::vector<block::BlockMeta> blocks() const = 0;
-  // Keeps the samples in `range` of all series that one of the selectors picks from every retention,
-  // durably when it returns, until it is released. kInvalidArgument, kLimitExceeded (too many).
+  // Keeps the samples in `range` of all series that one of the selectors picks from every
+  // retention, durably when it returns, until it is released. kInvalidArgument, kLimitExceeded (too
+  // many).
   virtual Result<HoldRecord> add_hold(TimeRange range, std::span<const model::Matchers> selectors,
                                       std::string comment) = 0;
   virtual Status release_hold(std::string_view id) = 0;  // kNotFound

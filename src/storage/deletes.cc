@@ -50,8 +50,8 @@ Status delete_in_block(const Engine& engine, block::Block& block,
   return any ? block.set_tombstones(engine.files, std::move(tombstones)) : Status();
 }
 
-// Of a level: the buckets that have some of it, as one cannot be taken apart. Those at the ends come
-// back without it if their samples are still there: they are marked as out of date.
+// Of a level: the buckets that have some of it, as one cannot be taken apart. Those at the ends
+// come back without it if their samples are still there: they are marked as out of date.
 Status delete_in_level(const Engine& engine, block::Block& block,
                        std::span<const std::vector<model::Matcher>> selectors, TimeRange range) {
   const std::int64_t resolution_ms = block.meta().resolution_ms;
@@ -67,7 +67,8 @@ Status mark_ends(const Engine& engine, const BlockSet& set, TimeRange range) {
   TimeRange there{TimeRange::all().max_ms, TimeRange::all().min_ms};
   for (const auto* blocks : {&set.blocks, &set.levels}) {
     for (const auto& block : *blocks) {
-      there.min_ms = std::min(there.min_ms, block->meta().range.min_ms - block->meta().resolution_ms);
+      there.min_ms =
+          std::min(there.min_ms, block->meta().range.min_ms - block->meta().resolution_ms);
       there.max_ms = std::max(there.max_ms, block->meta().range.max_ms);
     }
   }
@@ -116,7 +117,8 @@ void report_held(const Engine& engine, const BlockSet& set,
   for (const Hold& hold : keeping->holds()) {
     if (!hold.range.overlaps(range)) continue;
     const bool any = std::any_of(set.blocks.begin(), set.blocks.end(), [&](const auto& block) {
-      if (!block->meta().range.overlaps(hold.range) || !block->meta().range.overlaps(range)) return false;
+      if (!block->meta().range.overlaps(hold.range) || !block->meta().range.overlaps(range))
+        return false;
       for (const auto& selector : selectors) {
         for (const auto& held : hold.selectors) {
           std::vector<model::Matcher> both = selector;

@@ -12,8 +12,8 @@
 
 namespace varve::storage {
 
-// See Db::delete_series(). By one thread at a time, and not beside a cut or a compaction: what those
-// carry over would not know of it.
+// See Db::delete_series(). By one thread at a time, and not beside a cut or a compaction: what
+// those carry over would not know of it.
 Status delete_samples(const Engine& engine,
                       std::span<const std::vector<model::Matcher>> selectors, TimeRange range);
 

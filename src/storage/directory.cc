@@ -29,10 +29,11 @@ Status check_version(fs::FileSystem& files, const std::string& own, bool repair)
     for (const char* name : {"MANIFEST", "wal"}) {
       VARVE_TRY_ASSIGN(const bool data, files.exists(fs::join(own, name)));
       if (!data || repair) continue;
-      return Error(ErrorCode::kCorruption,
-                   fmt::format("{}: missing, though the directory holds data ({}); put it back from "
-                               "a copy, or start once with --repair to take the data for version {}",
-                               path, name, kLayoutVersion));
+      return Error(
+          ErrorCode::kCorruption,
+          fmt::format("{}: missing, though the directory holds data ({}); put it back from "
+                      "a copy, or start once with --repair to take the data for version {}",
+                      path, name, kLayoutVersion));
     }
     return files.write_file_atomically(path, version_text());
   }
@@ -60,10 +61,11 @@ Status check_version(fs::FileSystem& files, const std::string& own, bool repair)
 Status check_stranger(fs::FileSystem& files, const std::string& path) {
   VARVE_TRY_ASSIGN(const std::vector<std::string> names, files.list(path));
   const auto refuse = [&path](std::string_view program, std::string_view name) {
-    return Error(ErrorCode::kInvalidArgument,
-                 fmt::format("{}: holds the data of {} ({}), which Varve does not touch; give Varve a "
-                             "directory of its own with --storage.tsdb.path",
-                             path, program, name));
+    return Error(
+        ErrorCode::kInvalidArgument,
+        fmt::format("{}: holds the data of {} ({}), which Varve does not touch; give Varve a "
+                    "directory of its own with --storage.tsdb.path",
+                    path, program, name));
   };
   for (const std::string& name : names) {
     if (name == "varve") return {};
@@ -74,7 +76,8 @@ Status check_stranger(fs::FileSystem& files, const std::string& path) {
     }
     if (name == "wal") {
       const auto inside = files.list(fs::join(path, name));
-      if (inside.ok() && !inside->empty()) return refuse("Prometheus", fs::join(name, inside->front()));
+      if (inside.ok() && !inside->empty())
+        return refuse("Prometheus", fs::join(name, inside->front()));
     }
     if (name == "indexdb" || name == "flock.lock") return refuse("VictoriaMetrics", name);
     if (name == "PG_VERSION") return refuse("PostgreSQL", name);
@@ -82,7 +85,8 @@ Status check_stranger(fs::FileSystem& files, const std::string& path) {
   return {};
 }
 
-Status create_layout(fs::FileSystem& files, const DataDirectory& directory, const std::string& path) {
+Status create_layout(fs::FileSystem& files, const DataDirectory& directory,
+                     const std::string& path) {
   for (const std::string* inside :
        {&directory.wal, &directory.head, &directory.snap, &directory.dense}) {
     VARVE_TRY(files.create_directories(*inside));

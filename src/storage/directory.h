@@ -28,8 +28,9 @@ struct DataDirectory {
 DataDirectory directory_paths(const std::string& path);
 
 // Creates what is missing, takes the lock (if asked) and checks that the directory is one this
-// version reads. kUnavailable if another process has it; kInvalidArgument for one written by a newer
-// version or by another program; kCorruption if its VERSION is missing or damaged, unless `repair`.
+// version reads. kUnavailable if another process has it; kInvalidArgument for one written by a
+// newer version or by another program; kCorruption if its VERSION is missing or damaged, unless
+// `repair`.
 Result<DataDirectory> prepare_directory(fs::FileSystem& files, const std::string& path, bool lock,
                                         bool repair = false);
 

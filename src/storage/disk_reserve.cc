@@ -32,8 +32,9 @@ bool DiskReserve::release() {
   held_ = false;
   if (!files_.remove(path_).ok()) return false;
   (void)files_.sync_directory(fs::parent_of(path_)).ok();
-  log_.warn("storage: the disk is full; gave up the reserve to make room for deleting and compacting",
-            {{"file", path_}, {"bytes", bytes_}});
+  log_.warn(
+      "storage: the disk is full; gave up the reserve to make room for deleting and compacting",
+      {{"file", path_}, {"bytes", bytes_}});
   return true;
 }
 

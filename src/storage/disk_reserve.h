@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Space that is kept for bad days: on a full disk even deleting needs some (a line in the MANIFEST, a
-// new log segment), so a file of zeros waits to be given up for it.
+// Space that is kept for bad days: on a full disk even deleting needs some (a line in the MANIFEST,
+// a new log segment), so a file of zeros waits to be given up for it.
 #pragma once
 
 #include <cstdint>

@@ -33,9 +33,10 @@ Flush::Flush(const Engine& engine)
                                           "Total number of head truncations attempted.")),
       truncations_failed_(engine.metrics.counter("prometheus_tsdb_head_truncations_failed_total",
                                                  "Total number of head truncations that failed.")),
-      chunks_lost_(engine.metrics.counter("varve_head_chunks_lost_total",
-                                          "Chunks of the head that could not be read when they were "
-                                          "to go into a block.")) {}
+      chunks_lost_(
+          engine.metrics.counter("varve_head_chunks_lost_total",
+                                 "Chunks of the head that could not be read when they were "
+                                 "to go into a block.")) {}
 
 Result<bool> Flush::cut_window(bool asked) {
   const head::Head& head = engine_.head;
@@ -65,8 +66,8 @@ Result<bool> Flush::cut_window(bool asked) {
         cut.seqs[shard] = covered.seq;
       });
   if (!frozen.ok()) return fail(std::move(frozen).error());
-  // The MANIFEST must not name frames that a power cut could take back: their numbers would be given
-  // again, to samples that count.
+  // The MANIFEST must not name frames that a power cut could take back: their numbers would be
+  // given again, to samples that count.
   Status durable = engine_.wal.wait_durable(*std::max_element(cut.seqs.begin(), cut.seqs.end()));
   if (!durable.ok()) return fail(std::move(durable).error());
 

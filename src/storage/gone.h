@@ -51,8 +51,8 @@ struct Gone {
   // by this one.
   bool note(std::int64_t resolution_ms, const Policies& policies, std::size_t series_class,
             TimeRange range);
-  // A hold has kept some series' time since `older`: what had not gone then is there in `kept`, whatever
-  // this says. False, and nothing changes, if there would be too many lists of policies.
+  // A hold has kept some series' time since `older`: what had not gone then is there in `kept`,
+  // whatever this says. False, and nothing changes, if there would be too many lists of policies.
   bool keep_since(const Gone& older, TimeRange kept);
   // Drops marks that say no more than `before` does.
   void prune();

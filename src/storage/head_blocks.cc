@@ -267,7 +267,8 @@ class HeadBlocksWriter {
 
   // What is damaged is left out: no later cut could do better. A disk that fails may recover.
   Status lost(Error error) {
-    if (error.code() != ErrorCode::kCorruption && error.code() != ErrorCode::kNotFound) return error;
+    if (error.code() != ErrorCode::kCorruption && error.code() != ErrorCode::kNotFound)
+      return error;
     if (result_.chunks_lost++ == 0) {
       log_.error("storage: a chunk of the head is lost", {{"err", error.message()}});
     }

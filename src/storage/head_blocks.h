@@ -39,8 +39,8 @@ struct HeadBlocks {
   std::uint64_t chunks_lost = 0;      // could not be read for their content: logged, left out
 };
 
-// By one thread at a time. Takes a shard's mutex for one series at a time. After an error the folders
-// it made are removed as far as that is possible.
+// By one thread at a time. Takes a shard's mutex for one series at a time. After an error the
+// folders it made are removed as far as that is possible.
 Result<HeadBlocks> write_head_blocks(fs::FileSystem& files, const head::Head& head,
                                      const HeadBlocksRequest& request, base::Logger& log);
 

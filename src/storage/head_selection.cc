@@ -32,7 +32,8 @@ ReadScratch& scratch_of_thread() {
 
 // Visits series in order, under the lock of each one's shard; neighbours share one locking.
 template <typename Visit>
-void visit_locked(const head::Head& head, std::size_t count, const auto& id_at, const Visit& visit) {
+void visit_locked(const head::Head& head, std::size_t count, const auto& id_at,
+                  const Visit& visit) {
   std::unique_lock<std::mutex> lock;
   unsigned locked = head::kShards;
   for (std::size_t i = 0; i < count; ++i) {

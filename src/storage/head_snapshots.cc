@@ -20,8 +20,9 @@ using head::PieceKind;
 
 constexpr std::size_t kSeriesPieceBytes = 1 << 20;
 constexpr std::size_t kColumnsPerPiece = 1 << 16;
-// To replay a byte of the log takes a quarter of the time that a byte of a snapshot takes to be written
-// and read: what doubles the time of a recovery at the worst halves what ingest pays for snapshots.
+// To replay a byte of the log takes a quarter of the time that a byte of a snapshot takes to be
+// written and read: what doubles the time of a recovery at the worst halves what ingest pays for
+// snapshots.
 constexpr std::uint64_t kLogPerSnapshot = 2;
 constexpr std::chrono::nanoseconds kRetryMin = std::chrono::seconds(1);
 constexpr std::chrono::nanoseconds kRetryMax = std::chrono::minutes(1);

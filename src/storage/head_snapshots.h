@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Snapshots of the head while it is written to: they bound by size what recovery has to replay, and
-// let the log's segments and the head's files be used again. Each shard is copied between two frames
-// of the log, one after the other, and the snapshot says for each behind which frame the log goes on.
-// The layout is in head/FORMAT.md, "Snapshot".
+// let the log's segments and the head's files be used again. Each shard is copied between two
+// frames of the log, one after the other, and the snapshot says for each behind which frame the log
+// goes on. The layout is in head/FORMAT.md, "Snapshot".
 #pragma once
 
 #include <chrono>
@@ -39,8 +39,8 @@ class HeadSnapshots {
   bool worthwhile() const;
 
   // Takes one, durable on return; then lets go of what it makes needless. After an error the one
-  // before is still in force. kLimitExceeded, before anything is written, if it would not fit on the
-  // disk. Memory: what one shard of 32 has, three times over.
+  // before is still in force. kLimitExceeded, before anything is written, if it would not fit on
+  // the disk. Memory: what one shard of 32 has, three times over.
   Status take();
   // There is room again: due() need not wait.
   void retry_now() { retry_at_ = {}; }
@@ -59,8 +59,8 @@ class HeadSnapshots {
   Status write(head::SnapshotWriter& writer, std::uint32_t& first_segment);
   Status add_columns(head::SnapshotWriter& writer);
   Status add_series(head::SnapshotWriter& writer, std::uint32_t& next_id);
-  Status add_series(head::SnapshotWriter& writer, const index::HeadIndex& index, std::uint64_t begin,
-                    std::uint64_t end);
+  Status add_series(head::SnapshotWriter& writer, const index::HeadIndex& index,
+                    std::uint64_t begin, std::uint64_t end);
   Result<bool> reuse(head::SnapshotWriter& writer, const fs::File& before,
                      const SeriesPiece& piece);
   Status add_sides(head::SnapshotWriter& writer);
@@ -79,8 +79,8 @@ class HeadSnapshots {
   std::vector<std::uint32_t> damaged_;  // snapshots that recovery could not read whole
   std::vector<std::uint32_t> damaged_segments_;
   std::uint64_t bytes_;                // of the last one
-  // Of the last one, if this process wrote it, by id. Series do not change: what has the same as last
-  // time is copied. To write all labels anew was half the work of a snapshot.
+  // Of the last one, if this process wrote it, by id. Series do not change: what has the same as
+  // last time is copied. To write all labels anew was half the work of a snapshot.
   std::vector<SeriesPiece> series_pieces_;
   std::vector<SeriesPiece> fresh_series_pieces_;  // of the one being written
   std::uint64_t log_bytes_before_;     // in the log when it opened, behind the last snapshot

@@ -105,10 +105,11 @@ Result<HoldsState> parse_holds(std::string_view text) {
   if (!text.starts_with(kMagic)) return corrupt("not a file of holds");
   std::string_view rest = text.substr(kMagic.size());
   if (!rest.starts_with(kFormat)) {
-    return Error(ErrorCode::kInvalidArgument,
-                 fmt::format("holds: the file has format {}, this Varve reads format 1; use the Varve "
-                             "that wrote it or a newer one",
-                             rest.substr(0, std::min<std::size_t>(rest.find(' '), 8))));
+    return Error(
+        ErrorCode::kInvalidArgument,
+        fmt::format("holds: the file has format {}, this Varve reads format 1; use the Varve "
+                    "that wrote it or a newer one",
+                    rest.substr(0, std::min<std::size_t>(rest.find(' '), 8))));
   }
   rest.remove_prefix(kFormat.size());
   if (rest.size() <= kHashDigits || rest[kHashDigits] != '\n') return corrupt("no checksum");
@@ -149,10 +150,11 @@ Result<HoldStore> HoldStore::open(fs::FileSystem& files, std::string path, bool 
   Result<HoldsState> state = read_holds(files, path);
   if (!state.ok() && state.error().code() == ErrorCode::kCorruption) {
     if (!repair) {
-      return Error(ErrorCode::kCorruption,
-                   fmt::format("{}; put it back from a copy, or start once with --repair to give up "
-                               "what it holds",
-                               state.error().message()));
+      return Error(
+          ErrorCode::kCorruption,
+          fmt::format("{}; put it back from a copy, or start once with --repair to give up "
+                      "what it holds",
+                      state.error().message()));
     }
     damage = state.error().message();
     VARVE_TRY(files.rename(path, path + ".corrupt"));
@@ -203,8 +205,8 @@ Result<HoldRecord> HoldStore::add(TimeRange range, std::span<const model::Matche
 
 Status HoldStore::release(std::string_view id) {
   HoldsState next = state_;
-  if (std::erase_if(next.records, [id](const HoldRecord& record) { return record.hold.id == id; }) ==
-      0) {
+  if (std::erase_if(next.records,
+                    [id](const HoldRecord& record) { return record.hold.id == id; }) == 0) {
     return Error(ErrorCode::kNotFound, fmt::format("there is no hold {}", id));
   }
   return write(std::move(next));

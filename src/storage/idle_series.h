@@ -35,9 +35,9 @@ class IdleSeries {
   };
   explicit IdleSeries(Parts parts) : parts_(parts) {}
 
-  // Lets series go that are idle for `idle_after` behind the head's newest sample, if there are enough
-  // of them to be worth blocks of their own. Readers that began before the blocks were there still
-  // need the series: then they go in a later call. kCanceled if `stop` was set meanwhile.
+  // Lets series go that are idle for `idle_after` behind the head's newest sample, if there are
+  // enough of them to be worth blocks of their own. Readers that began before the blocks were there
+  // still need the series: then they go in a later call. kCanceled if `stop` was set meanwhile.
   Status run(std::chrono::milliseconds idle_after, const std::atomic<bool>* stop);
 
   // How many have gone. Thread-safe.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// How long what is kept, and where of a series samples answer and where buckets. What queries do not
-// see any more and what retention takes away both follow from here, so that the first never shows
-// less than the second has left.
+// How long what is kept, and where of a series samples answer and where buckets. What queries do
+// not see any more and what retention takes away both follow from here, so that the first never
+// shows less than the second has left.
 #pragma once
 
 #include <cstddef>
@@ -44,13 +44,13 @@ class Keeping {
                                                  const LevelState& level) const;
 
   // How long they stay on the disk, 0: for ever. Buckets are made of all series and stay as long as
-  // what they are made of: then whatever the configuration will want of the time that it keeps now is
-  // there, or can be made. That goes for finer levels that the ladder lacks, too.
+  // what they are made of: then whatever the configuration will want of the time that it keeps now
+  // is there, or can be made. That goes for finer levels that the ladder lacks, too.
   std::int64_t stored_level_ms(std::size_t series_class, const LadderState& state,
                                const LevelState& level, std::int64_t raw_ms) const;
 
-  // Of series that are in these classes of `state.gone_of`. `newest_ms`: from when ages are counted; the
-  // minimum Timestamp: nothing has an age.
+  // Of series that are in these classes of `state.gone_of`. `newest_ms`: from when ages are
+  // counted; the minimum Timestamp: nothing has an age.
   PlanInput plan_input(std::size_t series_class, std::span<const std::size_t> gone_classes,
                        const LadderState& state, Timestamp newest_ms, std::int64_t raw_ms,
                        std::int64_t max_source_resolution_ms) const;
@@ -59,36 +59,38 @@ class Keeping {
                            std::int64_t raw_ms) const;
   // The same for the buckets of a level, by their ends.
   Timestamp level_expired_ms(std::size_t series_class, const LadderState& state,
-                             const LevelState& level, Timestamp newest_ms, std::int64_t raw_ms) const;
-  // What a hold has made stay of series that are in these classes of `since.gone.of`: samples, and the
-  // buckets of the time before there were all of them.
+                             const LevelState& level, Timestamp newest_ms,
+                             std::int64_t raw_ms) const;
+  // What a hold has made stay of series that are in these classes of `since.gone.of`: samples, and
+  // the buckets of the time before there were all of them.
   Stretches held_samples(const Hold& hold, const HeldSince* since,
                          std::span<const std::size_t> gone_classes) const;
   std::vector<KeptLevel> held_levels(const HeldSince& since,
                                      std::span<const std::size_t> gone_classes,
                                      const LadderState& state,
                                      std::int64_t max_source_resolution_ms) const;
-  // The time that is kept for a hold: whole buckets of the coarsest level, so that samples and buckets
-  // can meet at its ends.
+  // The time that is kept for a hold: whole buckets of the coarsest level, so that samples and
+  // buckets can meet at its ends.
   TimeRange held(const Hold& hold) const;
   // Nothing of any series from before it is shown.
   Timestamp oldest_ms(const LadderState& state, Timestamp newest_ms, std::int64_t raw_ms) const;
 
  private:
   static Policies policies_of(const Ladder& ladder);
-  // Up to which time the levels from `first` on have what a class keeps: those up to the first that it
-  // keeps, as what it does not keep is not shown. All of time if it keeps none of them. `up_to_date`:
-  // without what has changed since.
+  // Up to which time the levels from `first` on have what a class keeps: those up to the first that
+  // it keeps, as what it does not keep is not shown. All of time if it keeps none of them.
+  // `up_to_date`: without what has changed since.
   Timestamp passed_on_ms(std::size_t series_class, const LadderState& state, std::size_t first,
                          bool up_to_date) const;
   // Of the ladder, the next coarser one that can be made of a level, which the ladder may lack; the
   // number of its levels if there is none.
   std::size_t next_of(const LevelState& level) const;
-  // Buckets of a level that end after it are shown of a class: those it keeps, and those that no coarser
-  // one has yet. The end of time: none.
+  // Buckets of a level that end after it are shown of a class: those it keeps, and those that no
+  // coarser one has yet. The end of time: none.
   Timestamp shown_after_ms(std::size_t series_class, const LadderState& state,
                            const LevelState& level, Timestamp newest_ms) const;
-  // The oldest sample that is shown of a class; what no level has yet is shown as long as it is there.
+  // The oldest sample that is shown of a class; what no level has yet is shown as long as it is
+  // there.
   Timestamp raw_from_ms(std::size_t series_class, const LadderState& state, Timestamp newest_ms,
                         std::int64_t raw_ms) const;
 

@@ -100,7 +100,8 @@ Result<LevelState> level_of(const Json& json) {
   }
   if (json.contains("sketch_schema")) {
     VARVE_TRY_ASSIGN(const std::int64_t schema, integer(json, "sketch_schema"));
-    if (schema < 0 || schema > model::kExponentialSchemaMax) return corrupt("sketches of no schema");
+    if (schema < 0 || schema > model::kExponentialSchemaMax)
+      return corrupt("sketches of no schema");
     level.sketch_schema = static_cast<std::int32_t>(schema);
   }
   VARVE_TRY_ASSIGN(const Json dirty, array(json, "dirty"));

@@ -8,8 +8,8 @@
 namespace varve::storage {
 namespace {
 
-// More stretches than this are kept as one: making some buckets anew that need not be is cheaper than
-// a MANIFEST that says of each which it is.
+// More stretches than this are kept as one: making some buckets anew that need not be is cheaper
+// than a MANIFEST that says of each which it is.
 constexpr std::size_t kStretchesMax = 1000;
 
 }  // namespace
@@ -42,9 +42,11 @@ void LadderState::mark_dirty(TimeRange samples) {
   if (samples.empty()) return;
   for (LevelState& level : levels) {
     if (level.covered_ms == TimeRange::all().min_ms || samples.min_ms > level.covered_ms) continue;
-    // Time may begin with samples from nowhere: no stretch needs to reach beyond what can be written.
-    const TimeRange ends{bucket_end(std::max(samples.min_ms, kFirstDirtyMs), level.resolution_ms),
-                         std::min(level.covered_ms, bucket_end(samples.max_ms, level.resolution_ms))};
+    // Time may begin with samples from nowhere: no stretch needs to reach beyond what can be
+    // written.
+    const TimeRange ends{
+        bucket_end(std::max(samples.min_ms, kFirstDirtyMs), level.resolution_ms),
+        std::min(level.covered_ms, bucket_end(samples.max_ms, level.resolution_ms))};
     if (!ends.empty()) add_dirty(level, ends);
   }
 }
@@ -80,7 +82,8 @@ void remove_dirty(LevelState& level, TimeRange ends) {
   level.dirty = std::move(left);
 }
 
-void restore_level(LadderState& ladder, std::int64_t resolution_ms, std::vector<TimeRange> windows) {
+void restore_level(LadderState& ladder, std::int64_t resolution_ms,
+                   std::vector<TimeRange> windows) {
   if (resolution_ms <= 0 || windows.empty()) return;
   std::sort(windows.begin(), windows.end(),
             [](const TimeRange& a, const TimeRange& b) { return a.min_ms < b.min_ms; });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // How far the levels have come, and what in them is out of date. Stands in the MANIFEST, so that it
-// changes with the set of blocks in one edit: a bucket is never both written and still to be written,
-// and what changed beneath one is known for as long as it has not been made again.
+// changes with the set of blocks in one edit: a bucket is never both written and still to be
+// written, and what changed beneath one is known for as long as it has not been made again.
 #pragma once
 
 #include <cstdint>
@@ -48,7 +48,8 @@ struct LadderState {
   std::vector<LevelState> levels;  // finest first
   std::vector<GoneOf> gone_of;     // beside what may be gone of everybody
   std::vector<HeldSince> holds;    // by age
-  // ULIDs of blocks that were set aside: what was made without them is out of date if they come back.
+  // ULIDs of blocks that were set aside: what was made without them is out of date if they come
+  // back.
   std::vector<std::string> aside;
 
   LevelState* find(std::int64_t resolution_ms);
@@ -67,8 +68,8 @@ struct LadderState {
 void add_dirty(LevelState& level, TimeRange ends);
 void remove_dirty(LevelState& level, TimeRange ends);
 // A lost state, or one from before the newest blocks, becomes that of blocks which are there:
-// `windows` (begin, end] of all blocks of one level. What is between them has to be made anew, what is
-// before them may be gone.
+// `windows` (begin, end] of all blocks of one level. What is between them has to be made anew, what
+// is before them may be gone.
 void restore_level(LadderState& ladder, std::int64_t resolution_ms, std::vector<TimeRange> windows);
 // Whether a bucket that covers some of this time is out of date.
 bool is_dirty(const LevelState& level, TimeRange samples);

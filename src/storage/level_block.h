@@ -22,8 +22,8 @@ namespace varve::storage {
 Status read_level(const block::Block& block, const block::Tombstones& tombstones,
                   std::uint32_t ordinal, TimeRange ends, FoldedSeries& out);
 
-// Writes one level block, series by series in label order. Not thread-safe; an error ends it, and the
-// directory is the caller's to remove.
+// Writes one level block, series by series in label order. Not thread-safe; an error ends it, and
+// the directory is the caller's to remove.
 class LevelWriter {
  public:
   static Result<std::unique_ptr<LevelWriter>> create(fs::FileSystem& files, std::string directory);
@@ -38,7 +38,9 @@ class LevelWriter {
 
   bool empty() const { return !any_; }
   // As block::Writer::finish().
-  Result<block::BlockMeta> finish(block::BlockMeta meta) { return writer_->finish(std::move(meta)); }
+  Result<block::BlockMeta> finish(block::BlockMeta meta) {
+    return writer_->finish(std::move(meta));
+  }
 
  private:
   // A float chunk with fewer buckets is put together with others.

@@ -50,8 +50,8 @@ class Build {
   }
 
  private:
-  // Old blocks first, in time order; then sources: of samples so that the first one of a time stays, of
-  // buckets, which are apart, by time: one made later may be of an earlier time.
+  // Old blocks first, in time order; then sources: of samples so that the first one of a time
+  // stays, of buckets, which are apart, by time: one made later may be of an earlier time.
   Status start() {
     std::sort(request_.old.begin(), request_.old.end(), [](const auto& a, const auto& b) {
       return a->meta().range.min_ms < b->meta().range.min_ms;
@@ -59,10 +59,11 @@ class Build {
     std::size_t count = request_.old.size();
     for (LevelSource& source : request_.sources) {
       const bool buckets = source.resolution_ms != 0;
-      std::sort(source.blocks.begin(), source.blocks.end(), [buckets](const auto& a, const auto& b) {
-        return buckets ? a->meta().range.min_ms < b->meta().range.min_ms
-                       : block::counts_before(a->meta(), b->meta());
-      });
+      std::sort(source.blocks.begin(), source.blocks.end(),
+                [buckets](const auto& a, const auto& b) {
+                  return buckets ? a->meta().range.min_ms < b->meta().range.min_ms
+                                 : block::counts_before(a->meta(), b->meta());
+                });
       count += source.blocks.size();
     }
     cursors_.reserve(count);
@@ -161,7 +162,8 @@ class Build {
     if (!piece.whole || context_.damages() != damages) {
       FoldedSeries before;
       for (const BlockCursor* cursor : old) {
-        Status read = read_level(*cursor->block(), cursor->tombstones(), cursor->ordinal(), piece.ends, before);
+        Status read = read_level(*cursor->block(), cursor->tombstones(), cursor->ordinal(),
+                                 piece.ends, before);
         if (!read.ok()) return std::move(read).error().with(cursor->block()->directory());
       }
       if (!before.empty()) made = std::move(before);
@@ -173,7 +175,8 @@ class Build {
   // A day at a time: what is decoded at once has a bound, however long the stretch.
   FoldedSeries make(const Sources& sources, const LevelPiece& piece) {
     const std::int64_t resolution_ms = request_.fold.resolution_ms;
-    const std::int64_t part_ms = std::max(kPieceMs / resolution_ms, std::int64_t{1}) * resolution_ms;
+    const std::int64_t part_ms =
+        std::max(kPieceMs / resolution_ms, std::int64_t{1}) * resolution_ms;
     FoldedSeries all;
     TimeRange ends = piece.ends;
     while (!ends.empty()) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Makes one block of a level: buckets folded from samples or from a finer level, beside those of blocks
-// that are there already. Streams series by series.
+// Makes one block of a level: buckets folded from samples or from a finer level, beside those of
+// blocks that are there already. Streams series by series.
 #pragma once
 
 #include <atomic>
@@ -28,7 +28,8 @@ struct LevelSource {
 struct LevelPiece {
   TimeRange ends;
   std::size_t source = 0;
-  // Whether the source has all that these buckets are about. If not, old ones stay where there are any.
+  // Whether the source has all that these buckets are about. If not, old ones stay where there are
+  // any.
   bool whole = true;
 };
 
@@ -38,7 +39,8 @@ struct LevelRequest {
   FoldOptions fold;
   // Of a series: ascending, apart; buckets beside them are the old ones. Null: nothing is made.
   std::function<std::vector<LevelPiece>(const Labels&)> pieces;
-  std::function<bool(const Labels&)> leave_out;  // series that are to go from the old ones; null: none
+  std::function<bool(const Labels&)>
+      leave_out;  // series that are to go from the old ones; null: none
   std::string directory;                         // of the new block; does not exist
   std::string ulid;
   Timestamp window_begin_ms = 0, window_end_ms = 0;
@@ -46,9 +48,9 @@ struct LevelRequest {
   const std::atomic<bool>* stop = nullptr;  // set: give up with kCanceled
 };
 
-// Writes and syncs the block; nullopt, and no folder, if it would have no buckets. What cannot be read
-// of sources is reported to `context` and left out, what cannot be read of old blocks is an error.
-// After an error the folder is the caller's to remove.
+// Writes and syncs the block; nullopt, and no folder, if it would have no buckets. What cannot be
+// read of sources is reported to `context` and left out, what cannot be read of old blocks is an
+// error. After an error the folder is the caller's to remove.
 Result<std::optional<block::BlockMeta>> build_level(fs::FileSystem& files, LevelRequest request,
                                                     ReadContext& context);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A selection whose series have samples for some of the time and buckets of levels for the rest. What
-// is past its retention is in neither, whether or not it is still on the disk.
+// A selection whose series have samples for some of the time and buckets of levels for the rest.
+// What is past its retention is in neither, whether or not it is still on the disk.
 #pragma once
 
 #include <memory>
@@ -16,11 +16,12 @@ namespace varve::storage {
 // Thread-safe.
 class LevelSelection final : public Selection {
  public:
-  // `levels` are those blocks of `samples` that hold buckets; it may be no MergedSelection where there
-  // are none. Series i has plans[plan_of[i]], all series plans[0] if `plan_of` is empty.
+  // `levels` are those blocks of `samples` that hold buckets; it may be no MergedSelection where
+  // there are none. Series i has plans[plan_of[i]], all series plans[0] if `plan_of` is empty.
   LevelSelection(std::unique_ptr<Selection> samples,
                  const std::vector<MergedSelection::BlockSource>* levels,
-                 std::vector<SeriesPlan> plans, std::vector<std::uint32_t> plan_of, TimeRange range);
+                 std::vector<SeriesPlan> plans, std::vector<std::uint32_t> plan_of,
+                 TimeRange range);
 
   std::size_t size() const override { return samples_->size(); }
   Labels labels(std::size_t series) const override { return samples_->labels(series); }

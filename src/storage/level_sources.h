@@ -32,8 +32,8 @@ class LevelSources {
   bool whole(TimeRange ends) const;
   // Of a series; all of `ends`. The sources are those of of(ends).
   std::vector<LevelPiece> pieces(const Labels& labels, TimeRange ends);
-  // Notes the buckets in `ends`, which may begin with time, that cannot be there, as what they would be
-  // made of has gone.
+  // Notes the buckets in `ends`, which may begin with time, that cannot be there, as what they
+  // would be made of has gone.
   void note_missing(TimeRange ends, LadderState& ladder) const;
 
  private:

@@ -14,7 +14,7 @@ namespace varve::storage {
 // nothing.
 struct Limits {
   std::atomic<std::int64_t> retention_ms{0};            // 0: for ever
-  std::atomic<std::int64_t> accepted_ms{0};             // how old samples may be: of those kept longest
+  std::atomic<std::int64_t> accepted_ms{0};  // how old samples may be: of those kept longest
   std::atomic<std::uint64_t> retention_bytes{0};        // 0: no bound
   std::atomic<std::int64_t> out_of_order_window_ms{0};  // 0: nothing comes late
 

@@ -43,7 +43,8 @@ Maintenance::Maintenance(const Engine& engine)
       compaction_(engine),
       rollup_(engine),
       trim_(engine, rollup_),
-      idle_({engine.files, engine.head, engine.write_path, engine.blocks, engine.clock, engine.log}),
+      idle_(
+          {engine.files, engine.head, engine.write_path, engine.blocks, engine.clock, engine.log}),
       reserve_(engine.files, engine.directory.reserve, engine.options.reserve_bytes, engine.log) {}
 
 Maintenance::~Maintenance() { stop(); }

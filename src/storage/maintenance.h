@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Everything that happens to the database beside writing and reading, by the clock or because
 // somebody asked: one piece of work at a time, but for snapshots of the head, which do not wait for
-// merges. What keeps the log and the head bounded runs at normal priority, merges at a low one: on a
-// busy machine the log would outgrow what recovery can replay in time.
+// merges. What keeps the log and the head bounded runs at normal priority, merges at a low one: on
+// a busy machine the log would outgrow what recovery can replay in time.
 #pragma once
 
 #include <condition_variable>
@@ -43,8 +43,8 @@ class Maintenance {
   Status clean_tombstones();
   Result<std::string> snapshot(bool skip_head);
   Status compact();
-  // Returns when the work under way, which may go by what held before the call, has ended, and what has
-  // gone by now is noted with new holds: older ones may be released at once.
+  // Returns when the work under way, which may go by what held before the call, has ended, and what
+  // has gone by now is noted with new holds: older ones may be released at once.
   void settle();
 
  private:

@@ -22,8 +22,9 @@
 
 namespace varve::storage {
 
-// Up to where blocks replace the head. Of what a shard held when it was frozen, which is what stands
-// in frames up to and including seqs[shard] of the log, all samples before time_ms are in blocks.
+// Up to where blocks replace the head. Of what a shard held when it was frozen, which is what
+// stands in frames up to and including seqs[shard] of the log, all samples before time_ms are in
+// blocks.
 struct HeadCut {
   Timestamp time_ms = TimeRange::all().min_ms;
   std::vector<std::uint64_t> seqs;  // by shard
@@ -50,8 +51,8 @@ struct ManifestState {
 };
 
 // What a file says. A last line that is torn (a crash while it was written: it is cut short, or has
-// zero bytes) does not count and is no damage; one that lacks nothing but its `\n` counts. Any other
-// bad line is damage.
+// zero bytes) does not count and is no damage; one that lacks nothing but its `\n` counts. Any
+// other bad line is damage.
 struct ManifestReading {
   ManifestState state;
   std::size_t edits = 0;
@@ -60,8 +61,8 @@ struct ManifestReading {
   std::size_t bytes = 0;      // of the file
 };
 
-// For anybody, also beside the process that owns the database. kNotFound; kCorruption if not even the
-// first line can be read; kInvalidArgument for a newer format.
+// For anybody, also beside the process that owns the database. kNotFound; kCorruption if not even
+// the first line can be read; kInvalidArgument for a newer format.
 Result<ManifestReading> read_manifest(fs::FileSystem& files, const std::string& path);
 // The same from memory; `path` is for messages.
 Result<ManifestReading> parse_manifest(std::string_view text, const std::string& path);

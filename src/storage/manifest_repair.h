@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// A MANIFEST that is missing, or that has lost lines. Its first line has the secret that names series:
-// without it blocks cannot be joined with anything that comes. Others say what the blocks do not: up
-// to where they replace the log, and what has gone of whom, without which deleted samples would come
-// back out of the log and buckets be made anew of what is left. So a copy of all that is kept beside it.
+// A MANIFEST that is missing, or that has lost lines. Its first line has the secret that names
+// series: without it blocks cannot be joined with anything that comes. Others say what the blocks
+// do not: up to where they replace the log, and what has gone of whom, without which deleted
+// samples would come back out of the log and buckets be made anew of what is left. So a copy of all
+// that is kept beside it.
 #pragma once
 
 #include <optional>
@@ -16,13 +17,13 @@
 
 namespace varve::storage {
 
-// Makes the copy at `path` say what `state` does. That it cannot be written is logged: nothing needs
-// it yet.
+// Makes the copy at `path` say what `state` does. That it cannot be written is logged: nothing
+// needs it yet.
 void keep_identity(fs::FileSystem& files, const std::string& path, const ManifestState& state,
                    base::Logger& log);
 
-// What the copy says beside the first line, for a MANIFEST that has lost others. nullopt: there is none
-// that is whole and of the same database.
+// What the copy says beside the first line, for a MANIFEST that has lost others. nullopt: there is
+// none that is whole and of the same database.
 std::optional<ManifestState> kept_state(fs::FileSystem& files, const std::string& path,
                                         const ManifestState& own);
 

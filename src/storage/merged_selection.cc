@@ -33,7 +33,8 @@ std::size_t join_head(const index::Ids& ids, std::span<const index::SeriesHash> 
     if (ids.empty() || id < ids.front() || id > ids.back()) return MergedSelection::kAbsent;
     if (!position_of.empty()) return position_of[static_cast<std::uint32_t>(id) - first];
     const auto found = std::lower_bound(ids.begin(), ids.end(), id);
-    return *found == id ? static_cast<std::uint32_t>(found - ids.begin()) : MergedSelection::kAbsent;
+    return *found == id ? static_cast<std::uint32_t>(found - ids.begin())
+                        : MergedSelection::kAbsent;
   };
   std::vector<bool> joined(ids.size());
   constexpr std::size_t kBatch = 1024;
@@ -133,14 +134,16 @@ MergedSelection::MergedSelection(std::unique_ptr<HeadSelection> head, Source in_
       context_(context),
       newest_first_(blocks_.size()) {
   std::iota(newest_first_.begin(), newest_first_.end(), 0U);
-  std::stable_sort(newest_first_.begin(), newest_first_.end(), [this](std::uint32_t a, std::uint32_t b) {
-    return blocks_[a].reader->time_range().max_ms > blocks_[b].reader->time_range().max_ms;
-  });
+  std::stable_sort(
+      newest_first_.begin(), newest_first_.end(), [this](std::uint32_t a, std::uint32_t b) {
+        return blocks_[a].reader->time_range().max_ms > blocks_[b].reader->time_range().max_ms;
+      });
   for (const auto* sources : {&blocks_, &levels_}) {
     for (const BlockSource& block : *sources) with_labels_.push_back(&block);
   }
   label_sources_.resize(1 + with_labels_.size());
-  for (std::size_t b = 0; b < with_labels_.size(); ++b) label_sources_[1 + b].block = with_labels_[b];
+  for (std::size_t b = 0; b < with_labels_.size(); ++b)
+    label_sources_[1 + b].block = with_labels_[b];
   for (std::uint32_t series = 0; series < size_; ++series) {
     std::size_t source = 0;
     if (in_head_.of(series) == kAbsent) {
@@ -169,11 +172,12 @@ LabelColumn MergedSelection::column_of(const LabelSource& source, std::string_vi
   if (source.block == nullptr) {
     index::Ids ids;
     ids.reserve(source.series.size());
-    for (const std::uint32_t series : source.series) ids.push_back(head_->ids()[in_head_.of(series)]);
+    for (const std::uint32_t series : source.series)
+      ids.push_back(head_->ids()[in_head_.of(series)]);
     return head_->label_column(ids, name);
   }
-  // Ascending: a series looks for its labels here if no block before had it, so these became entries
-  // of the join in the order of this block.
+  // Ascending: a series looks for its labels here if no block before had it, so these became
+  // entries of the join in the order of this block.
   block::Ordinals ordinals;
   ordinals.reserve(source.series.size());
   for (const std::uint32_t series : source.series) ordinals.push_back(source.block->of(series));

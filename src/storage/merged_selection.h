@@ -41,7 +41,8 @@ class MergedSelection final : public Selection {
  public:
   static constexpr std::uint32_t kAbsent = SeriesJoin::kAbsent;
 
-  // A source of series: the position or ordinal that each has in it. Short lists: the rest is absent.
+  // A source of series: the position or ordinal that each has in it. Short lists: the rest is
+  // absent.
   struct Source {
     std::vector<std::uint32_t> at;
     std::uint32_t of(std::size_t series) const { return series < at.size() ? at[series] : kAbsent; }
@@ -52,8 +53,8 @@ class MergedSelection final : public Selection {
   };
 
   MergedSelection(std::unique_ptr<HeadSelection> head, Source in_head, Timestamp head_from_ms,
-                  std::vector<BlockSource> blocks, std::vector<BlockSource> levels, std::size_t size,
-                  TimeRange range, ReadContext& context);
+                  std::vector<BlockSource> blocks, std::vector<BlockSource> levels,
+                  std::size_t size, TimeRange range, ReadContext& context);
 
   // Blocks of levels, by time: series have labels from them, but no samples.
   const std::vector<BlockSource>& levels() const { return levels_; }

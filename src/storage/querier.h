@@ -90,9 +90,9 @@ class Selection {
     static_cast<void>(series);
     return {};
   }
-  // The buckets of one of these spans, by its index, that end in `ends`; the selection has those that
-  // end in the range given to select(), and for one resolution before and after it. Samples that are
-  // not there any more: neither are these in read() nor those here.
+  // The buckets of one of these spans, by its index, that end in `ends`; the selection has those
+  // that end in the range given to select(), and for one resolution before and after it. Samples
+  // that are not there any more: neither are these in read() nor those here.
   virtual Status read_buckets(std::size_t series, std::size_t span, TimeRange ends,
                               BucketColumns columns, SeriesBuckets& out) const {
     static_cast<void>(series), static_cast<void>(span), static_cast<void>(ends);
@@ -108,8 +108,8 @@ struct SelectHints {
   std::int64_t range_ms = 0;  // of a range selector, else 0
   std::string_view function;  // the innermost function or aggregation around the selector
   std::size_t series_max = 0;  // kLimitExceeded if more series match; 0: no limit
-  // kSourceRaw, kSourceAuto or the coarsest resolution. Whoever asks for more than samples must look
-  // at Selection::levels(): read() leaves the time of buckets out.
+  // kSourceRaw, kSourceAuto or the coarsest resolution. Whoever asks for more than samples must
+  // look at Selection::levels(): read() leaves the time of buckets out.
   std::int64_t max_source_resolution_ms = kSourceRaw;
 };
 
@@ -135,8 +135,8 @@ class Querier {
                                                     TimeRange range,
                                                     const SelectHints& hints = {}) = 0;
 
-  // Sorted, unique. Without matchers all that is known in the range. limit 0: none; `truncated` says
-  // whether it cut something.
+  // Sorted, unique. Without matchers all that is known in the range. limit 0: none; `truncated`
+  // says whether it cut something.
   struct Names {
     std::vector<std::string> names;
     bool truncated = false;
@@ -160,9 +160,11 @@ class Queryable {
 
   // What a cache of results needs to know. Without these nothing counts as settled, and nothing is
   // kept. All three are for one process: stamps start anew at every opening.
-  // 1. What changes before settled_before_ms() (late samples, deletes, imports) changes the stamp of
+  // 1. What changes before settled_before_ms() (late samples, deletes, imports) changes the stamp
+  // of
   //    its time, after queriers can see it and before it is acknowledged. settled_before_ms() never
-  //    goes back. "Before" is judged once the change is visible, by the largest value ever returned.
+  //    goes back. "Before" is judged once the change is visible, by the largest value ever
+  //    returned.
   // 2. Samples before expired_before_ms() may go by their age at any time, without a stamp.
   virtual std::uint64_t stamp(TimeRange range) const {
     static_cast<void>(range);

@@ -20,9 +20,11 @@ struct ReadRules {
   std::int64_t raw_retention_ms = 0;              // default
 };
 
-// A querier that sees nothing outside `range`. The head must outlive it and its selections. `blocks`
-// must have been taken before the call: what it says to be in blocks is not looked for in the head.
-std::unique_ptr<Querier> make_querier(const head::Head& head, std::shared_ptr<const BlockSet> blocks,
-                                      TimeRange range, ReadRules rules, ReadObservers observers);
+// A querier that sees nothing outside `range`. The head must outlive it and its selections.
+// `blocks` must have been taken before the call: what it says to be in blocks is not looked for in
+// the head.
+std::unique_ptr<Querier> make_querier(const head::Head& head,
+                                      std::shared_ptr<const BlockSet> blocks, TimeRange range,
+                                      ReadRules rules, ReadObservers observers);
 
 }  // namespace varve::storage

@@ -480,8 +480,8 @@ Result<Recovery> recover(const DataDirectory& directory, fs::FileSystem& files, 
   }
   result.next = recovered.next;
   result.next.segment = std::max(result.next.segment, snapshot.newest_segment() + 1);
-  // The numbers that snapshot and cut name are not given again, though nothing may have been written
-  // under them: what came later would be taken for what they cover.
+  // The numbers that snapshot and cut name are not given again, though nothing may have been
+  // written under them: what came later would be taken for what they cover.
   std::uint64_t named_seq = snapshot.newest_seq();
   if (cut) {
     for (const std::uint64_t seq : cut->seqs) named_seq = std::max(named_seq, seq);

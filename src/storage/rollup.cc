@@ -30,7 +30,8 @@ TimeRange samples_of(TimeRange ends, std::int64_t resolution_ms) {
 
 std::int64_t level_window_ms(std::int64_t resolution_ms) {
   for (const std::int64_t window_ms : {2 * kHourMs, 8 * kHourMs, kDayMs}) {
-    if (window_ms % resolution_ms == 0 && window_ms / resolution_ms >= kBucketsMin) return window_ms;
+    if (window_ms % resolution_ms == 0 && window_ms / resolution_ms >= kBucketsMin)
+      return window_ms;
   }
   return (kDayMs + resolution_ms - 1) / resolution_ms * resolution_ms;
 }
@@ -77,11 +78,12 @@ HeldSince Rollup::held_since(const Keeping& keeping, const Hold& hold, const Lad
     const Timestamp first_ms = level.covered_ms == kMin ? kMin : level.covered_ms + 1;
     since.gone.note(level.resolution_ms, {}, 0, {first_ms, TimeRange::all().max_ms});
   }
-  // What an older hold has kept of the same series goes on being kept, so that holds can be prolonged.
+  // What an older hold has kept of the same series goes on being kept, so that holds can be
+  // prolonged.
   for (const HeldSince& older : ladder.holds) {
-    const auto same = std::find_if(keeping.holds().begin(), keeping.holds().end(), [&](const Hold& one) {
-      return one.id == older.id && one.selectors == hold.selectors;
-    });
+    const auto same = std::find_if(
+        keeping.holds().begin(), keeping.holds().end(),
+        [&](const Hold& one) { return one.id == older.id && one.selectors == hold.selectors; });
     if (same == keeping.holds().end()) continue;
     // If it cannot be noted, what is held is there all the same, but not shown.
     (void)since.gone.keep_since(older.gone, keeping.held(*same));
@@ -139,8 +141,8 @@ void Rollup::add_level(const Keeping& keeping, const LevelOptions& level, const 
                        LadderState& ladder) const {
   const std::int64_t resolution_ms = level.resolution.count();
   Timestamp oldest_ms = TimeRange::all().max_ms;
-  // What may have gone from before all that it can be made of is not there. If of one of them nothing
-  // has, what comes later of a time before all others can still be in a bucket.
+  // What may have gone from before all that it can be made of is not there. If of one of them
+  // nothing has, what comes later of a time before all others can still be in a bucket.
   bool complete = false;
   const auto look_at = [&](const block::BlockMeta& meta, Timestamp gone_ms) {
     const Timestamp first_ms =
@@ -162,9 +164,9 @@ void Rollup::add_level(const Keeping& keeping, const LevelOptions& level, const 
   fresh.gone_ms = complete ? kMin : fresh.covered_ms;
   const Timestamp covered_ms = fresh.covered_ms;
   ladder.levels.push_back(std::move(fresh));
-  std::sort(ladder.levels.begin(), ladder.levels.end(), [](const LevelState& a, const LevelState& b) {
-    return a.resolution_ms < b.resolution_ms;
-  });
+  std::sort(
+      ladder.levels.begin(), ladder.levels.end(),
+      [](const LevelState& a, const LevelState& b) { return a.resolution_ms < b.resolution_ms; });
   // Of some series it may have gone all the same.
   if (!complete) return;
   const LevelSources sources(keeping, set, damaged_, resolution_ms);
@@ -181,7 +183,9 @@ LevelRequest Rollup::request(const Keeping& keeping, const std::shared_ptr<const
   if (schema) request.fold.schema = *schema;
   const auto sources = std::make_shared<LevelSources>(keeping, *set, damaged_, resolution_ms);
   request.sources = sources->of(ends);
-  request.pieces = [set, sources, ends](const Labels& labels) { return sources->pieces(labels, ends); };
+  request.pieces = [set, sources, ends](const Labels& labels) {
+    return sources->pieces(labels, ends);
+  };
   return request;
 }
 
@@ -214,12 +218,14 @@ Status Rollup::replace(LevelRequest request, LadderState ladder, std::vector<std
 
 bool Rollup::leave_damaged(const Status& status,
                            const std::vector<std::shared_ptr<block::Block>>& blocks) {
-  if (status.ok() || status.error().code() != ErrorCode::kCorruption || blocks.empty()) return false;
+  if (status.ok() || status.error().code() != ErrorCode::kCorruption || blocks.empty())
+    return false;
   // Queries still get what can be read of them, and say what cannot.
   engine_.log.error("storage: blocks of a level cannot be written anew and stay as they are",
                     {{"err", status.error().message()}});
   std::size_t found = 0;
-  for (std::string& ulid : damaged_of(blocks)) found += damaged_.insert(std::move(ulid)).second ? 1 : 0;
+  for (std::string& ulid : damaged_of(blocks))
+    found += damaged_.insert(std::move(ulid)).second ? 1 : 0;
   if (found == 0) {
     for (const auto& block : blocks) damaged_.insert(block->meta().ulid);
   }
@@ -261,7 +267,8 @@ Result<bool> Rollup::extend(const Keeping& keeping, std::int64_t resolution_ms) 
   const Timestamp skipped_ms = bucket_floor(first_ms - 1, window_ms);
   const Timestamp from_ms = std::max(begin_ms, skipped_ms);
   const Timestamp end_ms = std::min(ready_ms, bucket_floor(from_ms, step_ms) + step_ms);
-  own.covered_ms = bucket_floor(end_ms, window_ms) > begin_ms ? bucket_floor(end_ms, window_ms) : ready_ms;
+  own.covered_ms =
+      bucket_floor(end_ms, window_ms) > begin_ms ? bucket_floor(end_ms, window_ms) : ready_ms;
   const Timestamp covered_ms = own.covered_ms;
   sources.note_missing({begin_ms + resolution_ms, covered_ms}, ladder);
 
@@ -301,7 +308,8 @@ Result<bool> Rollup::repair(const Keeping& keeping, std::int64_t resolution_ms) 
   };
   const TimeRange stretch = able.dirty.front();
   if (stretch.min_ms <= own.gone_ms) {
-    return pass({stretch.min_ms, std::min(stretch.max_ms, bucket_floor(own.gone_ms, resolution_ms))});
+    return pass(
+        {stretch.min_ms, std::min(stretch.max_ms, bucket_floor(own.gone_ms, resolution_ms))});
   }
   TimeRange ends = stretch;
 
@@ -334,7 +342,8 @@ Result<bool> Rollup::repair(const Keeping& keeping, std::int64_t resolution_ms) 
   } else {
     const std::int64_t step_ms = std::max(kDayMs, window_ms);
     begin_ms = std::max(bucket_floor(ends.min_ms - 1, window_ms), before_ms);
-    ends.max_ms = std::min({ends.max_ms, bucket_floor(ends.min_ms - 1, step_ms) + step_ms, after_ms});
+    ends.max_ms =
+        std::min({ends.max_ms, bucket_floor(ends.min_ms - 1, step_ms) + step_ms, after_ms});
     end_ms = std::min(bucket_end(ends.max_ms, window_ms), after_ms);
   }
   if (old == nullptr) {
@@ -395,13 +404,14 @@ Result<bool> Rollup::merge(std::int64_t resolution_ms) {
   for (const auto& block : set->levels) {
     if (block->meta().resolution_ms == resolution_ms) metas.push_back(block->meta());
   }
-  // Long windows: even of hourly buckets a month is only six chunks. As with samples, a tenth of the
-  // retention is the bound.
+  // Long windows: even of hourly buckets a month is only six chunks. As with samples, a tenth of
+  // the retention is the bound.
   std::vector<std::int64_t> windows_ms;
   for (const std::int64_t window_ms : {kDayMs, 7 * kDayMs, 28 * kDayMs, 364 * kDayMs}) {
     if (window_ms % level_window_ms(resolution_ms) != 0) continue;
     if (window_ms > 28 * kDayMs && window_ms / resolution_ms > 364 * 24) continue;
-    const bool long_kept = own->retention_ms == 0 || window_ms <= std::max(kDayMs, own->retention_ms / 10);
+    const bool long_kept =
+        own->retention_ms == 0 || window_ms <= std::max(kDayMs, own->retention_ms / 10);
     if (long_kept) windows_ms.push_back(window_ms);
   }
   // A merged block would go around what is damaged.
@@ -420,7 +430,8 @@ Result<bool> Rollup::merge(std::int64_t resolution_ms) {
   std::uint64_t bytes = 0;
   for (const auto& block : set->levels) {
     const std::string& ulid = block->meta().ulid;
-    if (std::find(plan->sources.begin(), plan->sources.end(), ulid) == plan->sources.end()) continue;
+    if (std::find(plan->sources.begin(), plan->sources.end(), ulid) == plan->sources.end())
+      continue;
     request.old.push_back(block);
     bytes += block->meta().bytes;
   }

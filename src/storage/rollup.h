@@ -28,8 +28,8 @@ class Rollup {
  public:
   explicit Rollup(const Engine& engine);
 
-  // What is configured becomes part of the state: levels that are new or changed, and of holds what had
-  // gone before them. Comes before anything else that goes by the configuration.
+  // What is configured becomes part of the state: levels that are new or changed, and of holds what
+  // had gone before them. Comes before anything else that goes by the configuration.
   Status adopt();
   // The next step there is, if any; whether there was one.
   Result<bool> next();
@@ -49,11 +49,13 @@ class Rollup {
   Result<bool> remake(const Keeping& keeping, std::int64_t resolution_ms);
   Result<bool> merge(std::int64_t resolution_ms);
   // Whether the step failed for damage in `blocks`: these are left as they are from now on.
-  bool leave_damaged(const Status& status, const std::vector<std::shared_ptr<block::Block>>& blocks);
+  bool leave_damaged(const Status& status,
+                     const std::vector<std::shared_ptr<block::Block>>& blocks);
 
   LevelRequest request(const Keeping& keeping, const std::shared_ptr<const BlockSet>& set,
                        std::int64_t resolution_ms, TimeRange ends) const;
-  // Writes the block and makes it count in place of `request.old` and `removed`, together with `ladder`.
+  // Writes the block and makes it count in place of `request.old` and `removed`, together with
+  // `ladder`.
   Status replace(LevelRequest request, LadderState ladder, std::vector<std::string> removed = {});
 
   const Engine engine_;

@@ -11,9 +11,9 @@
 
 namespace varve::storage {
 
-// Sources are added one after the other; every distinct hash becomes an entry, numbered in the order
-// of its first appearance. Blocks of one database list their series in the same order, so the entry
-// behind the last one found is tried first, and most joins never look anything up.
+// Sources are added one after the other; every distinct hash becomes an entry, numbered in the
+// order of its first appearance. Blocks of one database list their series in the same order, so the
+// entry behind the last one found is tried first, and most joins never look anything up.
 class SeriesJoin {
  public:
   static constexpr std::uint32_t kAbsent = 0xffffffff;

@@ -16,7 +16,8 @@ Status check_series_labels(const Labels& labels) {
   }
   for (const LabelView& label : labels) {
     if (label.name.empty() || !model::valid_utf8(label.name)) {
-      return Error(ErrorCode::kInvalidArgument, fmt::format("invalid label name: {:?}", label.name));
+      return Error(ErrorCode::kInvalidArgument,
+                   fmt::format("invalid label name: {:?}", label.name));
     }
     if (!model::valid_utf8(label.value)) {
       return Error(ErrorCode::kInvalidArgument,

@@ -13,8 +13,8 @@ namespace varve::storage {
 // answers stays within reason. No protocol's own limit is larger.
 inline constexpr std::size_t kSeriesLabelsBytesMax = std::size_t{1} << 20;
 
-// kInvalidArgument unless there is a label, all names and values are UTF-8, names not empty, and all
-// together take at most kSeriesLabelsBytesMax.
+// kInvalidArgument unless there is a label, all names and values are UTF-8, names not empty, and
+// all together take at most kSeriesLabelsBytesMax.
 Status check_series_labels(const Labels& labels);
 
 }  // namespace varve::storage

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The newest snapshot of the head, as recovery needs it: found, checked, and decoded piece by piece.
+// The newest snapshot of the head, as recovery needs it: found, checked, and decoded piece by
+// piece.
 #pragma once
 
 #include <array>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A further value of SelectHints::max_source_resolution_ms, beside those of levels.h: as
 // kSourceAuto, but of two levels the coarser one answers if a time is a whole multiple of its
-// resolution. It is for windows that begin and end at multiples of that time: the finer buckets would
-// give the same and be twelve times as many.
+// resolution. It is for windows that begin and end at multiples of that time: the finer buckets
+// would give the same and be twelve times as many.
 #pragma once
 
 #include <cstdint>

@@ -24,7 +24,8 @@ class Trim {
   Result<bool> next();
 
  private:
-  // Up to which time each class is expired, as looked for in a block; equal ones need no second look.
+  // Up to which time each class is expired, as looked for in a block; equal ones need no second
+  // look.
   using Looked = std::vector<bool>;
 
   // The same, for a block that may be damaged: it stays as it is then.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Which stretches of the past have changed. Whoever derives something from old samples (a cached
 // result, a downsampled block) notes the stamps of the time it covered, and later sees whether they
-// are still the same. Appending the newest sample of a series changes no stamp: what is derived must
-// leave out the time that is still being written.
+// are still the same. Appending the newest sample of a series changes no stamp: what is derived
+// must leave out the time that is still being written.
 #pragma once
 
 #include <atomic>

@@ -55,7 +55,8 @@ struct MetadataEntry {
 class KeyDecoder {
  public:
   virtual ~KeyDecoder() = default;
-  // kInvalidArgument: labels to be refused, in Prometheus's words. kCorruption: no key; append() fails.
+  // kInvalidArgument: labels to be refused, in Prometheus's words. kCorruption: no key; append()
+  // fails.
   virtual Result<Labels> decode(std::string_view key) const = 0;
 };
 
@@ -120,7 +121,8 @@ class Appendable {
   // Applies the batch to memory and stages it for the log. kUnavailable: the log has failed or
   // storage is stopping, nothing was applied; kCorruption: the decoder
   // refuses a key so, nothing was applied; kLimitExceeded: too many series (retry later).
-  virtual Result<WriteOutcome> append(const WriteBatch& batch, const AppendOptions& options = {}) = 0;
+  virtual Result<WriteOutcome> append(const WriteBatch& batch,
+                                      const AppendOptions& options = {}) = 0;
 
   // Calls `done` once the ticket is durable under the configured sync mode (at once for `off`), or
   // with the error of the log. On the log's thread or the caller's; must be short and not block.

@@ -47,13 +47,15 @@ std::size_t staged_bytes_max(const WriteBatch& batch) {
   constexpr std::size_t kRecordBytes = 24;
   std::size_t bytes = batch.samples.size() * kSampleBytes;
   for (const SeriesEntry& entry : batch.series) {
-    bytes += kRecordBytes + (entry.labels != nullptr ? entry.labels->bytes().size() : entry.key.size());
+    bytes +=
+        kRecordBytes + (entry.labels != nullptr ? entry.labels->bytes().size() : entry.key.size());
   }
   for (const HistogramSample& sample : batch.histograms) {
     const Histogram& h = sample.histogram;
-    bytes += kHistogramBytes + kNumberBytes * (2 * (h.positive_spans.size() + h.negative_spans.size()) +
-                                               h.positive_counts.size() + h.negative_counts.size() +
-                                               h.custom_bounds.size());
+    bytes +=
+        kHistogramBytes + kNumberBytes * (2 * (h.positive_spans.size() + h.negative_spans.size()) +
+                                          h.positive_counts.size() + h.negative_counts.size() +
+                                          h.custom_bounds.size());
   }
   for (const ExemplarSample& exemplar : batch.exemplars) {
     bytes += kRecordBytes + kSampleBytes + exemplar.labels.bytes().size();
@@ -85,8 +87,10 @@ void WritePath::start(wal::Log& log, const wal::FramePosition& position) {
 class WritePath::Reservation {
  public:
   Reservation(WritePath& path, std::size_t bytes)
-      : path_(path), bytes_(bytes), staged_before_(path.staged_bytes_.fetch_add(
-                                        static_cast<std::int64_t>(bytes), std::memory_order_relaxed)) {}
+      : path_(path),
+        bytes_(bytes),
+        staged_before_(path.staged_bytes_.fetch_add(static_cast<std::int64_t>(bytes),
+                                                    std::memory_order_relaxed)) {}
   ~Reservation() { path_.count_staged(bytes_, 0); }
   Reservation(const Reservation&) = delete;
   Reservation& operator=(const Reservation&) = delete;
@@ -164,7 +168,8 @@ Result<WriteOutcome> WritePath::append(const WriteBatch& batch, const AppendOpti
         advice(run.first.reach, options);
     outcome.first_error_code = run.first.code;
   }
-  if (outcome.samples_appended > 0) metrics_.floats_appended.add(static_cast<double>(outcome.samples_appended));
+  if (outcome.samples_appended > 0)
+    metrics_.floats_appended.add(static_cast<double>(outcome.samples_appended));
   if (outcome.histograms_appended > 0) {
     metrics_.histograms_appended.add(static_cast<double>(outcome.histograms_appended));
   }
@@ -176,7 +181,8 @@ Result<WriteOutcome> WritePath::append(const WriteBatch& batch, const AppendOpti
 
 // Behind Prometheus's own words: why, and which setting says so.
 std::string WritePath::advice(Reach reach, const AppendOptions& options) const {
-  if (reach == Reach::kNone || (reach == Reach::kOutOfOrderWindow && options.in_order_only)) return {};
+  if (reach == Reach::kNone || (reach == Reach::kOutOfOrderWindow && options.in_order_only))
+    return {};
   if (reach == Reach::kRetention) {
     return fmt::format(
         " (older than samples are kept: {} by storage.tsdb.retention, storage.tsdb.ladder or "
@@ -185,7 +191,8 @@ std::string WritePath::advice(Reach reach, const AppendOptions& options) const {
   }
   const std::int64_t window_ms = limits_.out_of_order_window_ms.load(std::memory_order_relaxed);
   if (window_ms <= 0) {
-    return " (older than others: none are taken late, as storage.tsdb.out_of_order_time_window is 0s)";
+    return " (older than others: none are taken late, as storage.tsdb.out_of_order_time_window is "
+           "0s)";
   }
   return fmt::format(
       " (later than storage.tsdb.out_of_order_time_window allows, {} behind the newest sample)",
@@ -193,7 +200,8 @@ std::string WritePath::advice(Reach reach, const AppendOptions& options) const {
 }
 
 // The series of some entries have left after the entries were resolved to them. Their names lead to
-// new series by now, or will: who retires series holds create_mutex until their names are forgotten.
+// new series by now, or will: who retires series holds create_mutex until their names are
+// forgotten.
 void WritePath::append_retired(const WriteBatch& batch, Scratch& scratch, Run& run) {
   const std::vector<SeriesId> settled = scratch.ids;
   scratch.missing.swap(scratch.retired);

@@ -2,7 +2,8 @@
 // How a sample gets in. A batch is resolved to series ids without locks, then applied shard by
 // shard: under a shard's lock each sample goes into the head and is staged for the log, so that the
 // log has the samples of a series in the order in which the head took them. write_series.cc is the
-// first of these steps, write_shard.cc the second; write_path.cc is what joins them, and the log's side.
+// first of these steps, write_shard.cc the second; write_path.cc is what joins them, and the log's
+// side.
 #pragma once
 
 #include <algorithm>
@@ -36,12 +37,14 @@ struct Retiring {
   head::SeriesState state;
 };
 
-// Thread-safe. Lock order: the head's create_mutex, boundary_mutex_, a shard's mutex, series_mutex_.
+// Thread-safe. Lock order: the head's create_mutex, boundary_mutex_, a shard's mutex,
+// series_mutex_.
 // 1. A record is staged for frame p if and only if its shard's position was p at that time; the
 //    ticket of a batch is the largest such p, so when it is durable the whole batch is.
 // 2. A series' record is staged before its id is published, so it stands in the frame of its first
 //    sample or before.
-// 3. A sample that is already stored stages nothing, but its ticket still covers the frame it is in.
+// 3. A sample that is already stored stages nothing, but its ticket still covers the frame it is
+// in.
 // 4. Ids are never used again: what a batch resolved to a series that was retired meanwhile is
 //    resolved anew.
 class WritePath final : public wal::FrameSource {
@@ -58,10 +61,10 @@ class WritePath final : public wal::FrameSource {
 
   void collect(const wal::FramePosition& next, wal::FrameBuilder& out) override;
 
-  // Calls visit for the shards [first, end) on the log's thread, under each one's mutex, between two
-  // frames: what the shard holds then stands in frames up to and including `covered`, and nothing of
-  // it in later ones. Must be short. Returns when done; kUnavailable, with some shards perhaps
-  // visited, if the log has failed, is stalled or closed.
+  // Calls visit for the shards [first, end) on the log's thread, under each one's mutex, between
+  // two frames: what the shard holds then stands in frames up to and including `covered`, and
+  // nothing of it in later ones. Must be short. Returns when done; kUnavailable, with some shards
+  // perhaps visited, if the log has failed, is stalled or closed.
   using BoundaryVisit = std::function<void(unsigned shard, const wal::FramePosition& covered)>;
   Status visit_at_boundary(unsigned first_shard, unsigned end_shard, BoundaryVisit visit);
 
@@ -72,12 +75,13 @@ class WritePath final : public wal::FrameSource {
   Result<Ticket> delete_samples(std::span<const SeriesId> ids, TimeRange range);
 
   // Takes from the head those of the series that nothing has come to since, and says which: their
-  // names and memory are the caller's to give back (head::Head::forget_series()). The caller holds the
-  // head's create_mutex. A block has their samples, or they have none.
+  // names and memory are the caller's to give back (head::Head::forget_series()). The caller holds
+  // the head's create_mutex. A block has their samples, or they have none.
   std::vector<SeriesId> retire(std::span<const Retiring> series);
 
   std::size_t staged_bytes() const {
-    return static_cast<std::size_t>(std::max<std::int64_t>(0, staged_bytes_.load(std::memory_order_relaxed)));
+    return static_cast<std::size_t>(
+        std::max<std::int64_t>(0, staged_bytes_.load(std::memory_order_relaxed)));
   }
 
  private:

@@ -63,7 +63,8 @@ void WritePath::resolve(const WriteBatch& batch, Scratch& scratch) {
       const index::SeriesHash hash = entry.labels != nullptr
                                          ? hasher.labels(entry.labels->bytes())
                                          : hasher.key(entry.key, batch.key_space);
-      // By halves: as a whole it would be loaded while its halves are on their way to memory, and wait.
+      // By halves: as a whole it would be loaded while its halves are on their way to memory, and
+      // wait.
       scratch.hashes[i].low = hash.low;
       scratch.hashes[i].high = hash.high;
       const auto next = static_cast<SeriesId>(static_cast<std::uint32_t>(before) + 1);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The dashboard's files, bundled from app/ by build.mjs and embedded in the binary. Empty in a build
-// without npm.
+// The dashboard's files, bundled from app/ by build.mjs and embedded in the binary. Empty in a
+// build without npm.
 #pragma once
 
 #include <span>
@@ -18,7 +18,8 @@ struct Asset {
 // Sorted by name. Lives as long as the process.
 std::span<const Asset> assets();
 
-// index.html with the places {{base}}, {{title}}, {{options}} to be filled in, escaped by the caller; "" in a build without npm.
+// index.html with the places {{base}}, {{title}}, {{options}} to be filled in, escaped by the
+// caller; "" in a build without npm.
 std::string_view index_html();
 
 }  // namespace varve::web

@@ -21,8 +21,8 @@ Status snappy_decompress(std::string_view compressed, std::size_t max_bytes, std
   }
   if (size > max_bytes) {
     return Error(ErrorCode::kLimitExceeded,
-                 fmt::format("snappy: decoded block of {} bytes is too large, the limit is {}", size,
-                             max_bytes));
+                 fmt::format("snappy: decoded block of {} bytes is too large, the limit is {}",
+                             size, max_bytes));
   }
   if (size > compressed.size() * kExpansionMax) {
     return Error(ErrorCode::kInvalidArgument,

@@ -109,9 +109,10 @@ Result<ExpositionEntry> ExpositionParser::next() {
     }
     ++line_;
     const void* const newline = std::memchr(rest_.data(), '\n', rest_.size());
-    const std::size_t length = newline != nullptr ? static_cast<std::size_t>(
-                                                        static_cast<const char*>(newline) - rest_.data())
-                                                  : rest_.size();
+    const std::size_t length =
+        newline != nullptr
+            ? static_cast<std::size_t>(static_cast<const char*>(newline) - rest_.data())
+            : rest_.size();
     const std::string_view whole_line = rest_.substr(0, length);
     rest_.remove_prefix(newline != nullptr ? length + 1 : length);
     if (format_ == ExpositionFormat::kOpenMetrics && whole_line == "# EOF") {
@@ -125,7 +126,8 @@ Result<ExpositionEntry> ExpositionParser::next() {
     std::string_view text = skip_blanks(whole_line);
     if (format_ == ExpositionFormat::kText && text.ends_with('\r')) text.remove_suffix(1);
     if (text.empty()) {
-      if (format_ == ExpositionFormat::kOpenMetrics) return error("unexpected blank line", whole_line);
+      if (format_ == ExpositionFormat::kOpenMetrics)
+        return error("unexpected blank line", whole_line);
       continue;
     }
     if (text[0] != '#') return parse_sample(text);
@@ -277,8 +279,9 @@ Status ExpositionParser::parse_exemplar(std::string_view text, std::string_view 
   const std::string_view value = take_word(text);
   const auto number = parse_exposition_float(value);
   if (!number) {
-    return error(fmt::format("expected value after exemplar labels, got \"{}\"", value.substr(0, 40)),
-                 whole_line);
+    return error(
+        fmt::format("expected value after exemplar labels, got \"{}\"", value.substr(0, 40)),
+        whole_line);
   }
   exemplar_.value = *number;
   if (!text.empty()) {
@@ -298,7 +301,8 @@ Status ExpositionParser::set_timestamp(std::string_view text, std::string_view w
     // The bound is what fits an int64 of milliseconds; NaN fails the comparison.
     if (std::fabs(*seconds) < 9.2e15) timestamp_ms = static_cast<Timestamp>(*seconds * 1000);
   }
-  if (!timestamp_ms) return error(fmt::format("invalid timestamp \"{}\"", text.substr(0, 40)), whole_line);
+  if (!timestamp_ms)
+    return error(fmt::format("invalid timestamp \"{}\"", text.substr(0, 40)), whole_line);
   return {};
 }
 

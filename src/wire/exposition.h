@@ -21,7 +21,8 @@ namespace varve::wire {
 enum class ExpositionFormat : std::uint8_t { kText, kOpenMetrics, kProtobuf };
 
 // By the Content-Type of an answer. If it is missing, broken or of another type, the fallback if
-// there is one (the pool's fallback_scrape_protocol), else kInvalidArgument in Prometheus 3's words.
+// there is one (the pool's fallback_scrape_protocol), else kInvalidArgument in Prometheus 3's
+// words.
 Result<ExpositionFormat> format_from_content_type(
     std::string_view content_type, std::optional<ExpositionFormat> fallback = std::nullopt);
 

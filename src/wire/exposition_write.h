@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Metric families as text (0.0.4) and as delimited protobuf (io.prometheus.client.MetricFamily), the
-// way Prometheus's /federate writes them: samples with times, floats untyped, native histograms in
-// protobuf only.
+// Metric families as text (0.0.4) and as delimited protobuf (io.prometheus.client.MetricFamily),
+// the way Prometheus's /federate writes them: samples with times, floats untyped, native histograms
+// in protobuf only.
 #pragma once
 
 #include <cstdint>

@@ -54,8 +54,8 @@ void append_quoted(std::string& out, std::string_view text) {
 }
 
 Error refused(std::span<const LabelView> labels, std::string_view why) {
-  return Error(ErrorCode::kInvalidArgument,
-               fmt::format("invalid metric name or labels, got {}: {}", describe_labels(labels), why));
+  return Error(ErrorCode::kInvalidArgument, fmt::format("invalid metric name or labels, got {}: {}",
+                                                        describe_labels(labels), why));
 }
 
 }  // namespace
@@ -73,7 +73,8 @@ Result<Labels> checked_labels(std::vector<LabelView>& labels, MetricNameRule met
     if (label.name.empty()) return refused(labels, "a label name is empty");
     if (!is_utf8(label.name)) return refused(labels, "a label name is not valid UTF-8");
     if (!is_utf8(label.value)) {
-      return refused(labels, fmt::format("the value of label \"{}\" is not valid UTF-8", label.name));
+      return refused(labels,
+                     fmt::format("the value of label \"{}\" is not valid UTF-8", label.name));
     }
     if (i > 0 && labels[i - 1].name == label.name) {
       return Error(ErrorCode::kInvalidArgument,
@@ -96,9 +97,11 @@ std::string describe_labels(std::span<const LabelView> labels) {
       out += "…";
       break;
     }
-    const bool bare = !label.name.empty() && std::all_of(label.name.begin(), label.name.end(), [](char c) {
-      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-    });
+    const bool bare =
+        !label.name.empty() && std::all_of(label.name.begin(), label.name.end(), [](char c) {
+          return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                 c == '_';
+        });
     if (bare) {
       out += label.name;
     } else {

@@ -66,7 +66,9 @@ Status decode_native_histogram(std::string_view message, BatchBudget& budget,
         histogram.integer = false;
         break;
       case tag_and_type(kSum, pbf_wire_type::fixed64): histogram.sum = reader.get_double(); break;
-      case tag_and_type(kSchema, pbf_wire_type::varint): histogram.schema = reader.get_sint32(); break;
+      case tag_and_type(kSchema, pbf_wire_type::varint):
+        histogram.schema = reader.get_sint32();
+        break;
       case tag_and_type(kZeroThreshold, pbf_wire_type::fixed64):
         histogram.zero_threshold = reader.get_double();
         break;
@@ -85,7 +87,9 @@ Status decode_native_histogram(std::string_view message, BatchBudget& budget,
       case tag_and_type(kResetHint, pbf_wire_type::varint):
         histogram.counter_reset_hint = reset_hint(reader.get_enum());
         break;
-      case tag_and_type(kTimestamp, pbf_wire_type::varint): out.timestamp_ms = reader.get_int64(); break;
+      case tag_and_type(kTimestamp, pbf_wire_type::varint):
+        out.timestamp_ms = reader.get_int64();
+        break;
       default: reader.skip();
     }
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The walk over TimeSeries, Label and Sample is by hand, because it is what ingest costs; the rest uses
-// protozero's reader.
+// The walk over TimeSeries, Label and Sample is by hand, because it is what ingest costs; the rest
+// uses protozero's reader.
 #include "wire/remote_write.h"
 
 #include <fmt/format.h>
@@ -166,7 +166,8 @@ class Walk {
     entry.samples_count = static_cast<std::uint32_t>(out_.samples.size()) - entry.samples_begin;
     entry.histograms_count =
         static_cast<std::uint32_t>(out_.histograms.size()) - entry.histograms_begin;
-    entry.exemplars_count = static_cast<std::uint32_t>(out_.exemplars.size()) - entry.exemplars_begin;
+    entry.exemplars_count =
+        static_cast<std::uint32_t>(out_.exemplars.size()) - entry.exemplars_begin;
     if (entry.samples_count + entry.histograms_count + entry.exemplars_count == 0) return {};
     if (entry.key.size() < kKeyMinBytes || entry.key.size() > kKeyMaxBytes) {
       out_.samples.resize(entry.samples_begin);
@@ -219,7 +220,9 @@ class Walk {
           break;
         }
         case tag_and_type(2, pbf_wire_type::fixed64): exemplar.value = reader.get_double(); break;
-        case tag_and_type(3, pbf_wire_type::varint): exemplar.timestamp_ms = reader.get_int64(); break;
+        case tag_and_type(3, pbf_wire_type::varint):
+          exemplar.timestamp_ms = reader.get_int64();
+          break;
         default: reader.skip();
       }
     }
@@ -241,10 +244,18 @@ class Walk {
     protozero::pbf_reader reader(message.data(), message.size());
     while (reader.next()) {
       switch (reader.tag_and_type()) {
-        case tag_and_type(1, pbf_wire_type::varint): entry.type = metadata_type_name(reader.get_enum()); break;
-        case tag_and_type(2, pbf_wire_type::length_delimited): entry.metric_family = reader.get_string(); break;
-        case tag_and_type(4, pbf_wire_type::length_delimited): entry.help = reader.get_string(); break;
-        case tag_and_type(5, pbf_wire_type::length_delimited): entry.unit = reader.get_string(); break;
+        case tag_and_type(1, pbf_wire_type::varint):
+          entry.type = metadata_type_name(reader.get_enum());
+          break;
+        case tag_and_type(2, pbf_wire_type::length_delimited):
+          entry.metric_family = reader.get_string();
+          break;
+        case tag_and_type(4, pbf_wire_type::length_delimited):
+          entry.help = reader.get_string();
+          break;
+        case tag_and_type(5, pbf_wire_type::length_delimited):
+          entry.unit = reader.get_string();
+          break;
         default: reader.skip();
       }
     }

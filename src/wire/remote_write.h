@@ -39,7 +39,8 @@ class RemoteWriteKeyDecoder final : public storage::KeyDecoder {
 
 // What a decoded request left out. Its neighbours are in the batch.
 struct DecodeReport {
-  std::uint64_t refused_series = 0;      // series whose labels are too short for a metric name or too long
+  std::uint64_t refused_series =
+      0;  // series whose labels are too short for a metric name or too long
   std::uint64_t refused_histograms = 0;  // histograms that contradict themselves
   std::uint64_t refused_exemplars = 0;   // exemplars with invalid labels
   // Samples and histograms whose series says nothing of its family; version 1 never does.
@@ -64,12 +65,11 @@ class WriteRequestDecoder {
   Result<DecodeReport> decode(std::string_view protobuf, storage::WriteBatch& out);
 
   // The same for what nearly all requests are: series of labels first and then samples, and nothing
-  // else. It reads no label, but takes for samples what looks so at the end of a series, and what is
-  // before them for the key. That is right if the key is one that decode() has given before. A key
-  // that storage does not know goes to out.decoder, which refuses what is not label fields alone with
-  // kCorruption; append() then applies nothing, and the request has to be decode()d. So has one that
-  // nullopt is returned for.
-  // Cost: about 9 ns a sample.
+  // else. It reads no label, but takes for samples what looks so at the end of a series, and what
+  // is before them for the key. That is right if the key is one that decode() has given before. A
+  // key that storage does not know goes to out.decoder, which refuses what is not label fields
+  // alone with kCorruption; append() then applies nothing, and the request has to be decode()d. So
+  // has one that nullopt is returned for. Cost: about 9 ns a sample.
   std::optional<DecodeReport> guess(std::string_view protobuf, storage::WriteBatch& out);
 
  private:

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Source of the field numbers: prometheus prompb/io/prometheus/write/v2/types.proto, 3.14. Field 6 of
-// a series is how release candidates of the protocol said when a counter began.
+// Source of the field numbers: prometheus prompb/io/prometheus/write/v2/types.proto, 3.14. Field 6
+// of a series is how release candidates of the protocol said when a counter began.
 #include "wire/remote_write2.h"
 
 #include <fmt/format.h>
@@ -220,7 +220,8 @@ class Walk2 {
     }
     if (any_histogram) VARVE_TRY(histograms(refs, entry));
     for (const std::string_view message : exemplars_) VARVE_TRY(exemplar(message));
-    entry.exemplars_count = static_cast<std::uint32_t>(out_.exemplars.size()) - entry.exemplars_begin;
+    entry.exemplars_count =
+        static_cast<std::uint32_t>(out_.exemplars.size()) - entry.exemplars_begin;
     if (entry.samples_count + entry.histograms_count == 0) {
       out_.exemplars.resize(entry.exemplars_begin);
       return {};  // all its histograms were refused
@@ -251,14 +252,15 @@ class Walk2 {
     }
     labels_.clear();
     if (const Status read = kept_.symbols_.labels(refs, labels_); !read.ok()) {
-      report_.first_error =
-          fmt::format("parsing labels for series {}: {}", describe_refs(refs), read.error().message());
+      report_.first_error = fmt::format("parsing labels for series {}: {}", describe_refs(refs),
+                                        read.error().message());
       return;
     }
     const auto labels = checked_labels(labels_, MetricNameRule::kRequired);
-    report_.first_error = labels.ok() ? fmt::format("TimeSeries must contain at least one sample or "
-                                                    "histogram for series {}",
-                                                    describe_labels(labels_))
+    report_.first_error = labels.ok() ? fmt::format(
+                                            "TimeSeries must contain at least one sample or "
+                                            "histogram for series {}",
+                                            describe_labels(labels_))
                                       : labels.error().message();
   }
 
@@ -330,8 +332,8 @@ class Walk2 {
     return {};
   }
 
-  // Metadata comes with every series, so it is handed on when it is new. It is a help to people: what
-  // is no text is passed over.
+  // Metadata comes with every series, so it is handed on when it is new. It is a help to people:
+  // what is no text is passed over.
   Status family(std::string_view message, std::uint32_t metric_ref) {
     std::int32_t type = 0;
     std::uint64_t help_ref = 0, unit_ref = 0;
@@ -454,10 +456,11 @@ Result<DecodeReport> WriteRequest2Decoder::decode(std::string_view protobuf, Wri
   try {
     status = walk.request(protobuf);
   } catch (const protozero::exception& broken) {
-    status = Error(ErrorCode::kInvalidArgument,
-                   fmt::format("remote write: broken protobuf in the field at byte {}, after {} time "
-                               "series: {}",
-                               walk.at() - protobuf.data(), walk.series_seen(), broken.what()));
+    status =
+        Error(ErrorCode::kInvalidArgument,
+              fmt::format("remote write: broken protobuf in the field at byte {}, after {} time "
+                          "series: {}",
+                          walk.at() - protobuf.data(), walk.series_seen(), broken.what()));
   }
   if (status.ok()) return report;
   out.clear();

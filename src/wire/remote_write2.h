@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Prometheus remote write 2 (io.prometheus.write.v2.Request): protobuf bytes to a storage batch,
-// read in place. What a label costs is a look at two hashes; labels are put together only for series
-// that storage has never seen.
-// Compression is the caller's business (wire/compression.h), as are headers and status codes.
+// read in place. What a label costs is a look at two hashes; labels are put together only for
+// series that storage has never seen. Compression is the caller's business (wire/compression.h), as
+// are headers and status codes.
 #pragma once
 
 #include <cstddef>
@@ -32,13 +32,12 @@ class WriteRequest2Decoder {
   WriteRequest2Decoder& operator=(const WriteRequest2Decoder&) = delete;
 
   // Replaces the contents of `out`, whose keys and decoder are loans from `protobuf` and from this
-  // decoder, until its next call. Samples keep their bits. Unknown fields are skipped. A series whose
-  // references lead nowhere, whose labels are too long, or that has neither samples nor histograms
-  // is left out and reported.
-  // `zeros`, if given, is replaced too: a sample of zero where a sample or histogram says that its
-  // counter began, by the same keys. It lives as long as `out`.
-  // kInvalidArgument: broken protobuf, saying where; nothing of it is to be used. kLimitExceeded: the
-  // batch would pass kBatchMaxBytes.
+  // decoder, until its next call. Samples keep their bits. Unknown fields are skipped. A series
+  // whose references lead nowhere, whose labels are too long, or that has neither samples nor
+  // histograms is left out and reported. `zeros`, if given, is replaced too: a sample of zero where
+  // a sample or histogram says that its counter began, by the same keys. It lives as long as `out`.
+  // kInvalidArgument: broken protobuf, saying where; nothing of it is to be used. kLimitExceeded:
+  // the batch would pass kBatchMaxBytes.
   Result<DecodeReport> decode(std::string_view protobuf, storage::WriteBatch& out,
                               storage::WriteBatch* zeros = nullptr);
   // Storage has not taken the last batch: what it said of families is to be said again.

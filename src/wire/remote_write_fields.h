@@ -16,7 +16,8 @@ namespace varve::wire {
 inline constexpr std::uint64_t kTimeSeriesTag = bytes_tag(1), kMetadataTag = bytes_tag(3);
 inline constexpr std::uint64_t kLabelTag = bytes_tag(1), kSampleTag = bytes_tag(2),
                                kExemplarTag = bytes_tag(3), kHistogramTag = bytes_tag(4);
-inline constexpr std::uint64_t kSampleValueTag = fixed64_tag(1), kSampleTimestampTag = varint_tag(2);
+inline constexpr std::uint64_t kSampleValueTag = fixed64_tag(1),
+                               kSampleTimestampTag = varint_tag(2);
 
 // `0a LL 0a 08 __name__ 12 01 x`: a shorter key cannot hold a metric name.
 inline constexpr std::size_t kKeyMinBytes = 15;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The quick way to read a remote write request: no label is looked at, what looks like samples at the end
-// of a series is taken for them. What is right about that, and who finds out where it is wrong, is said
-// at WriteRequestDecoder::guess().
+// The quick way to read a remote write request: no label is looked at, what looks like samples at
+// the end of a series is taken for them. What is right about that, and who finds out where it is
+// wrong, is said at WriteRequestDecoder::guess().
 #include <bit>
 #include <cstddef>
 #include <cstdint>

@@ -28,7 +28,8 @@ class SeriesReader {
     skip_blanks();
     if (!rest_.empty() && (is_name_start(rest_[0]) || rest_[0] == ':')) {
       std::size_t length = 1;
-      while (length < rest_.size() && (is_name_char(rest_[length]) || rest_[length] == ':')) ++length;
+      while (length < rest_.size() && (is_name_char(rest_[length]) || rest_[length] == ':'))
+        ++length;
       labels_.push_back({kMetricName, rest_.substr(0, length)});
       rest_.remove_prefix(length);
       skip_blanks();

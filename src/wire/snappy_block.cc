@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Source of the format: google/snappy, format_description.txt. What an element is (a literal or one
-// of two copies) and how long comes from a table by its tag: kinds and lengths alternate without any
-// order, and to branch by them costs a misprediction each. So 64 bytes are copied whatever the
+// of two copies) and how long comes from a table by its tag: kinds and lengths alternate without
+// any order, and to branch by them costs a misprediction each. So 64 bytes are copied whatever the
 // length, from the input or from what has been written, and what does not fit that (long literals,
 // copies that overlap themselves, the ends of the block) is done byte by byte elsewhere.
 #include "wire/snappy_block.h"
@@ -51,9 +51,9 @@ constexpr auto kElements = [] {
   return elements;
 }();
 
-// 64 bytes in as few pieces as the registers of the machine allow; all are read before any is written.
-// (Half of them first, and the rest if need be, would be a branch again.) No memcpy by way of an array:
-// the compiler does go that way, over the stack.
+// 64 bytes in as few pieces as the registers of the machine allow; all are read before any is
+// written. (Half of them first, and the rest if need be, would be a branch again.) No memcpy by way
+// of an array: the compiler does go that way, over the stack.
 template <typename Register>
 struct [[gnu::packed, gnu::may_alias]] Piece {
   Register bytes;

@@ -8,9 +8,9 @@
 namespace varve::wire {
 
 // Writes what `elements` (a snappy block behind its length) stand for to [out, out + size), and
-// nothing beyond. False: they are broken, or stand for another number of bytes; what is in `out` then
-// is of no use.
-// Cost: about 3 ns an element. The library, as Debian builds it, calls memmove for each.
+// nothing beyond. False: they are broken, or stand for another number of bytes; what is in `out`
+// then is of no use. Cost: about 3 ns an element. The library, as Debian builds it, calls memmove
+// for each.
 bool snappy_undo(std::string_view elements, char* out, std::size_t size);
 
 }  // namespace varve::wire

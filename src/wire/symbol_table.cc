@@ -112,9 +112,10 @@ Status SymbolTable::labels(std::string_view refs, std::vector<LabelView>& out) c
     const std::uint64_t name = cursor.varint();
     const std::uint64_t value = cursor.varint();
     if (!has(name) || !has(value)) {
-      return Error(ErrorCode::kInvalidArgument,
-                   fmt::format("labelRefs {} (name) = {} (value) outside of symbols table (size {})",
-                               name, value, symbols_.size()));
+      return Error(
+          ErrorCode::kInvalidArgument,
+          fmt::format("labelRefs {} (name) = {} (value) outside of symbols table (size {})", name,
+                      value, symbols_.size()));
     }
     out.push_back({symbols_[name].text, symbols_[value].text});
   }

@@ -51,8 +51,8 @@ class SymbolTable {
     std::uint32_t metric_ref = kNone;  // the value of __name__
     std::size_t text_bytes = 0;        // of names and values together
   };
-  // `refs` is the packed field: varints, name and value in turn. nullopt: an odd number, or one that
-  // no symbol has; labels() says which. Broken varints throw as ProtobufCursor does.
+  // `refs` is the packed field: varints, name and value in turn. nullopt: an odd number, or one
+  // that no symbol has; labels() says which. Broken varints throw as ProtobufCursor does.
   std::optional<Read> read(std::string_view refs);
   // Appends the labels. kInvalidArgument in Prometheus's words.
   Status labels(std::string_view refs, std::vector<LabelView>& out) const;

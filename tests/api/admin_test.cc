@@ -38,14 +38,17 @@ TEST_CASE("admin: only POST and PUT", "[api]") {
 TEST_CASE("admin: deleted series are not found any more", "[api]") {
   Harness harness(with_admin());
   harness.api->ready(*harness.db, *harness.manager);
-  REQUIRE(harness.write(time_series({{"__name__", "up"}, {"job", "a"}}, {{kNow, 1}})).status == 204);
-  REQUIRE(harness.write(time_series({{"__name__", "up"}, {"job", "b"}}, {{kNow, 1}})).status == 204);
+  REQUIRE(harness.write(time_series({{"__name__", "up"}, {"job", "a"}}, {{kNow, 1}})).status ==
+          204);
+  REQUIRE(harness.write(time_series({{"__name__", "up"}, {"job", "b"}}, {{kNow, 1}})).status ==
+          204);
   auto response = harness.ask("POST", "/api/v1/admin/tsdb/delete_series");
   CHECK(response.status == 400);
   CHECK_THAT(response.body, Catch::Contains("no match[] parameter provided"));
   response = harness.ask("POST", "/api/v1/admin/tsdb/delete_series", "match[]=up{");
   CHECK(response.status == 400);
-  response = harness.ask("POST", "/api/v1/admin/tsdb/delete_series", "match[]=up{job=\"a\"}&start=x");
+  response =
+      harness.ask("POST", "/api/v1/admin/tsdb/delete_series", "match[]=up{job=\"a\"}&start=x");
   CHECK(response.status == 400);
   response = harness.ask("POST", "/api/v1/admin/tsdb/delete_series", "match[]=up{job=\"a\"}");
   CHECK(response.status == 204);
@@ -98,9 +101,9 @@ TEST_CASE("admin: holds are added, listed and released", "[api]") {
   Harness harness(with_admin());
   harness.api->ready(*harness.db, *harness.manager);
   CHECK(harness.get("/api/v1/admin/hold", "")["data"].empty());
-  http::Response response = harness.ask(
-      "POST", "/api/v1/admin/hold",
-      "match[]=up{job=\"a\"}&match[]={env=~\"p.*\"}&start=1700000000&end=1700003600&comment=incident%2042");
+  http::Response response = harness.ask("POST", "/api/v1/admin/hold",
+                                        "match[]=up{job=\"a\"}&match[]={env=~\"p.*\"}&start="
+                                        "1700000000&end=1700003600&comment=incident%2042");
   REQUIRE(response.status == 200);
   const auto added = nlohmann::json::parse(response.body)["data"];
   CHECK(added["id"] == "1");
@@ -125,7 +128,8 @@ TEST_CASE("admin: holds are added, listed and released", "[api]") {
   CHECK(since_1970["start"] == "1970-01-01T00:00:00.000Z");
   response = harness.ask("DELETE", "/api/v1/admin/hold/2");
   CHECK(response.status == 404);
-  CHECK(response.body == R"({"status":"error","errorType":"not_found","error":"there is no hold 2"})");
+  CHECK(response.body ==
+        R"({"status":"error","errorType":"not_found","error":"there is no hold 2"})");
 }
 
 TEST_CASE("admin: a hold of nothing is refused", "[api]") {
@@ -140,7 +144,8 @@ TEST_CASE("admin: a hold of nothing is refused", "[api]") {
   CHECK_THAT(refusal("match[]=up{"), Catch::Contains("match[]"));
   CHECK_THAT(refusal("match[]=up&start=x"), Catch::Contains("start"));
   CHECK_THAT(refusal("match[]=up&start=2&end=1"), Catch::Contains("must not be before start"));
-  CHECK_THAT(refusal("match[]=up&comment=" + std::string(2000, 'x')), Catch::Contains("limit is 1000"));
+  CHECK_THAT(refusal("match[]=up&comment=" + std::string(2000, 'x')),
+             Catch::Contains("limit is 1000"));
   CHECK(harness.ask("DELETE", "/api/v1/admin/hold").status == 400);
   Harness closed;
   closed.api->ready(*closed.db, *closed.manager);

@@ -43,8 +43,8 @@ TEST_CASE("api: what was written is there, under every endpoint that lists it", 
   REQUIRE(harness.write(request).status == 204);
   const json vector = harness.get("/api/v1/query", "query=sum(up)");
   CHECK(vector["data"]["result"][0]["value"] == json::array({1'700'000'000, "6"}));
-  const json matrix = harness.get("/api/v1/query_range",
-                                  "query=up%7Bjob=%22x%22%7D&start=1699999970&end=1700000000&step=15");
+  const json matrix = harness.get(
+      "/api/v1/query_range", "query=up%7Bjob=%22x%22%7D&start=1699999970&end=1700000000&step=15");
   CHECK(matrix["data"]["result"][0]["values"] ==
         json::parse(R"([[1699999970,"1"],[1699999985,"2"],[1700000000,"3"]])"));
   CHECK(harness.get("/api/v1/series", "match[]=up")["data"].size() == 2);
@@ -69,9 +69,11 @@ TEST_CASE("api: bad parameters get Prometheus's status and type", "[api]") {
   };
   const std::vector<Case> cases{
       {"/api/v1/query", "query=sum(", "bad_data", "invalid parameter \"query\": ", 400},
-      {"/api/v1/query", "query=up&time=x", "bad_data", "invalid parameter \"time\": cannot parse", 400},
+      {"/api/v1/query", "query=up&time=x", "bad_data", "invalid parameter \"time\": cannot parse",
+       400},
       {"/api/v1/query", "query=up&timeout=x", "bad_data", "invalid parameter \"timeout\"", 400},
-      {"/api/v1/query_range", "query=up&start=0&end=1", "bad_data", "invalid parameter \"step\"", 400},
+      {"/api/v1/query_range", "query=up&start=0&end=1", "bad_data", "invalid parameter \"step\"",
+       400},
       {"/api/v1/query_range", "query=up&start=0&end=1&step=0", "bad_data",
        "zero or negative query resolution", 400},
       {"/api/v1/query_range", "query=up&start=2&end=1&step=1", "bad_data",
@@ -79,7 +81,8 @@ TEST_CASE("api: bad parameters get Prometheus's status and type", "[api]") {
       {"/api/v1/query_range", "query=up&start=0&end=100000&step=1", "bad_data",
        "exceeded maximum resolution of 11,000 points", 400},
       {"/api/v1/series", "", "bad_data", "no match[] parameter provided", 400},
-      {"/api/v1/series", "match[]=%7B%7D", "bad_data", "must contain at least one non-empty matcher", 400},
+      {"/api/v1/series", "match[]=%7B%7D", "bad_data",
+       "must contain at least one non-empty matcher", 400},
       {"/api/v1/labels", "start=x", "bad_data", "invalid parameter \"start\"", 400},
       {"/api/v1/labels", "limit=-1", "bad_data", "limit", 400}};
   for (const Case& each : cases) {
@@ -119,12 +122,14 @@ TEST_CASE("api: times far out are taken as Prometheus takes them", "[api]") {
   harness.get(range, "query=time()&start=0&end=NaN&step=60", 400);
 }
 
-TEST_CASE("api: series and labels of a range without samples, and of one that ends before it starts",
-          "[api]") {
+TEST_CASE(
+    "api: series and labels of a range without samples, and of one that ends before it starts",
+    "[api]") {
   Harness harness;
   harness.api->ready(*harness.db, *harness.manager);
-  REQUIRE(harness.write(time_series({{"__name__", "up"}}, {{kNow - 60'000, 1}, {kNow, 2}})).status ==
-          204);
+  REQUIRE(
+      harness.write(time_series({{"__name__", "up"}}, {{kNow - 60'000, 1}, {kNow, 2}})).status ==
+      204);
   const auto series = [&harness](const std::string& range) {
     return harness.get("/api/v1/series", "match[]=up&" + range)["data"].size();
   };
@@ -135,7 +140,8 @@ TEST_CASE("api: series and labels of a range without samples, and of one that en
   CHECK(harness.get("/api/v1/labels", "start=1700000000&end=1699999900")["data"].empty());
 }
 
-TEST_CASE("api: what many selectors find is held once, and their search ends with the client", "[api]") {
+TEST_CASE("api: what many selectors find is held once, and their search ends with the client",
+          "[api]") {
   promql::EngineOptions engine;
   engine.memory_max_bytes = 2 << 20;
   Harness harness({}, {}, engine);
@@ -154,7 +160,8 @@ TEST_CASE("api: what many selectors find is held once, and their search ends wit
     CHECK(found.status == 200);
     CHECK(json::parse(found.body)["data"].size() == (path == "/api/v1/series" ? 200 : 2));
 
-    const auto leaving = std::make_shared<test::FakeExchange>("POST", path, "", selectors.substr(1));
+    const auto leaving =
+        std::make_shared<test::FakeExchange>("POST", path, "", selectors.substr(1));
     leaving->mutable_request().headers.emplace_back("Content-Type", form);
     leaving->hang_up_after(100);
     harness.api->handle(leaving);
@@ -199,15 +206,18 @@ TEST_CASE("api: a write with bad neighbours keeps the good ones and says what wa
   Harness harness;
   harness.api->ready(*harness.db, *harness.manager);
   REQUIRE(harness.write(time_series({{"__name__", "a"}}, {{kNow, 1}})).status == 204);
-  const http::Response response = harness.write(time_series({{"__name__", "a"}}, {{kNow - 1000, 5}}) +
-                                                time_series({{"__name__", "b"}}, {{kNow, 2}}));
+  const http::Response response =
+      harness.write(time_series({{"__name__", "a"}}, {{kNow - 1000, 5}}) +
+                    time_series({{"__name__", "b"}}, {{kNow, 2}}));
   CHECK(response.status == 400);
   CHECK_THAT(response.body, Catch::Contains("out of order"));
   CHECK(harness.get("/api/v1/query", "query=b")["data"]["result"].size() == 1);
-  CHECK(harness.ask("POST", "/api/v1/write", "", "garbage", "application/x-protobuf", "snappy").status ==
+  CHECK(harness.ask("POST", "/api/v1/write", "", "garbage", "application/x-protobuf", "snappy")
+            .status == 400);
+  CHECK(harness.ask("POST", "/api/v1/write", "", "x", "application/x-protobuf", "zstd").status ==
         400);
-  CHECK(harness.ask("POST", "/api/v1/write", "", "x", "application/x-protobuf", "zstd").status == 400);
-  CHECK(harness.ask("POST", "/api/v1/write", "", "x", "application/x-protobuf", "gzip").status == 415);
+  CHECK(harness.ask("POST", "/api/v1/write", "", "x", "application/x-protobuf", "gzip").status ==
+        415);
   CHECK(harness.ask("POST", "/api/v1/write", "", "x", "text/plain", "snappy").status == 415);
   CHECK(harness.ask("GET", "/api/v1/write").status == 405);
 }
@@ -233,9 +243,9 @@ TEST_CASE("api: cross-origin headers, unknown paths, prefixes", "[api]") {
   Harness harness;
   const http::Response response = harness.ask("OPTIONS", "/api/v1/query");
   CHECK(response.status == 204);
-  const auto allowed = std::find_if(response.headers.begin(), response.headers.end(), [](const auto& h) {
-    return h.first == "Access-Control-Allow-Origin";
-  });
+  const auto allowed =
+      std::find_if(response.headers.begin(), response.headers.end(),
+                   [](const auto& h) { return h.first == "Access-Control-Allow-Origin"; });
   REQUIRE(allowed != response.headers.end());
   CHECK(allowed->second == "*");
   CHECK(harness.ask("GET", "/nowhere").status == 404);
@@ -277,7 +287,8 @@ TEST_CASE("api: stats=all has the samples of each step where the feature is on",
   if (on) {
     CHECK(all["totalQueryableSamplesPerStep"] ==
           json::parse("[[1699999954.5,0],[1699999969.5,0],[1699999984.5,2],[1699999999.5,2]]"));
-    CHECK(samples("/api/v1/query", "query=up&time=1700000000&stats=all")["totalQueryableSamplesPerStep"] ==
+    CHECK(samples("/api/v1/query",
+                  "query=up&time=1700000000&stats=all")["totalQueryableSamplesPerStep"] ==
           json::parse("[[1700000000,2]]"));
   }
   CHECK_FALSE(samples("/api/v1/query_range", range + "1").contains("totalQueryableSamplesPerStep"));

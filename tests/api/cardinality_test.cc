@@ -35,7 +35,8 @@ struct Grown : Harness {
   }
   std::string now() const { return "start=" + seconds(kNow - 600'000) + "&end=" + seconds(kNow); }
   std::string before() const {
-    return "&compare_start=" + seconds(kNow - 70 * 60'000) + "&compare_end=" + seconds(kNow - 50 * 60'000);
+    return "&compare_start=" + seconds(kNow - 70 * 60'000) +
+           "&compare_end=" + seconds(kNow - 50 * 60'000);
   }
 };
 
@@ -53,7 +54,8 @@ TEST_CASE("cardinality: only series with a sample in the range count", "[api]") 
   CHECK(all["series"]["value"] == 24);
 }
 
-TEST_CASE("cardinality: a comparison says what is new, what is gone, and sorts by growth", "[api]") {
+TEST_CASE("cardinality: a comparison says what is new, what is gone, and sorts by growth",
+          "[api]") {
   Grown grown;
   const json both = grown.get(kPath, grown.now() + grown.before() + "&sort=growth&limit=2")["data"];
   CHECK(both["series"] == json::parse(R"({"value":23,"before":4,"new":20,"gone":1})"));
@@ -65,7 +67,8 @@ TEST_CASE("cardinality: a comparison says what is new, what is gone, and sorts b
         json::parse(R"({"name":"pod","value":20,"before":0})"));
   // instance="a" lost one of two, a pod has one more each: equal growth, then by count.
   for (const json& pair : both["seriesCountByLabelValuePair"]) {
-    CHECK(pair["name"] == pair["label"].get<std::string>() + "=" + pair["labelValue"].get<std::string>());
+    CHECK(pair["name"] ==
+          pair["label"].get<std::string>() + "=" + pair["labelValue"].get<std::string>());
   }
 }
 
@@ -147,7 +150,8 @@ TEST_CASE("cardinality: of a block only what has samples in the range counts", "
   const auto write_hour = [&](const std::string& pod, Timestamp from) {
     std::vector<Sample> samples;
     for (Timestamp t = from; t < from + kHourMs; t += 60'000) samples.push_back({t, 1});
-    REQUIRE(harness.write(time_series({{"__name__", "work"}, {"pod", pod}}, samples)).status == 204);
+    REQUIRE(harness.write(time_series({{"__name__", "work"}, {"pod", pod}}, samples)).status ==
+            204);
   };
   write_hour("early", begin);
   write_hour("late", begin + kHourMs);

@@ -15,7 +15,8 @@ namespace varve::test {
 
 class FakeExchange final : public http::Exchange {
  public:
-  FakeExchange(std::string method, std::string path, std::string query = {}, std::string body = {}) {
+  FakeExchange(std::string method, std::string path, std::string query = {},
+               std::string body = {}) {
     request_.method = std::move(method);
     request_.path = std::move(path);
     request_.query = std::move(query);

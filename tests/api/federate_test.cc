@@ -50,11 +50,12 @@ TEST_CASE("federate: newest samples by name, without what is stale or old", "[ap
         "up{job=\"y\",instance=\"\"} 2.5e+07 1699999998000\n");
 }
 
-TEST_CASE("federate: selectors are joined, external labels are added where there are none", "[api]") {
+TEST_CASE("federate: selectors are joined, external labels are added where there are none",
+          "[api]") {
   Federation harness;
   harness.external_labels = Labels{{"instance", "me"}, {"region", "eu"}};
-  const auto response =
-      harness.ask("GET", "/federate", "match[]=up%7Bjob=%22x%22%7D&match[]=%7Bjob=~%22x%22%7D&match[]=info");
+  const auto response = harness.ask(
+      "GET", "/federate", "match[]=up%7Bjob=%22x%22%7D&match[]=%7Bjob=~%22x%22%7D&match[]=info");
   CHECK(response.body ==
         "# TYPE info untyped\n"
         "info{region=\"us\",v=\"a\\\"b\\\\c\\nd\",instance=\"me\"} 1 1700000000000\n"

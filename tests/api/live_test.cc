@@ -36,14 +36,15 @@ struct Live : Harness {
     return viewer;
   }
   void put(const std::string& name, Timestamp time_ms, double value, const std::string& pod = "a") {
-    REQUIRE(write(time_series({{"__name__", name}, {"pod", pod}}, {{time_ms, value}})).status == 204);
+    REQUIRE(write(time_series({{"__name__", name}, {"pod", pod}}, {{time_ms, value}})).status ==
+            204);
   }
   // To the time at which the n-th step after the beginning is due.
   void to_step(int n) { clock.set(kFirst + n * kStep + 500); }
   nlohmann::json range(const std::string& query, int first, int last) {
-    return get("/api/v1/query_range",
-               "query=" + query + "&step=15&start=" + std::to_string((kFirst + first * kStep) / 1000) +
-                   "&end=" + std::to_string((kFirst + last * kStep) / 1000))
+    return get("/api/v1/query_range", "query=" + query + "&step=15&start=" +
+                                          std::to_string((kFirst + first * kStep) / 1000) +
+                                          "&end=" + std::to_string((kFirst + last * kStep) / 1000))
         .at("data")
         .at("result");
   }
@@ -222,7 +223,8 @@ TEST_CASE("api live: a query that fails is tried once at each of its steps", "[a
   CHECK(next(*client).event == "failed");
 }
 
-TEST_CASE("api live: a query that runs into its timeout rests as long as that took", "[api][live]") {
+TEST_CASE("api live: a query that runs into its timeout rests as long as that took",
+          "[api][live]") {
   Live live;
   live.put("m", kFirst, 1);
   const auto client = live.open("query=m&step=15");

@@ -111,12 +111,14 @@ TEST_CASE("query queue: who need not wait runs on its own thread, as one of the 
   }
   SECTION("a thread that cannot leaves it to the pool") {
     std::exchange(here[0], nullptr)();
-    queue.submit(entry(second, clock.monotonic() + 2s), [](std::function<void()>&) { return false; });
+    queue.submit(entry(second, clock.monotonic() + 2s),
+                 [](std::function<void()>&) { return false; });
     CHECK(second.get_future().get().ok());
   }
 }
 
-TEST_CASE("single flight: identical queries get one result, as long as one of them stays", "[api]") {
+TEST_CASE("single flight: identical queries get one result, as long as one of them stays",
+          "[api]") {
   api::SingleFlight flights;
   std::vector<api::SingleFlight::Outcome> delivered;
   bool first_gone = false;

@@ -53,7 +53,8 @@ struct Writing : Harness {
 TEST_CASE("remote write 2: what was written is counted in headers", "[api]") {
   Writing server;
   Request2Builder builder;
-  auto up = builder.series({{"__name__", "up"}, {"job", "a"}}).sample(1, kNow - 1000).sample(2, kNow);
+  auto up =
+      builder.series({{"__name__", "up"}, {"job", "a"}}).sample(1, kNow - 1000).sample(2, kNow);
   builder.exemplar(up, {{"trace_id", "abc"}}, 1, kNow);
   builder.metadata(up, 2, "Whether it is up.", "");
   auto latency = builder.series({{"__name__", "latency"}});
@@ -67,7 +68,8 @@ TEST_CASE("remote write 2: what was written is counted in headers", "[api]") {
   CHECK(response.body.empty());
   CHECK(written(response) == "2 1 1");
   CHECK(server.value_of("up") == "2");
-  CHECK(server.get("/api/v1/metadata", "metric=up")["data"]["up"][0]["help"] == "Whether it is up.");
+  CHECK(server.get("/api/v1/metadata", "metric=up")["data"]["up"][0]["help"] ==
+        "Whether it is up.");
   // The newest again is no error.
   Request2Builder again;
   again.add(again.series({{"job", "a"}, {"__name__", "up"}}).sample(2, kNow));
@@ -131,14 +133,17 @@ TEST_CASE("remote write: series that look like others are what they say, known o
     REQUIRE(found["data"].size() == 2);
     CHECK(found["data"][0]["job"] == tail);
     CHECK(found["data"][1]["job"] == "x");
-    const auto values = harness.get("/api/v1/query", "query=sum(%7B__name__=~%22split%7Calike%22%7D)");
+    const auto values =
+        harness.get("/api/v1/query", "query=sum(%7B__name__=~%22split%7Calike%22%7D)");
     CHECK(values["data"]["result"][0]["value"][1] == "3");
   }
 }
 
 TEST_CASE("remote write 2: the series of version 1 are the same series", "[api]") {
   Writing server;
-  REQUIRE(server.write(time_series({{"__name__", "up"}, {"job", "a"}}, {{kNow - 1000, 1}})).status == 204);
+  REQUIRE(
+      server.write(time_series({{"__name__", "up"}, {"job", "a"}}, {{kNow - 1000, 1}})).status ==
+      204);
   Request2Builder builder;
   builder.add(builder.series({{"job", "a"}, {"__name__", "up"}}).sample(7, kNow));
   REQUIRE(server.write2(builder.bytes()).status == 204);
@@ -162,15 +167,17 @@ TEST_CASE("remote write 2: a partial write says what was wrong and what was writ
       server.write2(builder.add(late).add(outside).add(nameless).add(good).bytes());
   CHECK(response.status == 400);
   CHECK(written(response) == "1 0 0");
-  CHECK_THAT(response.body, Catch::StartsWith("parsing labels for series [1 99]: labelRefs 1 (name) = "
-                                              "99 (value) outside of symbols table (size "));
+  CHECK_THAT(response.body,
+             Catch::StartsWith("parsing labels for series [1 99]: labelRefs 1 (name) = "
+                               "99 (value) outside of symbols table (size "));
   CHECK_THAT(response.body, Catch::Contains("\nand 1 more refused\n"));
   CHECK(server.value_of("b") == "2");
 }
 
 TEST_CASE("remote write 2: a request that cannot be read is refused without headers", "[api]") {
   Writing server;
-  const auto status = [&](const std::string& body, const std::string& type, const std::string& coding) {
+  const auto status = [&](const std::string& body, const std::string& type,
+                          const std::string& coding) {
     const http::Response response = server.ask("POST", "/api/v1/write", "", body, type, coding);
     CHECK(written(response) == "none none none");
     return response.status;
@@ -220,16 +227,16 @@ TEST_CASE("vmagent: the handshake is answered, and zstd is read then", "[api]") 
   CHECK(hello.status == 200);
   CHECK(hello.body == "1");
   const std::string request = time_series({{"__name__", "up"}}, {{kNow, 3}});
-  CHECK(server.ask("POST", "/api/v1/write", "", zstd(request), "application/x-protobuf", "zstd").status ==
-        204);
+  CHECK(server.ask("POST", "/api/v1/write", "", zstd(request), "application/x-protobuf", "zstd")
+            .status == 204);
   CHECK(server.value_of("up") == "3");
   // Blocks that were kept on disk in the other coding.
   const std::string older = time_series({{"__name__", "older"}}, {{kNow, 4}});
-  CHECK(server.ask("POST", "/api/v1/write", "", snappy(older), "application/x-protobuf", "zstd").status ==
-        204);
+  CHECK(server.ask("POST", "/api/v1/write", "", snappy(older), "application/x-protobuf", "zstd")
+            .status == 204);
   const std::string newer = time_series({{"__name__", "newer"}}, {{kNow, 5}});
-  CHECK(server.ask("POST", "/api/v1/write", "", zstd(newer), "application/x-protobuf", "snappy").status ==
-        204);
+  CHECK(server.ask("POST", "/api/v1/write", "", zstd(newer), "application/x-protobuf", "snappy")
+            .status == 204);
   CHECK(server.value_of("older%2Bon()newer") == "9");
 }
 
@@ -237,8 +244,9 @@ TEST_CASE("vmagent: zstd that unfolds too far is refused", "[api]") {
   api::Options options;
   options.limits.write_uncompressed_max_bytes = 1 << 20;
   Writing server(options);
-  const http::Response response = server.ask("POST", "/api/v1/write", "", zstd(std::string(2 << 20, '\0')),
-                                             "application/x-protobuf", "zstd");
+  const http::Response response =
+      server.ask("POST", "/api/v1/write", "", zstd(std::string(2 << 20, '\0')),
+                 "application/x-protobuf", "zstd");
   CHECK(response.status == 413);
 }
 

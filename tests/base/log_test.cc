@@ -24,6 +24,7 @@ TEST_CASE("log: a JSON line is one object, control bytes escaped", "[base]") {
   base::Logger log(base::LogLevel::kDebug, base::LogFormat::kJson, clock,
                    [&](std::string_view line) { got = line; });
   log.error("bad\x01", {{"key", "a\nb"}});
-  CHECK(got.starts_with(R"({"time":"1970-01-01T00:00:00.000Z","level":"ERROR","source":"log_test)"));
+  CHECK(
+      got.starts_with(R"({"time":"1970-01-01T00:00:00.000Z","level":"ERROR","source":"log_test)"));
   CHECK(got.ends_with("\"msg\":\"bad\\u0001\",\"key\":\"a\\nb\"}\n"));
 }

@@ -122,7 +122,8 @@ TEST_CASE("check config: looks into the files of file_sd_configs", "[cli]") {
   folder.write("t1.yml", "- targets: ['a:1']\n");
   Printed printed = run({"check", "config", path});
   CHECK(printed.status == kExitOk);
-  CHECK(printed.out.find("  WARNING: file \"" + folder.path() + "/gone.json\" for file_sd in scrape "
+  CHECK(printed.out.find("  WARNING: file \"" + folder.path() +
+                         "/gone.json\" for file_sd in scrape "
                          "job \"j\" does not exist\n") != std::string::npos);
   folder.write("gone.json", "[{\"targets\": 1}]");
   printed = run({"check", "config", path});

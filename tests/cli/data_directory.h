@@ -16,7 +16,8 @@ namespace varve::cli {
 
 // A database that is open to be filled: nothing runs in the background, and it is always `now`.
 struct DataDirectory {
-  DataDirectory(const std::string& path, Timestamp now, storage::Options options = {}) : clock(now) {
+  DataDirectory(const std::string& path, Timestamp now, storage::Options options = {})
+      : clock(now) {
     options.path = path;
     options.background = false;
     db = std::move(storage::Db::open(options, files, clock, log, metrics)).value();

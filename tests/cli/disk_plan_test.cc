@@ -79,7 +79,8 @@ TEST_CASE("tsdb plan: without a directory it says what it assumes", "[cli]") {
   CHECK(json["levels"][1]["what"] == "buckets of 1m");
   CHECK(json["levels"][1]["kept"] == "180d");
   CHECK(json["levels"][2]["kept"] == "2y");
-  CHECK(json["levels"][0]["bytes"] == static_cast<std::uint64_t>(1000 * 15 * 5760 * kAssumedSampleBytes));
+  CHECK(json["levels"][0]["bytes"] ==
+        static_cast<std::uint64_t>(1000 * 15 * 5760 * kAssumedSampleBytes));
   CHECK(json["total"][0]["bytes"] > json["levels"][0]["bytes"]);
 }
 
@@ -123,9 +124,9 @@ TEST_CASE("tsdb plan: a data directory says what samples and buckets take", "[cl
     REQUIRE(db->maintain().ok());
     REQUIRE(db->close().ok());
   }
-  const std::string config = folder.write(
-      "varve.yml",
-      "storage: {tsdb: {levels: [{resolution: 5m, retention: 90d}, {resolution: 1h, retention: 1y}]}}\n");
+  const std::string config = folder.write("varve.yml",
+                                          "storage: {tsdb: {levels: [{resolution: 5m, retention: "
+                                          "90d}, {resolution: 1h, retention: 1y}]}}\n");
   const Printed printed = run({"tsdb", "plan", "--json", "--config=" + config, folder.path()});
   INFO(printed.err);
   REQUIRE(printed.status == kExitOk);

@@ -105,7 +105,8 @@ TEST_CASE("config: discovery that is not there is refused by its name", "[config
   CHECK(bad(job("  ec2_sd_configs: []\n")) == "f.yml:3:3: ec2_sd_configs" + supported);
   CHECK(bad("alerting:\n  alertmanagers:\n  - azure_sd_configs: []\n") ==
         "f.yml:3:5: azure_sd_configs" + supported);
-  CHECK(bad(job("  foo_sd_configs: []\n")).starts_with("f.yml:3:3: field foo_sd_configs not known"));
+  CHECK(
+      bad(job("  foo_sd_configs: []\n")).starts_with("f.yml:3:3: field foo_sd_configs not known"));
   CHECK(bad(job("  file_sd_config: []\n")) ==
         "f.yml:3:3: field file_sd_config not known in scrape config, did you mean "
         "file_sd_configs?");
@@ -299,9 +300,12 @@ TEST_CASE("config: what cannot be a URL is refused where one belongs", "[config]
     return bad(job("  proxy_url: '" + url + "'\n"));
   };
   CHECK(refused(":bad:") == "f.yml:3:14: parse \":bad:\": missing protocol scheme");
-  CHECK(refused("1:2") == "f.yml:3:14: parse \"1:2\": first path segment in URL cannot contain colon");
-  CHECK(refused("http://h:x/") == "f.yml:3:14: parse \"http://h:x/\": invalid port \":x\" after host");
-  CHECK(refused("http://a b/") == "f.yml:3:14: parse \"http://a b/\": invalid character in host name");
+  CHECK(refused("1:2") ==
+        "f.yml:3:14: parse \"1:2\": first path segment in URL cannot contain colon");
+  CHECK(refused("http://h:x/") ==
+        "f.yml:3:14: parse \"http://h:x/\": invalid port \":x\" after host");
+  CHECK(refused("http://a b/") ==
+        "f.yml:3:14: parse \"http://a b/\": invalid character in host name");
   CHECK(refused("http://[::1/") == "f.yml:3:14: parse \"http://[::1/\": missing ']' in host");
   CHECK(bad("remote_write: [{url: ':x'}]") == "f.yml:1:22: parse \":x\": missing protocol scheme");
 }
@@ -316,8 +320,9 @@ TEST_CASE("config: protobuf may come first where the file does not say", "[confi
   CHECK(first("scrape_configs: [{job_name: a}]") == Protocol::kPrometheusProto);
   CHECK(first("scrape_configs: [{job_name: a, scrape_protocols: [PrometheusText0.0.4]}]") ==
         Protocol::kPrometheusText0_0_4);
-  CHECK(first("global: {scrape_protocols: [PrometheusText1.0.0]}\nscrape_configs: [{job_name: a}]") ==
-        Protocol::kPrometheusText1_0_0);
+  CHECK(
+      first("global: {scrape_protocols: [PrometheusText1.0.0]}\nscrape_configs: [{job_name: a}]") ==
+      Protocol::kPrometheusText1_0_0);
 }
 
 TEST_CASE("config: remote write cannot change the headers it sets itself", "[config]") {

@@ -26,8 +26,9 @@ std::string bad(const std::string& tsdb, const config::RawRetention& raw = {}) {
 std::string levels_of(const config::StorageConfig& storage) {
   std::string out;
   for (const storage::LevelOptions& level : storage.ladder.levels) {
-    out += std::to_string(level.resolution / 1s) + "s after " + std::to_string(level.after / 1s) + "s for " +
-           std::to_string(level.retention / 1h) + "h" + (level.sketch ? " sketch" : "") + "; ";
+    out += std::to_string(level.resolution / 1s) + "s after " + std::to_string(level.after / 1s) +
+           "s for " + std::to_string(level.retention / 1h) + "h" + (level.sketch ? " sketch" : "") +
+           "; ";
   }
   return out;
 }
@@ -59,12 +60,14 @@ TEST_CASE("config: ladders by name", "[config]") {
 TEST_CASE("config: how long raw samples are kept beside a named ladder", "[config]") {
   // Of the file, the flag, the ladder, the default, in this order.
   CHECK(good("    ladder: 7d-30d-1y\n    retention: {time: 3d}\n").raw_retention == 3 * kDay);
-  CHECK(good("    ladder: 7d-30d-1y\n    retention: {time: 3d}\n", {5 * kDay, true}).raw_retention ==
-        3 * kDay);
+  CHECK(
+      good("    ladder: 7d-30d-1y\n    retention: {time: 3d}\n", {5 * kDay, true}).raw_retention ==
+      3 * kDay);
   CHECK(good("    ladder: 7d-30d-1y\n", {5 * kDay, true}).raw_retention == 5 * kDay);
   CHECK(good("    ladder: 7d-30d-1y\n", {15 * kDay, false}).raw_retention == 7 * kDay);
   CHECK(bad("    ladder: 7d-30d-1y\n", {60 * kDay, true}) ==
-        "f.yml:3:13: the level of 1m is kept for 30d, but raw samples, which are finer, for 60d: keep "
+        "f.yml:3:13: the level of 1m is kept for 30d, but raw samples, which are finer, for 60d: "
+        "keep "
         "it at least for 60d, or write a shorter retention.time");
 }
 
@@ -85,35 +88,49 @@ TEST_CASE("config: levels of one's own", "[config]") {
 }
 
 TEST_CASE("config: a ladder that cannot stand says where and what to do", "[config]") {
-  CHECK(bad("    levels:\n    - {resolution: 1m, retention: 30d}\n    - {resolution: 90s, retention: 60d}\n") ==
-        "f.yml:5:20: 1m30s is no multiple of the finer level's 1m: its buckets cannot be made of whole "
+  CHECK(bad("    levels:\n    - {resolution: 1m, retention: 30d}\n    - {resolution: 90s, "
+            "retention: 60d}\n") ==
+        "f.yml:5:20: 1m30s is no multiple of the finer level's 1m: its buckets cannot be made of "
+        "whole "
         "ones; write 2m");
-  CHECK_THAT(bad("    levels:\n    - {resolution: 5m, retention: 30d}\n    - {resolution: 12m, retention: 60d}\n"),
+  CHECK_THAT(bad("    levels:\n    - {resolution: 5m, retention: 30d}\n    - {resolution: 12m, "
+                 "retention: 60d}\n"),
              Catch::EndsWith("write 10m or 15m"));
-  CHECK(bad("    levels:\n    - {resolution: 5m, retention: 60d}\n    - {resolution: 1h, retention: 30d}\n") ==
-        "f.yml:5:35: the level of 1h is kept for 30d, but the level of 5m, which is finer, for 60d: "
-        "keep it at least for 60d, or leave it out");
-  CHECK_THAT(bad("    levels:\n    - {resolution: 5m, retention: 0}\n    - {resolution: 1h, retention: 5y}\n"),
-             Catch::Contains("but the level of 5m, which is finer, for ever: keep it at least for ever"));
-  CHECK(bad("    retention: {time: 1d}\n    levels:\n    - {resolution: 5m, after: 2d, retention: 60d}\n") ==
-        "f.yml:5:31: the level of 5m is written 2d after a bucket of 5m ends, but raw samples are kept "
+  CHECK(
+      bad("    levels:\n    - {resolution: 5m, retention: 60d}\n    - {resolution: 1h, retention: "
+          "30d}\n") ==
+      "f.yml:5:35: the level of 1h is kept for 30d, but the level of 5m, which is finer, for 60d: "
+      "keep it at least for 60d, or leave it out");
+  CHECK_THAT(
+      bad("    levels:\n    - {resolution: 5m, retention: 0}\n    - {resolution: 1h, retention: "
+          "5y}\n"),
+      Catch::Contains("but the level of 5m, which is finer, for ever: keep it at least for ever"));
+  CHECK(bad("    retention: {time: 1d}\n    levels:\n    - {resolution: 5m, after: 2d, retention: "
+            "60d}\n") ==
+        "f.yml:5:31: the level of 5m is written 2d after a bucket of 5m ends, but raw samples are "
+        "kept "
         "for 1d: keep them at least for 2d5m");
-  CHECK_THAT(bad("    retention: {time: 1h}\n    levels:\n    - {resolution: 1d, retention: 60d}\n"),
-             Catch::Contains("keep them at least for 1d"));
+  CHECK_THAT(
+      bad("    retention: {time: 1h}\n    levels:\n    - {resolution: 1d, retention: 60d}\n"),
+      Catch::Contains("keep them at least for 1d"));
   CHECK(bad("    levels:\n    - {resolution: 5m}\n") ==
         "f.yml:4:7: the level of 5m needs a retention; 0 is for ever");
   CHECK(bad("    levels:\n    - {retention: 60d}\n") ==
         "f.yml:4:7: a level needs a resolution from 1s to 1d");
-  CHECK_THAT(bad("    levels:\n    - {resolution: 2d, retention: 60d}\n"), Catch::EndsWith(", not 2d"));
-  CHECK_THAT(bad("    levels:\n    - {resolution: 5m, retention: 60d}\n    - {resolution: 5m, retention: 60d}\n"),
+  CHECK_THAT(bad("    levels:\n    - {resolution: 2d, retention: 60d}\n"),
+             Catch::EndsWith(", not 2d"));
+  CHECK_THAT(bad("    levels:\n    - {resolution: 5m, retention: 60d}\n    - {resolution: 5m, "
+                 "retention: 60d}\n"),
              Catch::Contains("there is the level of 5m already"));
   CHECK(bad("    levels:\n    - {resolutoin: 5m, retention: 60d}\n") ==
         "f.yml:4:8: field resolutoin not known in level, did you mean resolution?");
   CHECK_THAT(bad("    lader: 7d-30d-1y\n"), Catch::Contains("did you mean ladder?"));
   CHECK(bad("    ladder: 7d-30d-2y\n") ==
-        "f.yml:3:13: there is no ladder \"7d-30d-2y\", did you mean 7d-30d-1y?; there are 15d-180d-2y, "
+        "f.yml:3:13: there is no ladder \"7d-30d-2y\", did you mean 7d-30d-1y?; there are "
+        "15d-180d-2y, "
         "7d-30d-1y, 15d-90d-2y and none, and `levels` for one of your own");
-  CHECK_THAT(bad("    ladder: 7d-30d-1y\n    levels: []\n"), Catch::Contains("leave out one of them"));
+  CHECK_THAT(bad("    ladder: 7d-30d-1y\n    levels: []\n"),
+             Catch::Contains("leave out one of them"));
   CHECK_THAT(bad("    ladder: 7d-30d-1y\n    sketch: {relative_error: 0}\n"),
              Catch::StartsWith("f.yml:4:30: a relative error of 0 cannot be"));
   CHECK_THAT(bad("    sketch: true\n"), Catch::Contains("sketches are kept in levels"));
@@ -163,7 +180,8 @@ TEST_CASE("config: a retention of series that cannot be says where and what to d
     return bad("    ladder: 15d-180d-2y\n    retention:\n      series:\n      - " + policy + "\n");
   };
   CHECK(series("{retention: 1d}") ==
-        "f.yml:6:9: a retention of series needs `match`: a selector as '{job=\"debug\"}', or a list of "
+        "f.yml:6:9: a retention of series needs `match`: a selector as '{job=\"debug\"}', or a "
+        "list of "
         "them");
   CHECK_THAT(series("{match: '{job=', retention: 1d}"), Catch::StartsWith("f.yml:6:17: "));
   CHECK_THAT(series("{match: [up, '{job='], retention: 1d}"), Catch::StartsWith("f.yml:6:22: "));
@@ -171,7 +189,8 @@ TEST_CASE("config: a retention of series that cannot be says where and what to d
   CHECK(series("{match: up, levels: [{resolution: 5m, retention: 1y}]}") ==
         "f.yml:6:43: there is no level of 5m; there are 1m, 1h");
   CHECK(series("{match: up, retention: 30d, levels: [{resolution: 1h, retention: 1d}]}") ==
-        "f.yml:6:45: the level of 1h is kept for 1d for these series, but what is finer for 30d: keep "
+        "f.yml:6:45: the level of 1h is kept for 1d for these series, but what is finer for 30d: "
+        "keep "
         "it at least for 30d");
   CHECK_THAT(bad("    retention: {series: [{match: up, levels: [{resolution: 1h}]}]}\n"),
              Catch::Contains("add it to `levels` or name a `ladder` first"));

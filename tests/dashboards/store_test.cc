@@ -37,7 +37,8 @@ TEST_CASE("dashboards: every version is kept, across a restart", "[dashboards]")
     CHECK(made.version == 1);
     CHECK(made.json == R"({"id":"my-node","tags":["a","b"],"title":"My Node","version":1})");
     CHECK(store->update("my-node", versioned(1, "Two")).value().version == 2);
-    CHECK(store->create(R"({"title":"My node!"})").value().json.find("my-node-") != std::string::npos);
+    CHECK(store->create(R"({"title":"My node!"})").value().json.find("my-node-") !=
+          std::string::npos);
   }
   const auto store = world.open();
   CHECK(store->list().size() == 2);
@@ -76,11 +77,14 @@ TEST_CASE("dashboards: deleted ones are gone, their versions stay on disk", "[da
 TEST_CASE("dashboards: what is no dashboard is refused with the reason", "[dashboards]") {
   World world;
   const auto store = world.open();
-  const auto message = [&](const std::string& text) { return store->create(text).error().message(); };
+  const auto message = [&](const std::string& text) {
+    return store->create(text).error().message();
+  };
   CHECK(message("{").find("not JSON") != std::string::npos);
   CHECK(message("[]") == "a dashboard is a JSON object");
   CHECK(message(R"({"title":""})") == "the dashboard has no title");
-  CHECK(message(R"({"title":"x","a":)" + std::string(100'000, '[')).find("deep") != std::string::npos);
+  CHECK(message(R"({"title":"x","a":)" + std::string(100'000, '[')).find("deep") !=
+        std::string::npos);
   CHECK(message(std::string(kDocumentBytesMax + 1, ' ')).find("bytes") != std::string::npos);
   CHECK(store->list().empty());
 }

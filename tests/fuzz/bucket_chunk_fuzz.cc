@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Bucket chunks of unknown origin. The first byte: above 128 a chunk of histograms' buckets, else one
-// of so many floats' buckets. What decodes survives a round trip.
+// Bucket chunks of unknown origin. The first byte: above 128 a chunk of histograms' buckets, else
+// one of so many floats' buckets. What decodes survives a round trip.
 #include <cstdint>
 #include <cstring>
 #include <span>

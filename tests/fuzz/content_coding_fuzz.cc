@@ -11,7 +11,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   constexpr std::size_t kMaxBytes = 1 << 16;
   for (const ContentCoding coding : {ContentCoding::kGzip, ContentCoding::kZstd}) {
     std::string out;
-    const auto status = decompress(coding, {reinterpret_cast<const char*>(data), size}, kMaxBytes, out);
+    const auto status =
+        decompress(coding, {reinterpret_cast<const char*>(data), size}, kMaxBytes, out);
     VARVE_CHECK(out.size() <= kMaxBytes);
     VARVE_CHECK(status.ok() || out.empty());
   }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes as a server's answer, in cuts that the first byte chooses: whole answers are the same as uncut.
+// Any bytes as a server's answer, in cuts that the first byte chooses: whole answers are the same
+// as uncut.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes as a remote write 2 request: what is decoded must be consistent, and every key decodable
-// or refused, of the zeros too.
+// Any bytes as a remote write 2 request: what is decoded must be consistent, and every key
+// decodable or refused, of the zeros too.
 #include <cstddef>
 #include <cstdint>
 

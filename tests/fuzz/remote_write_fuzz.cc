@@ -26,7 +26,8 @@ void check_guess(std::string_view request, const varve::storage::WriteBatch* dec
     VARVE_CHECK(guessed.series[i].samples_begin == decoded->series[i].samples_begin);
     VARVE_CHECK(guessed.series[i].samples_count == decoded->series[i].samples_count);
   }
-  VARVE_CHECK(decoded->histograms.empty() && decoded->exemplars.empty() && decoded->metadata.empty());
+  VARVE_CHECK(decoded->histograms.empty() && decoded->exemplars.empty() &&
+              decoded->metadata.empty());
   VARVE_CHECK(guessed.samples.size() == decoded->samples.size());
   VARVE_CHECK(guessed.samples.empty() ||
               std::memcmp(guessed.samples.data(), decoded->samples.data(),

@@ -23,7 +23,8 @@ void run_file(const std::filesystem::path& path) {
   run(input);
   std::mt19937 random(static_cast<unsigned>(input.size()) * 2654435761U + 1);
   for (int round = 0; round < 200 && !input.empty(); ++round) {
-    std::string mutated = input.substr(0, random() % 4 == 0 ? random() % input.size() : input.size());
+    std::string mutated =
+        input.substr(0, random() % 4 == 0 ? random() % input.size() : input.size());
     for (unsigned flips = 1 + random() % 4; flips > 0 && !mutated.empty(); --flips) {
       mutated[random() % mutated.size()] = static_cast<char>(random());
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes as a snappy block: never more memory than the bound, and what the library makes of them.
+// Any bytes as a snappy block: never more memory than the bound, and what the library makes of
+// them.
 #include <snappy.h>
 
 #include <cstddef>

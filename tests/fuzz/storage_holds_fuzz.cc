@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes as a file of holds, as they are and with a checksum that fits: what is read must read the
-// same again after it is written.
+// Any bytes as a file of holds, as they are and with a checksum that fits: what is read must read
+// the same again after it is written.
 #include <fmt/format.h>
 #include <xxhash.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The MANIFEST's reader on any bytes: once as the file they are, once with every line's checksum put
-// right, so that what stands in the lines is looked at too.
+// The MANIFEST's reader on any bytes: once as the file they are, once with every line's checksum
+// put right, so that what stands in the lines is looked at too.
 #include <fmt/format.h>
 #include <xxhash.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A snapshot of the head as recovery reads it: the container, and behind its checksums (which a fuzzer
-// does not get past) the image of a shard and the time columns.
+// A snapshot of the head as recovery reads it: the container, and behind its checksums (which a
+// fuzzer does not get past) the image of a shard and the time columns.
 #include <cstdint>
 #include <cstdlib>
 #include <string>

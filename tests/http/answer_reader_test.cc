@@ -81,7 +81,8 @@ TEST_CASE("http answer: it may end with its connection, or with a trailer", "[ht
   CHECK(read("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhell", step).ended == State::kForeign);
   const std::string head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
   CHECK(read(head + "1\r\nx\r\n", step).ended == State::kForeign);
-  for (const std::string end : {"0\r\n\r\n", "0\r\nTrailer: 1\r\n\r\n", "1\r\nx\r\n0\r\nT: 1\r\n\r\n"}) {
+  for (const std::string end :
+       {"0\r\n\r\n", "0\r\nTrailer: 1\r\n\r\n", "1\r\nx\r\n0\r\nT: 1\r\n\r\n"}) {
     CHECK(read(head + end, step).state == State::kDone);
   }
 }

@@ -49,7 +49,8 @@ TEST_CASE("content coding: round trips, whole and in pieces, up to exactly the b
   }
 }
 
-TEST_CASE("content coding: a gzip stream longer than what it holds back flows and is one member", "[http]") {
+TEST_CASE("content coding: a gzip stream longer than what it holds back flows and is one member",
+          "[http]") {
   const std::string plain = sample_text(3 << 20);
   constexpr std::size_t kPiece = 64 << 10;
   const auto compressor = StreamCompressor::create(ContentCoding::kGzip);

@@ -7,7 +7,8 @@ namespace varve::http {
 namespace {
 
 TEST_CASE("form: values are decoded and keep their order", "[http]") {
-  const auto form = parse_form("query=up%7Ba%3D%22b%22%7D+%2B+1&match[]=x&match%5B%5D=y&&empty=&bare");
+  const auto form =
+      parse_form("query=up%7Ba%3D%22b%22%7D+%2B+1&match[]=x&match%5B%5D=y&&empty=&bare");
   REQUIRE(form.ok());
   CHECK(*form == FormValues{{"query", "up{a=\"b\"} + 1"}, {"match[]", "x"}, {"match[]", "y"},
                             {"empty", ""}, {"bare", ""}});

@@ -10,8 +10,10 @@ namespace {
 
 using State = RequestReader::State;
 
-// Feeds the bytes in cuts of `step`, and lists what came out: "METHOD path?query body" or the status.
-std::vector<std::string> read_all(std::string_view bytes, std::size_t step, RequestLimits limits = {}) {
+// Feeds the bytes in cuts of `step`, and lists what came out: "METHOD path?query body" or the
+// status.
+std::vector<std::string> read_all(std::string_view bytes, std::size_t step,
+                                  RequestLimits limits = {}) {
   BodyBudget budget(1 << 20);
   RequestReader reader(limits, budget);
   std::vector<std::string> out;
@@ -41,7 +43,8 @@ TEST_CASE("request reader: the same requests however the bytes are cut", "[http]
   const std::string bytes =
       "GET /a?b=c HTTP/1.1\r\nHost: x\r\n\r\n"
       "POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\n\r\nhello world"
-      "POST /c HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2;e=f\r\nde\r\n0\r\nT: 1\r\n\r\n"
+      "POST /c HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: "
+      "chunked\r\n\r\n3\r\nabc\r\n2;e=f\r\nde\r\n0\r\nT: 1\r\n\r\n"
       "GET http://host:1/abs?q HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
       "GET / HTTP/1.0\r\n\r\n";
   const auto step = GENERATE(1u, 2u, 3u, 7u, 50u, 10'000u);
@@ -119,8 +122,10 @@ TEST_CASE("request reader: refusals", "[http]") {
         std::vector<std::string>{"413"});
   CHECK(read_all("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5;" +
                      std::string(5000, 'x'), step, limits) == std::vector<std::string>{"400"});
-  CHECK(read_all("GET relative HTTP/1.1\r\nHost: x\r\n\r\n", step, limits) == std::vector<std::string>{"400"});
-  CHECK(read_all("GET / HTTP/3.0\r\nHost: x\r\n\r\n", step, limits) == std::vector<std::string>{"505"});
+  CHECK(read_all("GET relative HTTP/1.1\r\nHost: x\r\n\r\n", step, limits) ==
+        std::vector<std::string>{"400"});
+  CHECK(read_all("GET / HTTP/3.0\r\nHost: x\r\n\r\n", step, limits) ==
+        std::vector<std::string>{"505"});
   CHECK(read_all("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", step, limits) ==
         std::vector<std::string>{"501"});
 }

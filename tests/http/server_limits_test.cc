@@ -10,7 +10,9 @@
 namespace varve::http::testing {
 namespace {
 
-std::string status_of(const std::string& response) { return response.substr(0, response.find("\r\n")); }
+std::string status_of(const std::string& response) {
+  return response.substr(0, response.find("\r\n"));
+}
 
 std::string answer_to(ServerFixture& fixture, std::string_view request) {
   SocketClient client(fixture.port);
@@ -18,10 +20,12 @@ std::string answer_to(ServerFixture& fixture, std::string_view request) {
   return client.read_to_end();
 }
 
-TEST_CASE("http server limits: malformed requests get a 4xx and the end of the connection", "[http]") {
+TEST_CASE("http server limits: malformed requests get a 4xx and the end of the connection",
+          "[http]") {
   ServerFixture fixture(echo);
   CHECK(status_of(answer_to(fixture, "nonsense\r\n\r\n")) == "HTTP/1.1 400 Bad Request");
-  CHECK(status_of(answer_to(fixture, "GET / HTTP/1.1\r\nHost t\r\n\r\n")) == "HTTP/1.1 400 Bad Request");
+  CHECK(status_of(answer_to(fixture, "GET / HTTP/1.1\r\nHost t\r\n\r\n")) ==
+        "HTTP/1.1 400 Bad Request");
   CHECK(status_of(answer_to(fixture, "GET / HTTP/1.1\r\n\r\n")) == "HTTP/1.1 400 Bad Request");
   CHECK(status_of(answer_to(fixture, "GET /%zz HTTP/1.1\r\nHost: t\r\n\r\n")) ==
         "HTTP/1.1 400 Bad Request");
@@ -29,20 +33,24 @@ TEST_CASE("http server limits: malformed requests get a 4xx and the end of the c
         "HTTP/1.1 417 Expectation Failed");
   CHECK(status_of(answer_to(fixture,
                             "POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 3\r\n"
-                            "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n")) == "HTTP/1.1 400 Bad Request");
+                            "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n")) ==
+        "HTTP/1.1 400 Bad Request");
   CHECK(status_of(answer_to(fixture, "POST / HTTP/1.1\r\nHost: t\r\nContent-Length: -3\r\n\r\n")) ==
         "HTTP/1.1 400 Bad Request");
-  CHECK(status_of(answer_to(fixture,
-                            "POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")) ==
+  CHECK(status_of(answer_to(
+            fixture, "POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")) ==
         "HTTP/1.1 400 Bad Request");
   CHECK(fixture.metrics.counter("varve_http_requests_refused_total", "").value() == 8);
 }
 
 TEST_CASE("http server limits: an oversized header is refused with 431", "[http]") {
   ServerFixture fixture(echo);
-  const std::string header = "GET / HTTP/1.1\r\nHost: t\r\nX: " + std::string(100'000, 'x') + "\r\n\r\n";
+  const std::string header =
+      "GET / HTTP/1.1\r\nHost: t\r\nX: " + std::string(100'000, 'x') + "\r\n\r\n";
   CHECK(status_of(answer_to(fixture, header)) == "HTTP/1.1 431 Request Header Fields Too Large");
-  const std::string fits = "GET / HTTP/1.1\r\nHost: t\r\nConnection: close\r\nX: " + std::string(60'000, 'x') + "\r\n\r\n";
+  const std::string fits =
+      "GET / HTTP/1.1\r\nHost: t\r\nConnection: close\r\nX: " + std::string(60'000, 'x') +
+      "\r\n\r\n";
   CHECK(status_of(answer_to(fixture, fits)) == "HTTP/1.1 200 OK");
 }
 
@@ -54,16 +62,17 @@ TEST_CASE("http server limits: a body past the limit is refused before it is rea
       answer_to(fixture, "POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 99999999999\r\n\r\n");
   CHECK(status_of(announced) == "HTTP/1.1 413 Request Entity Too Large");
   CHECK(announced.find("the limit is 1000") != std::string::npos);
-  CHECK(status_of(answer_to(fixture,
-                            "POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n800\r\n" +
-                                std::string(2048, 'x') + "\r\n0\r\n\r\n")) ==
+  CHECK(status_of(answer_to(
+            fixture, "POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n800\r\n" +
+                         std::string(2048, 'x') + "\r\n0\r\n\r\n")) ==
         "HTTP/1.1 413 Request Entity Too Large");
   CHECK(status_of(answer_to(fixture, "POST / HTTP/1.1\r\nHost: t\r\nConnection: close\r\n"
                                      "Content-Length: 1000\r\n\r\n" + std::string(1000, 'x'))) ==
         "HTTP/1.1 200 OK");
 }
 
-TEST_CASE("http server limits: a client that goes on sending a refused body reads the answer", "[http]") {
+TEST_CASE("http server limits: a client that goes on sending a refused body reads the answer",
+          "[http]") {
   ServerOptions options;
   options.body_max_bytes = 1000;
   ServerFixture fixture(echo, options);
@@ -73,7 +82,8 @@ TEST_CASE("http server limits: a client that goes on sending a refused body read
   CHECK(client.read_response().starts_with("HTTP/1.1 413 "));
 }
 
-TEST_CASE("http server limits: bodies over all connections are bounded, 503 says when to retry", "[http]") {
+TEST_CASE("http server limits: bodies over all connections are bounded, 503 says when to retry",
+          "[http]") {
   Holder holder;
   ServerOptions options;
   options.bodies_total_max_bytes = 1500;
@@ -86,20 +96,22 @@ TEST_CASE("http server limits: bodies over all connections are bounded, 503 says
   const std::string refused = answer_to(fixture, request);
   CHECK(status_of(refused) == "HTTP/1.1 503 Service Unavailable");
   CHECK(refused.find("Retry-After: ") != std::string::npos);
-  CHECK(status_of(answer_to(fixture, "POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n258\r\n" +
-                                         std::string(600, 'x') + "\r\n0\r\n\r\n")) ==
+  CHECK(status_of(answer_to(
+            fixture, "POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n258\r\n" +
+                         std::string(600, 'x') + "\r\n0\r\n\r\n")) ==
         "HTTP/1.1 503 Service Unavailable");
   waiting->send(Response());
   waiting.reset();
   CHECK(status_of(first.read_response()) == "HTTP/1.1 200 OK");
-  // The first body has given its room back before its connection reads on. (On another one a request
-  // may come in between the answer and that.)
+  // The first body has given its room back before its connection reads on. (On another one a
+  // request may come in between the answer and that.)
   first.send(request);
   holder.take()->send(Response());
   CHECK(status_of(first.read_response()) == "HTTP/1.1 200 OK");
 }
 
-TEST_CASE("http server limits: a body that is dropped gives its room back before the answer", "[http]") {
+TEST_CASE("http server limits: a body that is dropped gives its room back before the answer",
+          "[http]") {
   ServerOptions options;
   options.bodies_total_max_bytes = 1500;
   ServerFixture fixture(
@@ -171,7 +183,8 @@ TEST_CASE("http server limits: slow and half-open connections are closed", "[htt
   CHECK(fixture.metrics.counter("varve_http_connections_timed_out_total", "").value() == 4);
 }
 
-TEST_CASE("http server limits: a request trickling in keeps no more than its header time", "[http]") {
+TEST_CASE("http server limits: a request trickling in keeps no more than its header time",
+          "[http]") {
   ServerOptions options;
   options.header_timeout = std::chrono::milliseconds(300);
   ServerFixture fixture(echo, options);

@@ -37,7 +37,8 @@ TEST_CASE("http server: bodies of known length arrive whole however they are cut
   std::string body(1'000'000, 'x');
   for (std::size_t i = 0; i < body.size(); ++i) body[i] = static_cast<char>(i * 31 % 251);
   const std::string request =
-      "POST / HTTP/1.1\r\nHost: t\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+      "POST / HTTP/1.1\r\nHost: t\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" +
+      body;
   const auto cut = GENERATE(1u, 30u, 70u, 5000u, 500000u);
   CAPTURE(cut);
   SocketClient client(fixture.port);
@@ -51,7 +52,8 @@ TEST_CASE("http server: chunked bodies and their trailers", "[http]") {
   ServerFixture fixture(echo);
   SocketClient client(fixture.port);
   client.send("POST /p HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel");
-  client.send("lo\r\n6;x=y\r\n world\r\n0\r\nTrailer: z\r\n\r\nGET /next HTTP/1.1\r\nHost: t\r\n\r\n");
+  client.send(
+      "lo\r\n6;x=y\r\n world\r\n0\r\nTrailer: z\r\n\r\nGET /next HTTP/1.1\r\nHost: t\r\n\r\n");
   CHECK(body_of(client.read_response()) == "POST /p? hello world");
   CHECK(body_of(client.read_response()) == "GET /next? ");
 }
@@ -61,7 +63,8 @@ TEST_CASE("http server: pipelined requests are answered in order", "[http]") {
   SocketClient client(fixture.port);
   std::string requests;
   for (int i = 0; i < 200; ++i) {
-    requests += "POST /" + std::to_string(i) + " HTTP/1.1\r\nHost: t\r\nContent-Length: 3\r\n\r\nabc";
+    requests +=
+        "POST /" + std::to_string(i) + " HTTP/1.1\r\nHost: t\r\nContent-Length: 3\r\n\r\nabc";
   }
   client.send(requests);
   for (int i = 0; i < 200; ++i) {
@@ -102,7 +105,8 @@ TEST_CASE("http server: an answer from another thread, later", "[http]") {
   {
     ServerFixture fixture([&](ExchangePtr exchange) {
       const std::lock_guard lock(mutex);
-      threads.emplace_back([exchange = std::move(exchange)]() mutable { echo(std::move(exchange)); });
+      threads.emplace_back(
+          [exchange = std::move(exchange)]() mutable { echo(std::move(exchange)); });
     });
     SocketClient client(fixture.port);
     for (int i = 0; i < 20; ++i) {
@@ -226,7 +230,8 @@ TEST_CASE("http server: a stream that waits is written as soon as it has more", 
   CHECK(client.read_until("three\r\n") == "5\r\nthree\r\n");
 }
 
-TEST_CASE("http server: a waiting stream goes when its client does, and when the server stops", "[http]") {
+TEST_CASE("http server: a waiting stream goes when its client does, and when the server stops",
+          "[http]") {
   const bool client_goes = GENERATE(true, false);
   CAPTURE(client_goes);
   const auto feed = std::make_shared<Feed>();
@@ -280,7 +285,8 @@ TEST_CASE("http server: responses are compressed as the client likes it", "[http
   CHECK(out == plain);
 
   const auto coding = GENERATE(ContentCoding::kGzip, ContentCoding::kZstd);
-  client.send("GET /stream HTTP/1.0\r\nAccept-Encoding: " + std::string(to_string(coding)) + "\r\n\r\n");
+  client.send("GET /stream HTTP/1.0\r\nAccept-Encoding: " + std::string(to_string(coding)) +
+              "\r\n\r\n");
   response = client.read_to_end();
   REQUIRE(decompress(coding, body_of(response), 1 << 20, out).ok());
   CHECK(out == plain);
@@ -489,8 +495,9 @@ TEST_CASE("http server: addresses that cannot be bound are named", "[http]") {
   base::Logger log(base::LogLevel::kError, base::LogFormat::kLogfmt, clock);
   base::MetricsRegistry metrics;
   const ServerFixture taken(echo);
-  for (const std::string& address : {"127.0.0.1:" + std::to_string(taken.port),
-                                     std::string("127.0.0.1"), std::string("[::1:1"), std::string("a:b")}) {
+  for (const std::string& address :
+       {"127.0.0.1:" + std::to_string(taken.port), std::string("127.0.0.1"), std::string("[::1:1"),
+        std::string("a:b")}) {
     CAPTURE(address);
     ServerOptions options;
     options.listen_addresses = {address};

@@ -16,8 +16,9 @@ TEST_CASE("matcher: fast paths agree with RE2 on every pattern and value", "[mod
       ".*a",   ".*ab.*",  "a\\.b",  "a\\.*",  "ab*",       "ab?c",   "a{2}",      "a|b.*", "(a)(b)",
       "^a$",   "[ab]",    "a\\|b",  "(?i)AB", "ab|ab",     "\\d+",   "ü*",        "aü?",  "(a|b)c",
       "(a)|b", "a\\",     ".",      "a.b",    "(a|(b))",   "|",      "a||b",      "x\\)"};
-  const std::vector<std::string> values{"",   "a",  "b",   "ab",  "abc", "a.b", "aab", "a\nb", "c",
-                                        "AB", "ac", "a|b", "zab", "aü",  "ü",   "\n",  "1",    "x)"};
+  const std::vector<std::string> values{"",    "a",    "b", "ab", "abc", "a.b",
+                                        "aab", "a\nb", "c", "AB", "ac",  "a|b",
+                                        "zab", "aü",   "ü", "\n", "1",   "x)"};
   for (const std::string& pattern : patterns) {
     RE2::Options options(RE2::Quiet);
     options.set_dot_nl(true);
@@ -51,8 +52,9 @@ TEST_CASE("matcher: empty values stand for absent labels", "[model]") {
   CHECK_FALSE(Matcher::create(MatchType::kNotEqual, "l", "")->matches_empty());
   CHECK(Matcher::create(MatchType::kRegex, "l", "a|")->matches_empty());
 }
-TEST_CASE("matcher: a watch that has had enough ends matching on its thread, and only while it lives",
-          "[model]") {
+TEST_CASE(
+    "matcher: a watch that has had enough ends matching on its thread, and only while it lives",
+    "[model]") {
   const auto made = Matcher::create(MatchType::kRegex, "a", "(x+x+)+y.*");
   REQUIRE(made.ok());
   const Matcher& matcher = *made;
@@ -71,4 +73,3 @@ TEST_CASE("matcher: a watch that has had enough ends matching on its thread, and
   }
   CHECK(matcher.matches(value));
 }
-

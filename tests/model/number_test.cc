@@ -71,9 +71,11 @@ TEST_CASE("number: what is written in place is what is appended", "[model]") {
     char text[kFloatTextMax];
     return std::string(text, write_float(text, value)) == format_float(value);
   };
-  for (const double value : {0.0, -0.0, 1e-6, -1e-6, 9.99e-7, 1e15, -1e15, 999999999999999.9, 1e20, 1e21,
-                             5e-324, -1.7976931348623157e308, kInfinity, -kInfinity, normal_nan(),
-                             0.1, 99999999.5, 1e8 + 0.5, 0.00000123, 123456789012.00001}) {
+  for (const double value : {0.0,        -0.0,       1e-6,         -1e-6,
+                             9.99e-7,    1e15,       -1e15,        999999999999999.9,
+                             1e20,       1e21,       5e-324,       -1.7976931348623157e308,
+                             kInfinity,  -kInfinity, normal_nan(), 0.1,
+                             99999999.5, 1e8 + 0.5,  0.00000123,   123456789012.00001}) {
     CAPTURE(value);
     CHECK(same(value));
   }
@@ -143,8 +145,8 @@ TEST_CASE("duration: units in order, each once", "[model]") {
   CHECK(*parse_duration("1y2w3d4h5m6s7ms") ==
         ((((365LL + 14 + 3) * 24 + 4) * 60 + 5) * 60 + 6) * 1000 + 7);
   CHECK(*parse_duration("500ms") == 500);
-  for (const char* text :
-       {"", "1", "h", "1h1h", "1m1h", "-1h", "1.5h", "1 h", "1x", "300y", "99999999999999999999s"}) {
+  for (const char* text : {"", "1", "h", "1h1h", "1m1h", "-1h", "1.5h", "1 h", "1x", "300y",
+                           "99999999999999999999s"}) {
     CAPTURE(text);
     CHECK_FALSE(parse_duration(text).ok());
   }

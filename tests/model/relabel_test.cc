@@ -167,7 +167,8 @@ TEST_CASE("relabel: actions read in any case", "[model]") {
 
 TEST_CASE("utf-8: overlong forms, surrogates and cut sequences are invalid", "[model]") {
   CHECK(model::valid_utf8("a\u00e9\u65e5\U0001f600"));
-  for (const char* bad : {"\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x82", "\x80", "\xff"}) {
+  for (const char* bad :
+       {"\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x82", "\x80", "\xff"}) {
     CHECK_FALSE(model::valid_utf8(bad));
   }
 }

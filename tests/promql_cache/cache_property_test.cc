@@ -189,7 +189,8 @@ void scrape(Storage& storage, std::mt19937_64& random, Timestamp now) {
     storage.add(labels_of("x_total", i), time, static_cast<double>(random() % 100));
     if (random() % 25 == 0) storage.add(labels_of("y", i), time, stale_marker());
     else storage.add(labels_of("y", i), time, static_cast<double>(random() % 7));
-    if (i < 2) storage.add(labels_of("h", i), time, histogram_of(static_cast<double>(random() % 9)));
+    if (i < 2)
+      storage.add(labels_of("h", i), time, histogram_of(static_cast<double>(random() % 9)));
   }
 }
 

@@ -49,7 +49,8 @@ RangeCache::Piece piece_of(std::int64_t first, std::size_t count, const Stamps& 
   for (std::size_t s = 0; s < series; ++s) {
     const std::string name = "i" + std::to_string(s);
     StepSeries points(Labels{{"instance", name}}, count);
-    for (std::size_t i = 0; i < count; ++i) points.set(i, static_cast<double>(first) + static_cast<double>(i));
+    for (std::size_t i = 0; i < count; ++i)
+      points.set(i, static_cast<double>(first) + static_cast<double>(i));
     piece.points.series.push_back(std::move(points));
   }
   piece.touched = {first * kMinute - 5 * kMinute, piece.last() * kMinute};
@@ -62,7 +63,9 @@ struct Rig {
   void store(std::int64_t first, std::size_t count, std::size_t series = 1) {
     cache.store("key", piece_of(first, count, storage, series), kMinute, storage);
   }
-  auto find(std::int64_t first, std::int64_t last) { return cache.find("key", first, last, storage); }
+  auto find(std::int64_t first, std::int64_t last) {
+    return cache.find("key", first, last, storage);
+  }
 
   base::MetricsRegistry metrics;
   Stamps storage;
@@ -96,7 +99,8 @@ TEST_CASE("range cache: a change forgets the pieces that looked at its time, and
   CHECK(rig.cache.bytes() == 0);
 }
 
-TEST_CASE("range cache: growing at the end copies little and leaves few pieces", "[promql][cache]") {
+TEST_CASE("range cache: growing at the end copies little and leaves few pieces",
+          "[promql][cache]") {
   Rig rig;
   for (std::int64_t minute = 0; minute < 120; ++minute) rig.store(minute, 1);
   CHECK(rig.cache.piece_count() < 8);
@@ -106,7 +110,8 @@ TEST_CASE("range cache: growing at the end copies little and leaves few pieces",
     CHECK(piece->first == next);
     REQUIRE(piece->points.series.size() == 1);
     for (std::size_t i = 0; i < piece->count; ++i) {
-      CHECK(piece->points.series[0].values[i] == static_cast<double>(next) + static_cast<double>(i));
+      CHECK(piece->points.series[0].values[i] ==
+            static_cast<double>(next) + static_cast<double>(i));
     }
     next = piece->last() + 1;
   }
@@ -167,7 +172,8 @@ TEST_CASE("range cache: a sliding window computes its newest steps only", "[prom
     storage.settled_before = now - 2 * kMinute;
     const Timestamp end = now / kMinute * kMinute;
     const auto before = counted("varve_query_cache_steps_computed_total");
-    REQUIRE(engine.range(storage, "rate(x_total[5m])", end - 24 * kHour, end, kMinute, params).ok());
+    REQUIRE(
+        engine.range(storage, "rate(x_total[5m])", end - 24 * kHour, end, kMinute, params).ok());
     return counted("varve_query_cache_steps_computed_total") - before;
   };
   CHECK(load() == 1441);

@@ -72,14 +72,16 @@ void require_same_bits(const Matrix& a, const Matrix& b) {
   }
 }
 
-TEST_CASE("engine: a step counts the samples that it would as a query of its own", "[promql][engine]") {
+TEST_CASE("engine: a step counts the samples that it would as a query of its own",
+          "[promql][engine]") {
   test_language::MemoryStorage storage = counters(130, 100);
   Histogram histogram;
   histogram.count = 3;
   histogram.positive_spans = {{0, 2}};
   histogram.positive_counts = {1, 2};
   for (Timestamp at = 0; at < 100; ++at) {
-    storage.add(Labels{{kMetricName, "h"}}, at * 15'000, std::make_shared<const Histogram>(histogram));
+    storage.add(Labels{{kMetricName, "h"}}, at * 15'000,
+                std::make_shared<const Histogram>(histogram));
   }
   base::ThreadPool pool("test", 3, 64);
   EngineOptions options;

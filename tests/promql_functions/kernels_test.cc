@@ -143,7 +143,8 @@ TEST_CASE("kernels: every window kernel agrees with the function of one window",
   }
 }
 
-TEST_CASE("kernels: windows of thousands of samples agree with the function of one window", "[promql]") {
+TEST_CASE("kernels: windows of thousands of samples agree with the function of one window",
+          "[promql]") {
   const auto expression = GENERATE(Catch::Generators::as<std::string>{}, "sum_over_time(x[5m])",
                                    "avg_over_time(x[5m])", "min_over_time(x[5m])",
                                    "max_over_time(x[5m])", "ts_of_max_over_time(x[5m])");
@@ -193,7 +194,8 @@ TEST_CASE("double_exponential_smoothing: factors lie between 0 and 1", "[promql]
         "invalid trend factor. Expected: 0 < tf < 1, got: NaN");
 }
 
-TEST_CASE("rate: extrapolates to borders that are covered, not beyond half an interval", "[promql]") {
+TEST_CASE("rate: extrapolates to borders that are covered, not beyond half an interval",
+          "[promql]") {
   // Every 10 s from 10 s to 100 s, rising by 10, at first far from zero.
   RandomSeries series;
   for (int i = 1; i <= 10; ++i) {

@@ -27,7 +27,8 @@ TEST_CASE("parser: nesting beyond the limit is an error, not a crash", "[promql]
   };
   for (const std::string& text : texts) {
     CAPTURE(text.substr(0, 20));
-    CHECK_THAT(refusal(text), Catch::Contains("expression nests deeper than ") && Catch::EndsWith("00 levels"));
+    CHECK_THAT(refusal(text),
+               Catch::Contains("expression nests deeper than ") && Catch::EndsWith("00 levels"));
   }
 }
 

@@ -72,9 +72,9 @@ TEST_CASE("memory storage: reads are of the range, both ends included", "[promql
 
 TEST_CASE("custom buckets: classic series become one histogram", "[promql][test_language]") {
   std::vector<SeriesLine> lines;
-  for (const std::string_view text : {"h_bucket{j=\"a\",le=\"1\"} 2", "h_bucket{j=\"a\",le=\"+Inf\"} 5",
-                                      "h_bucket{j=\"a\",le=\"bad\"} 9", "h_sum{j=\"a\"} 7.5",
-                                      "h_count{j=\"a\"} 5"}) {
+  for (const std::string_view text :
+       {"h_bucket{j=\"a\",le=\"1\"} 2", "h_bucket{j=\"a\",le=\"+Inf\"} 5",
+        "h_bucket{j=\"a\",le=\"bad\"} 9", "h_sum{j=\"a\"} 7.5", "h_count{j=\"a\"} 5"}) {
     lines.push_back(parse_series_line(text).value());
   }
   MemoryStorage storage;

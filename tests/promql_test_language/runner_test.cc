@@ -41,7 +41,8 @@ TEST_CASE("runner: wrong expectations fail and say how", "[promql][test_language
         "expected an error, got a result");
   CHECK(failure_of("eval instant at 2m a{x=\"1\"}\n  expect warn\n  a{x=\"1\"} 3\n") ==
         "expected warning: any message, got none");
-  CHECK(failure_of("eval instant at 2m sort(a)\n  expect ordered\n  a{x=\"2\"} 5\n  a{x=\"1\"} 3\n") !=
+  CHECK(failure_of(
+            "eval instant at 2m sort(a)\n  expect ordered\n  a{x=\"2\"} 5\n  a{x=\"1\"} 3\n") !=
         "");
   CHECK(failure_of("eval instant at 2m 1\n  2\n") == "expected 2, got 1");
   CHECK(failure_of("eval instant at 2m \"a\"\n  expect string \"b\"\n") ==
@@ -50,7 +51,8 @@ TEST_CASE("runner: wrong expectations fail and say how", "[promql][test_language
         "expected 1@0 for a{x=\"1\"}, got 1@0 2@60000");
 }
 
-TEST_CASE("runner: a query that @ cannot fix is not run at other times", "[promql][test_language]") {
+TEST_CASE("runner: a query that @ cannot fix is not run at other times",
+          "[promql][test_language]") {
   for (const std::string_view text : {"time()", "timestamp(a)", "predict_linear(a[5m], 1)",
                                       "a[5m + step()]", "sum(hour())"}) {
     Features features;

@@ -20,8 +20,8 @@
 
 namespace varve::rules {
 
-// Appends to a MemoryStorage, refusing what is older than what is there, as a database does that has
-// no window for late samples, or is asked for order only.
+// Appends to a MemoryStorage, refusing what is older than what is there, as a database does that
+// has no window for late samples, or is asked for order only.
 class MemorySink final : public storage::Appendable {
  public:
   explicit MemorySink(promql::test_language::MemoryStorage& storage) : storage_(storage) {}
@@ -76,8 +76,8 @@ class MemorySink final : public storage::Appendable {
   std::map<Labels, Timestamp> newest_;
 };
 
-// What a MemorySink wrote, for rules on several threads: each query reads a copy of its own, since a
-// MemoryStorage may only change between queries.
+// What a MemorySink wrote, for rules on several threads: each query reads a copy of its own, since
+// a MemoryStorage may only change between queries.
 class MemorySource final : public storage::Queryable {
  public:
   MemorySource(const MemorySink& sink, const promql::test_language::MemoryStorage& storage)

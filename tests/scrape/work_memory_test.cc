@@ -8,7 +8,8 @@
 using namespace varve;
 using namespace varve::scrape;
 
-TEST_CASE("work memory: the next scrape gets what the last one has given back, emptied", "[scrape]") {
+TEST_CASE("work memory: the next scrape gets what the last one has given back, emptied",
+          "[scrape]") {
   SpareWorkMemory spares;
   WorkMemory memory = spares.take();
   CHECK(memory.batch.series.capacity() == 0);

@@ -33,8 +33,9 @@ constexpr std::chrono::seconds kPatience{60};
 // A scratch folder with a configuration, and the daemons started in it.
 class Site {
  public:
-  Site() : folder_(stdfs::temp_directory_path() / ("varve-daemon-test-" + std::to_string(::getpid()) +
-                                                   "-" + std::to_string(++count_))) {
+  Site()
+      : folder_(stdfs::temp_directory_path() / ("varve-daemon-test-" + std::to_string(::getpid()) +
+                                                "-" + std::to_string(++count_))) {
     stdfs::remove_all(folder_);
     stdfs::create_directories(folder_);
     configure("global: {scrape_interval: 1h}\n");
@@ -184,7 +185,8 @@ std::string refused_reload(Site& site, const std::string& config, const std::str
 
 }  // namespace
 
-TEST_CASE("daemon: scrapes itself, stops in order, and has everything after a restart", "[server]") {
+TEST_CASE("daemon: scrapes itself, stops in order, and has everything after a restart",
+          "[server]") {
   Site site;
   site.start({"--web.enable-lifecycle"});
   site.configure(self_scrape(site.port()));
@@ -215,7 +217,8 @@ TEST_CASE("daemon: a write that was acknowledged survives kill -9 right after", 
   CHECK(site.value("kept") == "42");
 }
 
-TEST_CASE("daemon: a bad configuration at start ends with status 2 and names the place", "[server]") {
+TEST_CASE("daemon: a bad configuration at start ends with status 2 and names the place",
+          "[server]") {
   Site site;
   site.configure("global:\n  scrape_intervall: 5s\n");
   CHECK(site.run() == 2);

@@ -9,9 +9,10 @@ using namespace varve;
 TEST_CASE("flags: Prometheus's spellings are taken, both with = and with a blank", "[server]") {
   const auto flags = server::parse_flags(
       {"--config.file=a.yml", "--storage.tsdb.path", "d", "--web.enable-lifecycle",
-       "--no-web.enable-remote-write-receiver", "--web.listen-address=:1", "--web.listen-address=:2",
-       "--storage.tsdb.retention.time=100y", "--storage.tsdb.retention.size=512MB",
-       "--query.max-samples=7", "--query.memory-max=2GB", "--query.cache-max=0", "--log.level=warn",
+       "--no-web.enable-remote-write-receiver", "--web.listen-address=:1",
+       "--web.listen-address=:2", "--storage.tsdb.retention.time=100y",
+       "--storage.tsdb.retention.size=512MB", "--query.max-samples=7", "--query.memory-max=2GB",
+       "--query.cache-max=0", "--log.level=warn",
        "--enable-feature=promql-experimental-functions,exemplar-storage"});
   REQUIRE(flags.ok());
   CHECK(flags->config_file == "a.yml");
@@ -26,8 +27,9 @@ TEST_CASE("flags: Prometheus's spellings are taken, both with = and with a blank
   CHECK(flags->query_cache_max_bytes == 0);
   CHECK(flags->features.experimental_functions);
   CHECK(flags->warnings.empty());
-  const auto path = std::find_if(flags->all.begin(), flags->all.end(),
-                                 [](const auto& flag) { return flag.first == "storage.tsdb.path"; });
+  const auto path = std::find_if(flags->all.begin(), flags->all.end(), [](const auto& flag) {
+    return flag.first == "storage.tsdb.path";
+  });
   REQUIRE(path != flags->all.end());
   CHECK(path->second == "d");
 }
@@ -60,16 +62,19 @@ TEST_CASE("flags: a feature is there, or said to be ignored", "[server]") {
   const auto flags = server::parse_flags({"--enable-feature=," + name});
   REQUIRE(flags.ok());
   REQUIRE(flags->warnings.size() == (ignored ? 1 : 0));
-  if (ignored) CHECK_THAT(flags->warnings[0], Catch::Contains(name) && Catch::Contains("is ignored"));
+  if (ignored)
+    CHECK_THAT(flags->warnings[0], Catch::Contains(name) && Catch::Contains("is ignored"));
 }
 
 TEST_CASE("flags: mistakes are named", "[server]") {
   const auto [argument, text] = GENERATE(table<std::string, std::string>(
-      {{"--storage.tsdb.pth=x", "unknown flag --storage.tsdb.pth, did you mean --storage.tsdb.path?"},
+      {{"--storage.tsdb.pth=x",
+        "unknown flag --storage.tsdb.pth, did you mean --storage.tsdb.path?"},
        {"--query.timeout=5x", "flag --query.timeout: not a valid duration string: \"5x\""},
        {"--query.max-samples=-1", "flag --query.max-samples: \"-1\" is not a whole number"},
        {"--log.level=loud", "\"loud\" must be one of debug, info, warn, error"},
-       {"--storage.tsdb.retention.size=5", "flag --storage.tsdb.retention.size: \"5\" is not a size"},
+       {"--storage.tsdb.retention.size=5",
+        "flag --storage.tsdb.retention.size: \"5\" is not a size"},
        {"--storage.wal.fsync=sometimes", "must be one of always, interval, off"},
        {"stray", "unexpected argument stray"}}));
   const auto flags = server::parse_flags({argument});

@@ -17,8 +17,8 @@ constexpr std::int64_t kHourMs = 60 * kMinuteMs;
 
 Labels series_of(std::string_view s) { return Labels{{"__name__", "m"}, {"s", s}}; }
 
-// Five hours and ten minutes of series "both", the first three of "old", the last of "new": the first four of all
-// are in two blocks.
+// Five hours and ten minutes of series "both", the first three of "old", the last of "new": the
+// first four of all are in two blocks.
 std::unique_ptr<Db> open_with_blocks(World& world, Options options) {
   options.retention = std::chrono::milliseconds(0);
   options.idle_after = std::chrono::hours(100);
@@ -67,7 +67,8 @@ TEST_CASE("db: a series of blocks and the head is one series", "[storage]") {
   World world;
   auto db = open_with_blocks(world, world.options());
   std::vector<std::string> warnings;
-  CHECK(counts(*db, TimeRange::all(), warnings) == Counts{{"both", 310}, {"old", 180}, {"new", 70}});
+  CHECK(counts(*db, TimeRange::all(), warnings) ==
+        Counts{{"both", 310}, {"old", 180}, {"new", 70}});
   CHECK(counts(*db, {kStart, kStart + kHourMs - 1}, warnings) == Counts{{"both", 60}, {"old", 60}});
   CHECK(counts(*db, {kStart + 4 * kHourMs, kStart + 9 * kHourMs}, warnings) ==
         Counts{{"both", 70}, {"new", 70}});
@@ -113,7 +114,8 @@ TEST_CASE("db: series of one scrape share their times across blocks and the head
   CHECK(ids.count(0) == 0);
 }
 
-TEST_CASE("db: times of different blocks are told apart, however many blocks there are", "[storage]") {
+TEST_CASE("db: times of different blocks are told apart, however many blocks there are",
+          "[storage]") {
   World world(kStart + 60 * Timestamp{86'400'000});
   Options options = world.options();
   options.retention = std::chrono::milliseconds(0);

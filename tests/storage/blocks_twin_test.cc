@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The whole life of samples against a plain map: written in order, late and twice, deleted, cut into
-// blocks, compacted, retired and recovered in random order; whatever happened to them on the way, a
-// reader sees the same.
+// The whole life of samples against a plain map: written in order, late and twice, deleted, cut
+// into blocks, compacted, retired and recovered in random order; whatever happened to them on the
+// way, a reader sees the same.
 #include <algorithm>
 #include <numeric>
 #include <random>
@@ -104,10 +104,12 @@ class Life {
     REQUIRE(std::includes(names->names.begin(), names->names.end(), values.begin(), values.end()));
     auto all_names = (*querier)->label_values("s", {}, range);
     REQUIRE(all_names.ok());
-    REQUIRE(std::includes(all_names->names.begin(), all_names->names.end(), values.begin(), values.end()));
+    REQUIRE(std::includes(all_names->names.begin(), all_names->names.end(), values.begin(),
+                          values.end()));
     auto label_names = (*querier)->label_names(std::vector{equal("__name__", "m")}, range);
     REQUIRE(label_names.ok());
-    if (!values.empty()) REQUIRE(label_names->names == std::vector<std::string>{"__name__", "s", "t"});
+    if (!values.empty())
+      REQUIRE(label_names->names == std::vector<std::string>{"__name__", "s", "t"});
     REQUIRE((*querier)->warnings().empty());
   }
 
@@ -196,7 +198,10 @@ class Life {
   void erase() {
     const TimeRange range = random_range();
     const std::uint64_t t = random_() % 3;
-    must(db_->delete_series(std::vector<std::vector<model::Matcher>>{{equal("__name__", "m"), equal("t", std::to_string(t))}}, range),
+    must(db_->delete_series(
+             std::vector<std::vector<model::Matcher>>{
+                 {equal("__name__", "m"), equal("t", std::to_string(t))}},
+             range),
          "delete_series");
     for (auto& [labels, known] : series_) {
       if (labels.get("t") != std::to_string(t)) continue;
@@ -229,7 +234,8 @@ class Life {
     const auto span = static_cast<std::uint64_t>(now_ - kStart + 1);
     TimeRange range;
     range.min_ms = kStart + static_cast<Timestamp>(random_() % span);
-    range.max_ms = range.min_ms + static_cast<Timestamp>(random_() % (random_() % 3 == 0 ? span : 90 * kMinuteMs));
+    range.max_ms = range.min_ms +
+                   static_cast<Timestamp>(random_() % (random_() % 3 == 0 ? span : 90 * kMinuteMs));
     return range;
   }
 

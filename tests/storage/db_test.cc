@@ -22,7 +22,10 @@ TEST_CASE("db: samples come back bit for bit across chunks and a reopening", "[s
       for (int s = 0; s < 3; ++s) {
         const Labels labels{{"__name__", "m"}, {"s", std::to_string(s)}};
         const Timestamp t = kStart + i * 15'000;
-        const double value = i % 97 == 0 ? stale_marker() : s == 0 ? i * 0.25 : s == 1 ? 7.0 : 1.0 / i;
+        const double value = i % 97 == 0 ? stale_marker()
+                             : s == 0    ? i * 0.25
+                             : s == 1    ? 7.0
+                                         : 1.0 / i;
         builder.add(labels, t, value);
         expected[labels.to_string()].emplace_back(t, bits(value));
       }
@@ -149,7 +152,8 @@ TEST_CASE("db: who wants order only is refused what is late, window or not", "[s
   CHECK(read_all(*db, {equal("job", "a")}) == expected);
 }
 
-TEST_CASE("db: histograms, their stale markers and floats of one series all come back", "[storage]") {
+TEST_CASE("db: histograms, their stale markers and floats of one series all come back",
+          "[storage]") {
   World world;
   auto db = world.open();
   const Timestamp t = kStart;
@@ -399,7 +403,8 @@ TEST_CASE("db: label names and values, whole and selected", "[storage]") {
   CHECK(names({}, TimeRange::all()).names == std::vector<std::string>{"__name__", "a", "b"});
   CHECK(names({}, TimeRange::all(), 2).truncated);
   CHECK(names({}, {0, 10}).names.empty());
-  CHECK(names({equal("a", "1")}, TimeRange::all()).names == std::vector<std::string>{"__name__", "a"});
+  CHECK(names({equal("a", "1")}, TimeRange::all()).names ==
+        std::vector<std::string>{"__name__", "a"});
   const std::vector matchers{equal("__name__", "x")};
   auto values = (*querier)->label_values("a", matchers, {kStart, kStart + 50});
   REQUIRE(values.ok());
@@ -495,7 +500,8 @@ TEST_CASE("db: the limit of series refuses new ones only", "[storage]") {
   append(*db, BatchBuilder().add(kUp, kStart + 1, 1).batch);
 }
 
-TEST_CASE("db: a second one on the directory, and one of a newer layout, are refused", "[storage]") {
+TEST_CASE("db: a second one on the directory, and one of a newer layout, are refused",
+          "[storage]") {
   World world;
   auto db = world.open();
   auto second = world.try_open(world.options());

@@ -89,7 +89,8 @@ Contents make_snapshot(World& world, int scrapes = 300) {
   return contents;
 }
 
-TEST_CASE("head snapshot: columns that claim to stand far behind the others are damage", "[storage]") {
+TEST_CASE("head snapshot: columns that claim to stand far behind the others are damage",
+          "[storage]") {
   const std::uint64_t distance = GENERATE(1U << 25, 1U << 27);
   World world;
   const Contents expected = make_snapshot(world);

@@ -26,7 +26,8 @@ HoldsState two_holds() {
   HoldRecord first;
   first.hold.id = "1";
   first.hold.range = {1'700'000'000'000, 1'700'003'600'000};
-  first.hold.selectors = {{equal("__name__", "up"), regex("job", "a|b")}, {equal("team", "x \"y\" ü")}};
+  first.hold.selectors = {{equal("__name__", "up"), regex("job", "a|b")},
+                          {equal("team", "x \"y\" ü")}};
   first.created_ms = 1'700'000'100'000;
   first.comment = "incident 42";
   HoldRecord second;
@@ -116,7 +117,8 @@ TEST_CASE("holds: there is a bound, and what holds nothing is refused", "[storag
   CHECK(store.add({1, 2}, selectors, "", 5).error().code() == ErrorCode::kLimitExceeded);
 }
 
-TEST_CASE("holds: a stop or failure at any step leaves the old holds or the new ones", "[storage]") {
+TEST_CASE("holds: a stop or failure at any step leaves the old holds or the new ones",
+          "[storage]") {
   const std::vector<model::Matchers> selectors{{equal("a", "1")}};
   // Adds two, releases one, adds another; what was acknowledged at last.
   const auto change = [&selectors](fs::FaultFs& files) {
@@ -196,7 +198,8 @@ TEST_CASE("holds: a database keeps them over a restart and into a copy", "[stora
   CHECK(ids(*world.open(copy)) == std::vector<std::string>{"2"});
 }
 
-TEST_CASE("holds: what is held outlives retention by time and size, until it is released", "[storage]") {
+TEST_CASE("holds: what is held outlives retention by time and size, until it is released",
+          "[storage]") {
   constexpr std::int64_t kHourMs = 3'600'000;
   World world(kStart + 24 * kHourMs);
   Options options = world.options();

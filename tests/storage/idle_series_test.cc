@@ -154,7 +154,8 @@ TEST_CASE("db: a refusal names its series even if that has left memory meanwhile
   write(*db, 0, 40, 30, at);
   write(*db, 1, 10, 70, at);
 
-  // While `fresh` is decoded, `early` leaves; while that is decoded once more, the refused one does.
+  // While `fresh` is decoded, `early` leaves; while that is decoded once more, the refused one
+  // does.
   Status maintained;
   const Timestamp now = at;
   decoder.on_key = [&](std::string_view key) {

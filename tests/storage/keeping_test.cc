@@ -9,7 +9,8 @@ namespace {
 
 constexpr Timestamp kMin = TimeRange::all().min_ms;
 
-LevelOptions level(std::int64_t resolution_ms, std::int64_t retention_ms, std::int64_t after_ms = 0) {
+LevelOptions level(std::int64_t resolution_ms, std::int64_t retention_ms,
+                   std::int64_t after_ms = 0) {
   LevelOptions options;
   options.resolution = std::chrono::milliseconds(resolution_ms);
   options.retention = std::chrono::milliseconds(retention_ms);

@@ -20,7 +20,8 @@ inline constexpr Timestamp kBegin = kStart - kStart % kDayMs;
 using std::chrono::hours;
 using std::chrono::minutes;
 
-inline LevelOptions level(std::chrono::milliseconds resolution, std::chrono::milliseconds retention = {}) {
+inline LevelOptions level(std::chrono::milliseconds resolution,
+                          std::chrono::milliseconds retention = {}) {
   LevelOptions options;
   options.resolution = resolution;
   options.retention = retention;
@@ -181,7 +182,8 @@ class History {
     REQUIRE(querier.ok());
     SelectHints hints;
     hints.max_source_resolution_ms = source;
-    auto selection = (*querier)->select(std::vector{equal("__name__", "m")}, TimeRange::all(), hints);
+    auto selection =
+        (*querier)->select(std::vector{equal("__name__", "m")}, TimeRange::all(), hints);
     REQUIRE(selection.ok());
     std::size_t compared = 0;
     SeriesBuckets buckets;
@@ -224,7 +226,8 @@ class History {
     REQUIRE(querier.ok());
     SelectHints hints;
     hints.max_source_resolution_ms = source;
-    auto selection = (*querier)->select(std::vector{equal("__name__", "m")}, TimeRange::all(), hints);
+    auto selection =
+        (*querier)->select(std::vector{equal("__name__", "m")}, TimeRange::all(), hints);
     REQUIRE(selection.ok());
     REQUIRE((*selection)->size() > 0);
     const auto spans = (*selection)->levels(0);
@@ -256,7 +259,8 @@ class Maker {
           value = static_cast<double>(random_() % 10'000) / 100 - 30;
         } else {
           static constexpr double kOdd[] = {0.0, -0.0, 1e300, -1e-300};
-          value = random_() % 5 == 0 ? kOdd[random_() % 4] : std::ldexp(1.0, static_cast<int>(random_() % 60));
+          value = random_() % 5 == 0 ? kOdd[random_() % 4]
+                                     : std::ldexp(1.0, static_cast<int>(random_() % 60));
         }
         if (s % 3 == 2 && random_() % 20 == 0) {
           history.add(name, t, normal_nan());

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A day in the life of a database, stopped at every step it takes on the disk: by a power cut, a full
-// disk, a failing one. What was acknowledged is there afterwards, once and bit for bit; what was
-// acknowledged as deleted is not.
+// A day in the life of a database, stopped at every step it takes on the disk: by a power cut, a
+// full disk, a failing one. What was acknowledged is there afterwards, once and bit for bit; what
+// was acknowledged as deleted is not.
 #include <algorithm>
 #include <cerrno>
 #include <iostream>

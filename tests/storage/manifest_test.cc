@@ -54,8 +54,9 @@ TEST_CASE("manifest: what has gone of whom is read back", "[storage][levels]") {
   const auto matcher = [](model::MatchType type, const char* value) {
     return std::move(model::Matcher::create(type, "a\"b", value)).value();
   };
-  const Policies policies{{matcher(model::MatchType::kRegex, "x.*"), matcher(model::MatchType::kNotEqual, "\n")},
-                          {matcher(model::MatchType::kEqual, "")}};
+  const Policies policies{
+      {matcher(model::MatchType::kRegex, "x.*"), matcher(model::MatchType::kNotEqual, "\n")},
+      {matcher(model::MatchType::kEqual, "")}};
   Gone gone = ladder.gone();
   REQUIRE(gone.note(0, policies, 1, {TimeRange::all().min_ms, 300}));
   REQUIRE(gone.note(5, policies, 2, {20, 40}));

@@ -8,7 +8,8 @@
 namespace varve::storage {
 namespace {
 
-TEST_CASE("version stamps: a change shows in the buckets it touches and in no others", "[storage]") {
+TEST_CASE("version stamps: a change shows in the buckets it touches and in no others",
+          "[storage]") {
   constexpr std::int64_t kBucket = VersionStamps::kBucketMs;
   VersionStamps stamps;
   const TimeRange before{-kBucket, -1};
@@ -39,8 +40,9 @@ TEST_CASE("version stamps: a change shows in the buckets it touches and in no ot
   CHECK(stamps.stamp(TimeRange::all()) == whole);
 }
 
-TEST_CASE("version stamps: what is applied before the settled time bumps, what is after it does not",
-          "[storage]") {
+TEST_CASE(
+    "version stamps: what is applied before the settled time bumps, what is after it does not",
+    "[storage]") {
   VersionStamps stamps;
   const auto whole = [&] { return stamps.stamp(TimeRange::all()); };
   const auto start = whole();

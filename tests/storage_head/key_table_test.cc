@@ -32,7 +32,9 @@ TEST_CASE("key table: finds what was put in, by space, through growth", "[storag
 TEST_CASE("key table: many are found as each of them is alone", "[storage][head]") {
   base::MemoryAccount account("test");
   KeyTable table(index::SeriesHasher::random(), account);
-  const auto name = [&](std::uint32_t i) { return table.hasher().labels("key" + std::to_string(i)); };
+  const auto name = [&](std::uint32_t i) {
+    return table.hasher().labels("key" + std::to_string(i));
+  };
   constexpr std::uint32_t kNames = 20'000;  // buckets are full here and there
   for (std::uint32_t i = 1; i <= kNames; ++i) table.insert(name(i), static_cast<SeriesId>(i));
   const KeyTable::Reader reader(table);
@@ -55,8 +57,12 @@ TEST_CASE("key table: the names of dead series go, the others stay, and it shrin
           "[storage][head]") {
   base::MemoryAccount account("test");
   KeyTable table(index::SeriesHasher::random(), account);
-  const auto alias = [&](std::uint32_t i) { return table.hasher().key("key" + std::to_string(i), 1); };
-  const auto name = [&](std::uint32_t i) { return table.hasher().labels("key" + std::to_string(i)); };
+  const auto alias = [&](std::uint32_t i) {
+    return table.hasher().key("key" + std::to_string(i), 1);
+  };
+  const auto name = [&](std::uint32_t i) {
+    return table.hasher().labels("key" + std::to_string(i));
+  };
   for (std::uint32_t i = 1; i <= 20'000; ++i) {
     table.insert(name(i), static_cast<SeriesId>(i));
     table.insert(alias(i), static_cast<SeriesId>(i));

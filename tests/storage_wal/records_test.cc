@@ -87,7 +87,8 @@ TEST_CASE("wal records: floats come back bit for bit, in order", "[storage][wal]
   CHECK(bad == 0);
 }
 
-TEST_CASE("wal records: every window of changed bytes has a shape that covers it", "[storage][wal]") {
+TEST_CASE("wal records: every window of changed bytes has a shape that covers it",
+          "[storage][wal]") {
   for (unsigned low = 0; low < 8; ++low) {
     for (unsigned high = low; high < 8; ++high) {
       const std::uint64_t difference = 1ULL << (low * 8) | 0x80ULL << (high * 8);

@@ -21,13 +21,15 @@ const stdfs::path kSource = VARVE_SOURCE_DIR;
 // The floors: a room may include rooms of lower floors, and itself. Inner rooms of storage,
 // http and promql have floors of their own, counted within the room.
 const std::map<std::string, int> kFloors{
-    {"base", 0},   {"fs", 1},     {"model", 2}, {"storage", 3}, {"promql", 4},
-    {"wire", 4},   {"template", 4}, {"http", 4}, {"scrape", 5}, {"rules", 5}, {"discovery", 5}, {"dashboards", 5},
-    {"config", 6}, {"embed", 6},  {"api", 7},   {"web", 7},     {"cli", 8}, {"server", 9}};
+    {"base", 0},      {"fs", 1},         {"model", 2},  {"storage", 3}, {"promql", 4},
+    {"wire", 4},      {"template", 4},   {"http", 4},   {"scrape", 5},  {"rules", 5},
+    {"discovery", 5}, {"dashboards", 5}, {"config", 6}, {"embed", 6},   {"api", 7},
+    {"web", 7},       {"cli", 8},        {"server", 9}};
 const std::map<std::string, int> kInnerFloors{
-    {"storage/codec", 0}, {"storage/index", 0},    {"storage/wal", 0}, {"storage/head", 1},
-    {"storage/block", 1}, {"http/server", 0},      {"promql/parse", 0},     {"promql/value", 1}, {"promql/functions", 2},
-    {"promql/eval", 3},   {"promql/cache", 4},     {"promql/test_language", 6}};
+    {"storage/codec", 0}, {"storage/index", 0}, {"storage/wal", 0},
+    {"storage/head", 1},  {"storage/block", 1}, {"http/server", 0},
+    {"promql/parse", 0},  {"promql/value", 1},  {"promql/functions", 2},
+    {"promql/eval", 3},   {"promql/cache", 4},  {"promql/test_language", 6}};
 constexpr int kRoomItself = 5;  // files directly in storage/ or promql/ join their inner rooms
 
 std::string read(const stdfs::path& path) {

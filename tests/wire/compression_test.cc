@@ -33,7 +33,9 @@ TEST_CASE("snappy: blocks of any elements are undone as the library does it", "[
   const auto seed = GENERATE(range(1u, 200u));
   CAPTURE(seed);
   std::mt19937 random(seed);
-  const auto below = [&](std::uint32_t bound) { return static_cast<std::uint32_t>(random() % bound); };
+  const auto below = [&](std::uint32_t bound) {
+    return static_cast<std::uint32_t>(random() % bound);
+  };
   const bool broken = below(4) == 0;
   std::string elements;
   std::uint32_t size = 0;
@@ -54,7 +56,8 @@ TEST_CASE("snappy: blocks of any elements are undone as the library does it", "[
         elements += static_cast<char>(length - 1);
         elements += static_cast<char>((length - 1) >> 8);
       }
-      for (std::uint32_t j = amiss ? 1 : 0; j < length; ++j) elements += static_cast<char>(random());
+      for (std::uint32_t j = amiss ? 1 : 0; j < length; ++j)
+        elements += static_cast<char>(random());
     } else {
       std::uint32_t offset = 1 + (below(2) == 0 ? below(std::min(size, 80U)) : below(size));
       if (amiss) offset = below(2) == 0 ? 0 : size + 1 + below(9);

@@ -33,9 +33,9 @@ TEST_CASE("exposition: the text format", "[wire]") {
                 "#TYPE u untyped\n"
                 "u +Inf",
                 ExpositionFormat::kText) ==
-        Lines{"HELP m Help with \\ and \n inside.", "TYPE m counter", "m{a=\"1\",b=\"}{ #\"} 3.000000",
-              "m 4.500000 @1234567", "m2\t{a=\"b\"} -1000.000000 @-5", "TYPE u unknown",
-              "u inf"});
+        Lines{"HELP m Help with \\ and \n inside.", "TYPE m counter",
+              "m{a=\"1\",b=\"}{ #\"} 3.000000", "m 4.500000 @1234567",
+              "m2\t{a=\"b\"} -1000.000000 @-5", "TYPE u unknown", "u inf"});
   CHECK(entries("", ExpositionFormat::kText).empty());
 }
 
@@ -58,10 +58,15 @@ TEST_CASE("exposition: OpenMetrics", "[wire]") {
 }
 
 TEST_CASE("exposition: errors name the line and what was wrong", "[wire]") {
-  const auto text_error = [](std::string_view body) { return entries(body, ExpositionFormat::kText).back(); };
-  CHECK(text_error("a 1\nb\n") == "error: line 2: expected value after metric, got \"\" while parsing: \"b\"");
-  CHECK(text_error("m x") == "error: line 1: expected value after metric, got \"x\" while parsing: \"m x\"");
-  CHECK(text_error("m 1 2 3").find("expected next entry after timestamp, got \"3\"") != std::string::npos);
+  const auto text_error = [](std::string_view body) {
+    return entries(body, ExpositionFormat::kText).back();
+  };
+  CHECK(text_error("a 1\nb\n") ==
+        "error: line 2: expected value after metric, got \"\" while parsing: \"b\"");
+  CHECK(text_error("m x") ==
+        "error: line 1: expected value after metric, got \"x\" while parsing: \"m x\"");
+  CHECK(text_error("m 1 2 3").find("expected next entry after timestamp, got \"3\"") !=
+        std::string::npos);
   CHECK(text_error("m 1 2.5").find("invalid timestamp \"2.5\"") != std::string::npos);
   CHECK(text_error("# TYPE m gouge").find("invalid metric type \"gouge\"") != std::string::npos);
   CHECK(text_error("# TYPE").starts_with("error: line 1: expected metric name"));
@@ -70,13 +75,17 @@ TEST_CASE("exposition: errors name the line and what was wrong", "[wire]") {
   CHECK(text_error("m{a=\"b\" 1") == "m{a=\"b\" 1.000000");
   CHECK_FALSE(parse_series_text("m{a=\"b\"").ok());
 
-  const auto om_error = [](std::string_view body) { return entries(body, ExpositionFormat::kOpenMetrics).back(); };
+  const auto om_error = [](std::string_view body) {
+    return entries(body, ExpositionFormat::kOpenMetrics).back();
+  };
   CHECK(om_error("") == "error: data does not end with # EOF");
   CHECK(om_error("m 1\n") == "error: data does not end with # EOF");
   CHECK(om_error("# EOF\nm 1\n") == "error: line 2: unexpected data after # EOF");
   CHECK(om_error("\n# EOF\n").find("unexpected blank line") != std::string::npos);
-  CHECK(om_error("# comment\n# EOF\n").find("expected HELP, TYPE, UNIT or EOF") != std::string::npos);
-  CHECK(om_error("# UNIT m seconds\n# EOF").find("unit \"seconds\" not a suffix of metric \"m\"") != std::string::npos);
+  CHECK(om_error("# comment\n# EOF\n").find("expected HELP, TYPE, UNIT or EOF") !=
+        std::string::npos);
+  CHECK(om_error("# UNIT m seconds\n# EOF").find("unit \"seconds\" not a suffix of metric \"m\"") !=
+        std::string::npos);
   CHECK(om_error("m 1 NaN\n# EOF").find("invalid timestamp") != std::string::npos);
   CHECK(om_error("m 1 1e300\n# EOF").find("invalid timestamp") != std::string::npos);
   CHECK(om_error("m 1 # x\n# EOF").find("expected exemplar labels") != std::string::npos);
@@ -86,7 +95,8 @@ TEST_CASE("exposition: errors name the line and what was wrong", "[wire]") {
 
 TEST_CASE("exposition: numbers mean what they mean to Go", "[wire]") {
   CHECK(*parse_exposition_float("0") == 0);
-  CHECK(*parse_exposition_float("123456789012345678901234567890") == 123456789012345678901234567890.0);
+  CHECK(*parse_exposition_float("123456789012345678901234567890") ==
+        123456789012345678901234567890.0);
   CHECK(*parse_exposition_float("+1.5e-3") == 0.0015);
   CHECK(*parse_exposition_float(".5") == 0.5);
   CHECK(*parse_exposition_float("5.") == 5);
@@ -96,8 +106,8 @@ TEST_CASE("exposition: numbers mean what they mean to Go", "[wire]") {
   CHECK(std::bit_cast<std::uint64_t>(*parse_exposition_float("NaN")) == kNormalNanBits);
   CHECK(*parse_exposition_float("1e-999") == 0);
   CHECK(*parse_exposition_float("4.9e-324") == 4.9e-324);
-  for (const char* text : {"", "-", "+", "1e999", "-1e999", "0x10", "1_000", "1,5", "nan(1)", "+nan", "+-1", "--1",
-                           "infin", "1e", "e5", "1 ", "1f"}) {
+  for (const char* text : {"", "-", "+", "1e999", "-1e999", "0x10", "1_000", "1,5", "nan(1)",
+                           "+nan", "+-1", "--1", "infin", "1e", "e5", "1 ", "1f"}) {
     CAPTURE(text);
     CHECK_FALSE(parse_exposition_float(text).has_value());
   }
@@ -140,14 +150,19 @@ TEST_CASE("exposition: short decimals are what from_chars makes of them", "[wire
 }
 
 TEST_CASE("exposition: formats by content type", "[wire]") {
-  CHECK(*format_from_content_type("text/plain; version=0.0.4; charset=utf-8") == ExpositionFormat::kText);
+  CHECK(*format_from_content_type("text/plain; version=0.0.4; charset=utf-8") ==
+        ExpositionFormat::kText);
   CHECK(*format_from_content_type("Text/Plain") == ExpositionFormat::kText);
-  CHECK(*format_from_content_type("application/openmetrics-text;version=1.0.0") == ExpositionFormat::kOpenMetrics);
-  CHECK(*format_from_content_type("text/html", ExpositionFormat::kOpenMetrics) == ExpositionFormat::kOpenMetrics);
+  CHECK(*format_from_content_type("application/openmetrics-text;version=1.0.0") ==
+        ExpositionFormat::kOpenMetrics);
+  CHECK(*format_from_content_type("text/html", ExpositionFormat::kOpenMetrics) ==
+        ExpositionFormat::kOpenMetrics);
   CHECK(format_from_content_type("").error().message() ==
-        "non-compliant scrape target sending blank Content-Type and no fallback_scrape_protocol specified for target");
+        "non-compliant scrape target sending blank Content-Type and no fallback_scrape_protocol "
+        "specified for target");
   CHECK(format_from_content_type("text/html").error().message() ==
-        "received unsupported Content-Type \"text/html\" and no fallback_scrape_protocol specified for target");
+        "received unsupported Content-Type \"text/html\" and no fallback_scrape_protocol specified "
+        "for target");
 }
 
 }  // namespace

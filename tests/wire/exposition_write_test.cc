@@ -13,7 +13,9 @@
 namespace varve::wire {
 namespace {
 
-WrittenSample sample_of(Labels labels, double value) { return {std::move(labels), 1000, value, {}}; }
+WrittenSample sample_of(Labels labels, double value) {
+  return {std::move(labels), 1000, value, {}};
+}
 
 std::string text_of(NameEscaping escaping, const Labels& labels, double value = 1) {
   FamilyWriter writer({WrittenFormat::kText, escaping}, {}, false);
@@ -28,7 +30,8 @@ TEST_CASE("exposition writer: names that are new to a reader are escaped as it a
   CHECK(text_of(NameEscaping::kUnderscores, labels) ==
         "# TYPE http_ein__ untyped\nhttp_ein__{a_b=\"x\",plain=\"y\"} 1 1000\n");
   CHECK(text_of(NameEscaping::kValues, labels) ==
-        "# TYPE U__http_2e_ein___e4_ untyped\nU__http_2e_ein___e4_{U__a_2e_b=\"x\",plain=\"y\"} 1 1000\n");
+        "# TYPE U__http_2e_ein___e4_ untyped\nU__http_2e_ein___e4_{U__a_2e_b=\"x\",plain=\"y\"} 1 "
+        "1000\n");
   CHECK(text_of(NameEscaping::kDots, labels) ==
         "# TYPE http_dot_ein____ untyped\nhttp_dot_ein____{a_dot_b=\"x\",plain=\"y\"} 1 1000\n");
   CHECK(text_of(NameEscaping::kNone, labels) ==

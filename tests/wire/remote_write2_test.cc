@@ -25,7 +25,8 @@ std::string key_of(const std::string& request, std::size_t at = 0) {
 }
 
 // A request of one series with one sample.
-std::string one_series(const Request2Builder::Pairs& labels, Request2Builder builder = Request2Builder()) {
+std::string one_series(const Request2Builder::Pairs& labels,
+                       Request2Builder builder = Request2Builder()) {
   const Series series = builder.series(labels).sample(1, 1000);
   return builder.add(series).bytes();
 }
@@ -89,7 +90,8 @@ TEST_CASE("remote write 2: values keep their bits", "[wire]") {
   const auto bits = GENERATE(kStaleNanBits, kNormalNanBits, std::uint64_t{0x7ff8dead0000beef},
                              std::uint64_t{0x8000000000000001}, std::uint64_t{0xfff0000000000000});
   Request2Builder builder;
-  const Series series = builder.series({{"__name__", "m"}}).sample(std::bit_cast<double>(bits), 5, 1);
+  const Series series =
+      builder.series({{"__name__", "m"}}).sample(std::bit_cast<double>(bits), 5, 1);
   WriteRequest2Decoder decoder;
   WriteBatch batch;
   const std::string request = builder.add(series).bytes();
@@ -106,7 +108,8 @@ TEST_CASE("remote write 2: labels have one key, whatever symbols and order name 
   // More symbols than one and two bytes of a reference can count.
   std::vector<std::string> many{""};
   for (int i = 0; i < 20'000; ++i) many.push_back("symbol" + std::to_string(i));
-  CHECK(key == key_of(one_series({{"__name__", "up"}, {"a", "1"}, {"b", "2"}}, Request2Builder(many))));
+  CHECK(key ==
+        key_of(one_series({{"__name__", "up"}, {"a", "1"}, {"b", "2"}}, Request2Builder(many))));
   // Symbols behind the series that name them.
   Request2Builder late;
   late.add(late.series({{"__name__", "up"}, {"a", "1"}, {"b", "2"}}).sample(1, 1));
@@ -181,7 +184,8 @@ TEST_CASE("remote write 2: what is wrong with a series is said, its neighbours s
   };
   Series odd;
   odd.refs = {1, 2, 1};
-  CHECK(refusal(odd.sample(1, 1)) == "parsing labels for series [1 2 1]: invalid labelRefs length 3");
+  CHECK(refusal(odd.sample(1, 1)) ==
+        "parsing labels for series [1 2 1]: invalid labelRefs length 3");
   Series outside;
   outside.refs = {1, 999};
   CHECK(refusal(outside.sample(1, 1)) ==
@@ -194,7 +198,8 @@ TEST_CASE("remote write 2: what is wrong with a series is said, its neighbours s
         "TimeSeries must contain at least one sample or histogram for series {__name__=\"good\"}");
 }
 
-TEST_CASE("remote write 2: labels that storage must refuse are refused by the key's decoder", "[wire]") {
+TEST_CASE("remote write 2: labels that storage must refuse are refused by the key's decoder",
+          "[wire]") {
   const auto refusal = [](const Request2Builder::Pairs& labels) {
     const std::string request = one_series(labels);
     WriteRequest2Decoder decoder;
@@ -274,9 +279,12 @@ TEST_CASE("remote write 2: broken bytes name their place and leave nothing", "[w
 
 TEST_CASE("remote write 2: where counters began becomes zeros, if they are wanted", "[wire]") {
   Request2Builder builder;
-  const Series told = builder.series({{"__name__", "told_total"}}).sample(5, 2000, 1000).sample(6, 3000, 1000);
-  const Series reset = builder.series({{"__name__", "reset_total"}}).sample(5, 2000, 500).sample(1, 3000, 2500);
-  const Series series_wide = builder.series({{"__name__", "wide_total"}}).sample(5, 2000).created(700);
+  const Series told =
+      builder.series({{"__name__", "told_total"}}).sample(5, 2000, 1000).sample(6, 3000, 1000);
+  const Series reset =
+      builder.series({{"__name__", "reset_total"}}).sample(5, 2000, 500).sample(1, 3000, 2500);
+  const Series series_wide =
+      builder.series({{"__name__", "wide_total"}}).sample(5, 2000).created(700);
   const Series silent = builder.series({{"__name__", "silent"}}).sample(5, 2000);
   const Series wrong = builder.series({{"__name__", "wrong_total"}}).sample(5, 2000, 2000);
   Series histogram = builder.series({{"__name__", "h"}});
@@ -299,8 +307,9 @@ TEST_CASE("remote write 2: where counters began becomes zeros, if they are wante
     const bool float_zero = entry.samples_count == 1;
     if (float_zero) CHECK(zeros.samples[entry.samples_begin].value == 0);
     seen.push_back(std::string(labels->get("__name__")) + " " +
-                   std::to_string(float_zero ? zeros.samples[entry.samples_begin].timestamp_ms
-                                             : zeros.histograms[entry.histograms_begin].timestamp_ms));
+                   std::to_string(float_zero
+                                      ? zeros.samples[entry.samples_begin].timestamp_ms
+                                      : zeros.histograms[entry.histograms_begin].timestamp_ms));
   }
   CHECK(seen == std::vector<std::string>{"told_total 1000", "reset_total 500", "reset_total 2500",
                                          "wide_total 700", "h 1500"});
@@ -340,15 +349,20 @@ TEST_CASE("remote write: content types", "[wire]") {
         RemoteWriteVersion::k1);
   CHECK(*remote_write_version("application/x-protobuf; proto=io.prometheus.write.v2.Request") ==
         RemoteWriteVersion::k2);
-  CHECK(*remote_write_version("application/x-protobuf;charset=x;proto=io.prometheus.write.v2.Request") ==
+  CHECK(*remote_write_version(
+            "application/x-protobuf;charset=x;proto=io.prometheus.write.v2.Request") ==
         RemoteWriteVersion::k2);
-  const auto refusal = [](std::string_view type) { return remote_write_version(type).error().message(); };
-  CHECK(refusal("application/x-protobuf;proto=yolo") ==
-        "got application/x-protobuf;proto=yolo content type; unknown type for remote write protobuf "
-        "message yolo, supported: prometheus.WriteRequest, io.prometheus.write.v2.Request");
+  const auto refusal = [](std::string_view type) {
+    return remote_write_version(type).error().message();
+  };
+  CHECK(
+      refusal("application/x-protobuf;proto=yolo") ==
+      "got application/x-protobuf;proto=yolo content type; unknown type for remote write protobuf "
+      "message yolo, supported: prometheus.WriteRequest, io.prometheus.write.v2.Request");
   CHECK(refusal("yolo") ==
         "expected application/x-protobuf as the first (media) part, got yolo content-type");
-  CHECK_THAT(refusal("application/x-protobuf;proto"), Catch::Contains("expected parameters to be key-values"));
+  CHECK_THAT(refusal("application/x-protobuf;proto"),
+             Catch::Contains("expected parameters to be key-values"));
 }
 
 }  // namespace

@@ -64,7 +64,12 @@ TEST_CASE("remote write: values keep their bits", "[wire]") {
 
 TEST_CASE("remote write: labels that do not stand together make the same key", "[wire]") {
   SeriesBuilder mixed;
-  mixed.label("__name__", "m").sample(1, 1).label("a", "1").unknown_field().label("b", "2").sample(2, 2);
+  mixed.label("__name__", "m")
+      .sample(1, 1)
+      .label("a", "1")
+      .unknown_field()
+      .label("b", "2")
+      .sample(2, 2);
   const auto request = RequestBuilder().series(mixed).bytes();
   WriteRequestDecoder decoder;
   WriteBatch batch;
@@ -72,7 +77,8 @@ TEST_CASE("remote write: labels that do not stand together make the same key", "
   REQUIRE(batch.series.size() == 1);
   CHECK(batch.series[0].key == key_of({{"__name__", "m"}, {"a", "1"}, {"b", "2"}}));
   CHECK(batch.series[0].samples_count == 2);
-  const auto late = RequestBuilder().series(SeriesBuilder().sample(1, 1).label("__name__", "late_name")).bytes();
+  const auto late =
+      RequestBuilder().series(SeriesBuilder().sample(1, 1).label("__name__", "late_name")).bytes();
   REQUIRE(decoder.decode(late, batch).ok());
   CHECK(batch.series.at(0).key == key_of({{"__name__", "late_name"}}));
 }
@@ -89,12 +95,16 @@ TEST_CASE("remote write: labels that must be refused are, with Prometheus's word
         R"(label name "a" is not unique: invalid sample, labels {__name__="m", a="1", a="2"})");
   CHECK(refusal_of(key_of({{"job", "a"}})) ==
         R"(invalid metric name or labels, got {job="a"}: the metric name is missing)");
-  CHECK(refusal_of(key_of({{"__name__", ""}})).find("the metric name is missing") != std::string::npos);
+  CHECK(refusal_of(key_of({{"__name__", ""}})).find("the metric name is missing") !=
+        std::string::npos);
   CHECK(refusal_of("") == "invalid metric name or labels, got {}: the metric name is missing");
-  CHECK(refusal_of(key_of({{"__name__", "m"}, {"", "x"}})).find("a label name is empty") != std::string::npos);
-  CHECK(refusal_of(key_of({{"__name__", "m"}, {"a", "\xff\xfe"}})) ==
-        R"(invalid metric name or labels, got {__name__="m", a="\xff\xfe"}: the value of label "a" is not valid UTF-8)");
-  for (const char* text : {"\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x82", "12345678\x80"}) {
+  CHECK(refusal_of(key_of({{"__name__", "m"}, {"", "x"}})).find("a label name is empty") !=
+        std::string::npos);
+  CHECK(
+      refusal_of(key_of({{"__name__", "m"}, {"a", "\xff\xfe"}})) ==
+      R"(invalid metric name or labels, got {__name__="m", a="\xff\xfe"}: the value of label "a" is not valid UTF-8)");
+  for (const char* text :
+       {"\xc0\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x82", "12345678\x80"}) {
     CAPTURE(text);
     CHECK(refusal_of(key_of({{"__name__", text}})).find("not valid UTF-8") != std::string::npos);
   }
@@ -123,7 +133,10 @@ TEST_CASE("remote write: a guess at ordinary requests is what decoding makes of 
   constexpr Timestamp kNow = 1'700'000'000'123;
   SeriesBuilder up, many, zeros;
   up.labels({{"__name__", "up"}, {"job", "a"}}).sample(1, kNow);
-  many.labels({{"__name__", "many"}}).sample(1.5, kNow).sample(0, kNow + 1).sample(-2, kNow + 15'000);
+  many.labels({{"__name__", "many"}})
+      .sample(1.5, kNow)
+      .sample(0, kNow + 1)
+      .sample(-2, kNow + 15'000);
   zeros.labels({{"__name__", "zeros"}, {"empty", ""}}).sample(0, kNow).sample(0, kNow + 1);
   const std::string request = RequestBuilder().series(up).series(many).series(zeros).bytes();
   WriteRequestDecoder decoder;
@@ -142,7 +155,8 @@ TEST_CASE("remote write: a guess at ordinary requests is what decoding makes of 
     CHECK(guessed.series[i].key == batch.series[i].key);
     CHECK(guessed.series[i].samples_begin == batch.series[i].samples_begin);
     CHECK(guessed.series[i].samples_count == batch.series[i].samples_count);
-    CHECK(*guessed.decoder->decode(guessed.series[i].key) == *batch.decoder->decode(batch.series[i].key));
+    CHECK(*guessed.decoder->decode(guessed.series[i].key) ==
+          *batch.decoder->decode(batch.series[i].key));
   }
   for (std::size_t i = 0; i < 6; ++i) {
     CHECK(guessed.samples[i].timestamp_ms == batch.samples[i].timestamp_ms);
@@ -158,12 +172,15 @@ TEST_CASE("remote write: what is more than labels and samples is not guessed at"
   WriteBatch batch;
   REQUIRE(decoder.guess(RequestBuilder().series(plain).bytes(), batch));
   SeriesBuilder exemplar;
-  exemplar.labels({{"__name__", "some_metric"}}).sample(1, kNow).exemplar({{"trace_id", "x"}}, 1, kNow);
+  exemplar.labels({{"__name__", "some_metric"}})
+      .sample(1, kNow)
+      .exemplar({{"trace_id", "x"}}, 1, kNow);
   CHECK_FALSE(decoder.guess(RequestBuilder().series(plain).series(exemplar).bytes(), batch));
   SeriesBuilder early;  // a time of another length
   early.labels({{"__name__", "some_metric"}}).sample(1, 1000);
   CHECK_FALSE(decoder.guess(RequestBuilder().series(early).bytes(), batch));
-  CHECK_FALSE(decoder.guess(RequestBuilder().series(SeriesBuilder().sample(1, kNow)).bytes(), batch));
+  CHECK_FALSE(
+      decoder.guess(RequestBuilder().series(SeriesBuilder().sample(1, kNow)).bytes(), batch));
   const std::string request = RequestBuilder().series(plain).series(plain).bytes();
   CHECK_FALSE(decoder.guess(request.substr(0, request.size() - 1), batch));
 }
@@ -301,9 +318,10 @@ TEST_CASE("remote write: exemplars and metadata", "[wire]") {
 }
 
 TEST_CASE("remote write: broken protobuf is refused wherever it breaks", "[wire]") {
-  const auto request = RequestBuilder()
-                           .series(SeriesBuilder().labels({{"__name__", "m"}, {"a", "b"}}).sample(1.5, 1000))
-                           .bytes();
+  const auto request =
+      RequestBuilder()
+          .series(SeriesBuilder().labels({{"__name__", "m"}, {"a", "b"}}).sample(1.5, 1000))
+          .bytes();
   WriteRequestDecoder decoder;
   WriteBatch batch;
   for (std::size_t size = 1; size < request.size(); ++size) {

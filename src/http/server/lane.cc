@@ -9,10 +9,11 @@
 namespace varve::http::server {
 namespace {
 
-// How often lanes are looked at: a handler is waited for once to twice as long. A timer of each request's
-// own would be exact, but setting and ending it takes 8 us in a virtual machine.
+// How often lanes are looked at: a handler is waited for once to twice as long. A timer of each
+// request's own would be exact, but setting and ending it takes 8 us in a virtual machine.
 constexpr std::chrono::milliseconds kLook{1};
-// After so many looks that saw nothing happen the watch sleeps. The next request wakes it, for 5 us.
+// After so many looks that saw nothing happen the watch sleeps. The next request wakes it, for 5
+// us.
 constexpr int kLooksIdle = 50;
 
 // How many Busy the thread is in.
@@ -25,8 +26,8 @@ int& depth() {
 
 Lane::Busy::Busy(Lane& lane) : lane_(lane), outermost_(depth()++ == 0) {
   if (!outermost_) return;
-  // Sequentially consistent, as the watch's awake_: it goes to sleep only if it sees no turn after it
-  // has said so.
+  // Sequentially consistent, as the watch's awake_: it goes to sleep only if it sees no turn after
+  // it has said so.
   lane_.turns_.fetch_add(1);
   lane_.watch_.wake();
 }
@@ -63,7 +64,8 @@ void LaneWatch::run(const std::vector<std::unique_ptr<Lane>>& lanes) {
       if (turns != std::exchange(before, turns)) {
         same = false;
       } else if (turns % 2 != 0 && turns != told) {
-        // Wakes the thread that waits; if both are busy, it is one handler more, which does nothing.
+        // Wakes the thread that waits; if both are busy, it is one handler more, which does
+        // nothing.
         boost::asio::post(lanes[i]->io, [] {});
         told = turns;
       }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The server's event loops. A connection belongs to one lane for its life, and one thread attends each
-// lane. Asio would wake a second thread to poll before each handler of the first: two switches for
-// nothing, as most requests are answered sooner than that. Here nobody is woken; but every lane has a
-// second thread, which takes over where a handler has not come back for a while.
+// The server's event loops. A connection belongs to one lane for its life, and one thread attends
+// each lane. Asio would wake a second thread to poll before each handler of the first: two switches
+// for nothing, as most requests are answered sooner than that. Here nobody is woken; but every lane
+// has a second thread, which takes over where a handler has not come back for a while.
 #pragma once
 
 #include <atomic>
@@ -41,8 +41,8 @@ class Lane {
     const bool outermost_;
   };
 
-  // Work that may take as long as it likes is for one thread at a time, as the other must come back.
-  // Who is told true sees to it that a Leave begins and ends.
+  // Work that may take as long as it likes is for one thread at a time, as the other must come
+  // back. Who is told true sees to it that a Leave begins and ends.
   bool take_leave() { return !on_leave_.exchange(true); }
   class Leave {
    public:
@@ -65,8 +65,8 @@ class Lane {
   std::atomic<std::uint64_t> turns_{0};
 };
 
-// Sees that somebody attends every lane: a thread that looks at them every so often, and sleeps while
-// nothing happens in any.
+// Sees that somebody attends every lane: a thread that looks at them every so often, and sleeps
+// while nothing happens in any.
 class LaneWatch {
  public:
   LaneWatch() = default;

@@ -20,7 +20,9 @@ namespace varve::http::server {
 class Listener : public std::enable_shared_from_this<Listener> {
  public:
   explicit Listener(std::shared_ptr<Core> core)
-      : core_(std::move(core)), acceptor_(core_->lanes.front()->io), pause_(acceptor_.get_executor()) {}
+      : core_(std::move(core)),
+        acceptor_(core_->lanes.front()->io),
+        pause_(acceptor_.get_executor()) {}
 
   // Binds "host:port" (an empty host: all addresses of both families). kIo names the address.
   Status open(const std::string& text);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Order matters here: what is settled and the stamps are read before anything is computed, so that a
-// change that comes meanwhile makes the pieces stale at once instead of going unnoticed.
+// Order matters here: what is settled and the stamps are read before anything is computed, so that
+// a change that comes meanwhile makes the pieces stale at once instead of going unnoticed.
 #include "promql/cache/cached_range.h"
 
 #include <algorithm>
@@ -22,8 +22,8 @@ struct Span {
   std::int64_t last = 0;
 };
 
-// Gaps that are computed apart; the closest ones are joined beyond that. Usually there are two: what
-// has come since at the end, and what a wider view adds at the beginning.
+// Gaps that are computed apart; the closest ones are joined beyond that. Usually there are two:
+// what has come since at the end, and what a wider view adds at the beginning.
 constexpr std::size_t kGapsMax = 3;
 
 std::int64_t floor_div(std::int64_t a, std::int64_t b) {
@@ -96,8 +96,8 @@ struct Keepable {
   std::uint64_t stamp = 0;
 };
 
-// The steps of a gap that look at settled time only, cut at slots, with their stamps as of now. What
-// is known already stays out.
+// The steps of a gap that look at settled time only, cut at slots, with their stamps as of now.
+// What is known already stays out.
 std::vector<Keepable> keepable(const CachedRange& query, const Numbering& numbering, Span gap,
                                const std::vector<RangeCache::PiecePtr>& known,
                                Timestamp settled_before_ms) {
@@ -106,8 +106,8 @@ std::vector<Keepable> keepable(const CachedRange& query, const Numbering& number
     return query.plan.touched(query.expr, numbering.grid(span));
   };
   if (touched({gap.first, gap.first}).max_ms >= settled_before_ms) return parts;
-  // The newest time that the steps up to one look at never goes back (that of a single step may: the
-  // grid of a subquery whose range is shorter than its step is empty at some).
+  // The newest time that the steps up to one look at never goes back (that of a single step may:
+  // the grid of a subquery whose range is shorter than its step is empty at some).
   std::int64_t settled = gap.first;
   std::int64_t open = gap.last + 1;
   while (open - settled > 1) {
@@ -284,7 +284,8 @@ Result<Matrix> evaluate_cached(const CachedRange& query, const StepGrid& grid,
   while (next <= all.last) {
     if (at < computed.size() && computed[at].span.first <= next) {
       const Computed& part = computed[at++];
-      VARVE_TRY(assembly.add(part.matrix, part.span.first, {next, part.span.last}, numbering, true));
+      VARVE_TRY(
+          assembly.add(part.matrix, part.span.first, {next, part.span.last}, numbering, true));
       next = part.span.last + 1;
       continue;
     }

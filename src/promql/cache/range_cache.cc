@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Keeping, joining and forgetting pieces. Pieces that grow at their end, a step or two at a time, are
-// joined only once the new part is a fair share of the old one, so that keeping up with a sliding
-// window copies each point a few times and not at every refresh.
+// Keeping, joining and forgetting pieces. Pieces that grow at their end, a step or two at a time,
+// are joined only once the new part is a fair share of the old one, so that keeping up with a
+// sliding window copies each point a few times and not at every refresh.
 #include "promql/range_cache.h"
 
 #include <algorithm>
@@ -228,7 +228,8 @@ void RangeCache::store(std::string_view key, Piece piece, std::int64_t step_ms,
     whole.points = joiner.take();
     piece = std::move(whole);
   }
-  piece.bytes = bytes_of(piece.points) + piece.notes.bytes() + static_cast<std::int64_t>(key.size());
+  piece.bytes =
+      bytes_of(piece.points) + piece.notes.bytes() + static_cast<std::int64_t>(key.size());
   if (piece.bytes > bytes_max_ / 4) return;  // one panel must not push out all others
 
   const std::lock_guard lock(mutex_);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which expressions have, at each step of a range query, the value that a query of other steps would
-// have there too. Only their steps can be kept and put together again.
+// Which expressions have, at each step of a range query, the value that a query of other steps
+// would have there too. Only their steps can be kept and put together again.
 #pragma once
 
 #include "promql/ast.h"

@@ -15,8 +15,8 @@ namespace varve::promql {
 Result<StepMatrix> aggregate_fold(const Aggregate& expr, const SeriesSource& source,
                                   QueryState& state);
 
-// topk bottomk limitk limit_ratio: some of the input's own series. On an instant query their order is
-// that of the values. `param` is k or the ratio, by step.
+// topk bottomk limitk limit_ratio: some of the input's own series. On an instant query their order
+// is that of the values. `param` is k or the ratio, by step.
 Result<StepMatrix> aggregate_select(const Aggregate& expr, const ScalarSteps& param,
                                     StepMatrix input, std::size_t steps, QueryState& state);
 

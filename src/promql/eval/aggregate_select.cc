@@ -46,8 +46,9 @@ std::vector<std::vector<std::uint32_t>> members_of(const Grouping& grouping) {
   return members;
 }
 
-// Where in [0, 1) a series lies for limit_ratio: XXH64 of its labels in the form in which Prometheus
-// keeps them in memory (lengths of one byte, or 255 and three bytes), so that both sample alike.
+// Where in [0, 1) a series lies for limit_ratio: XXH64 of its labels in the form in which
+// Prometheus keeps them in memory (lengths of one byte, or 255 and three bytes), so that both
+// sample alike.
 double sample_offset(const Labels& labels) {
   std::string bytes;
   const auto append = [&bytes](std::string_view text) {

@@ -18,8 +18,8 @@ void apply_scalar(const Binary& expr, bool scalar_on_left, const ScalarSteps& sc
 StepMatrix set_operation(const Binary& expr, StepMatrix lhs, StepMatrix rhs, std::size_t steps);
 
 // Arithmetic, comparison and trim operators. kExecution with Prometheus's text if the matching is
-// ambiguous at a step. Series of equal labels in the result are merged, or are an error, as Prometheus
-// does outside instant queries with delayed name removal.
+// ambiguous at a step. Series of equal labels in the result are merged, or are an error, as
+// Prometheus does outside instant queries with delayed name removal.
 Result<StepMatrix> vector_operation(const Binary& expr, StepMatrix lhs, StepMatrix rhs,
                                     std::size_t steps, QueryState& state);
 

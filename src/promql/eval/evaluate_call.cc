@@ -308,7 +308,8 @@ Result<StepMatrix> Evaluator::absent_over_time(const Call& call, const StepGrid&
   return out;
 }
 
-// The info series are looked up at the step's time, or at the time an @ in the first argument fixes.
+// The info series are looked up at the step's time, or at the time an @ in the first argument
+// fixes.
 Result<StepMatrix> Evaluator::info(const Call& call, const StepGrid& grid) {
   const std::string_view outer_hint = std::exchange(function_hint_, call.function->name);
   Result<StepMatrix> base = vector(*call.args[0], grid);

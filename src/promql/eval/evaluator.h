@@ -18,8 +18,8 @@
 
 namespace varve::promql {
 
-// Belongs to one query and its thread; tasks see only sources. The tree, the plan and the state must
-// outlive it. Recursion is as deep as the tree, which the parser bounds.
+// Belongs to one query and its thread; tasks see only sources. The tree, the plan and the state
+// must outlive it. Recursion is as deep as the tree, which the parser bounds.
 class Evaluator {
  public:
   Evaluator(const Plan& plan, QueryState& state) : plan_(plan), state_(state) {}
@@ -78,7 +78,8 @@ class Evaluator {
 
   const Plan& plan_;
   QueryState& state_;
-  std::string_view function_hint_;  // the innermost function or aggregation around what is evaluated
+  std::string_view
+      function_hint_;  // the innermost function or aggregation around what is evaluated
 };
 
 // timestamp() and start_timestamp(): what they answer is not in the value of their argument.

@@ -119,8 +119,8 @@ void LevelRange::note(const LevelPlan& plan, std::size_t span, LevelNotes::Kind 
 void LevelRange::answer(const LevelPlan& plan, const SeriesRef& ref, const CallArgs& args,
                         EvalContext& context, StepSeries& out) {
   const bool histograms = !join_.buckets().histograms.ends_ms.empty();
-  LevelWindows windows{join_.buckets(), floats_.lo,      floats_.hi, {},  {}, plan.starts, plan.ends,
-                       plan.lengths_ms, shape_.range_ms, &ref,       &memo_};
+  LevelWindows windows{join_.buckets(), floats_.lo,      floats_.hi,      {},   {},    plan.starts,
+                       plan.ends,       plan.lengths_ms, shape_.range_ms, &ref, &memo_};
   if (histograms) {
     windows.histogram_lo = histograms_.lo;
     windows.histogram_hi = histograms_.hi;

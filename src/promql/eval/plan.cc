@@ -103,7 +103,8 @@ struct Plan::Builder {
         if (subquery.step) {
           VARVE_TRY_ASSIGN(resolved.step_ms,
                            resolve_duration(*subquery.step, scope, DurationSign::kPositive, text));
-          // Prometheus 3.5 divides by it and answers with its recovered panic, also an execution error.
+          // Prometheus 3.5 divides by it and answers with its recovered panic, also an execution
+          // error.
           if (resolved.step_ms <= 0) {
             return Error(ErrorCode::kExecution,
                          "subquery steps below a millisecond are not supported");
@@ -229,8 +230,9 @@ void Plan::widen(const Expr& expr, const StepGrid& grid, TimeRange& range) const
       for (const ExprPtr& arg : as<Call>(expr).args) widen(*arg, grid, range);
       if (as<Call>(expr).function->id == FunctionId::kInfo) {
         // The info series are looked up at the steps, wherever the argument's selectors look.
-        include({saturating_add(saturating_subtract(grid.start_ms, lookback_ms_), 1), grid.end_ms()},
-                range);
+        include(
+            {saturating_add(saturating_subtract(grid.start_ms, lookback_ms_), 1), grid.end_ms()},
+            range);
       }
       return;
     case ExprKind::kAggregate: {

@@ -89,8 +89,8 @@ LevelNotes QueryState::take_level_notes() {
 
 std::size_t QueryState::task_count(std::size_t items, std::uint64_t item_work) {
   const std::size_t by_items = (items + kTaskItems - 1) / kTaskItems;
-  const std::size_t by_work =
-      std::min<std::uint64_t>({items, items * std::min(item_work, kTaskWork) / kTaskWork, kFewTasks});
+  const std::size_t by_work = std::min<std::uint64_t>(
+      {items, items * std::min(item_work, kTaskWork) / kTaskWork, kFewTasks});
   return std::clamp<std::size_t>(std::max(by_items, by_work), 1, kTasksMax);
 }
 

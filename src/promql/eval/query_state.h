@@ -56,8 +56,8 @@ inline std::uint64_t bytes_in(const Histogram& histogram) {
 // How many samples a histogram counts for in statistics.
 inline std::uint64_t samples_in(const Histogram& histogram) { return bytes_in(histogram) / 16; }
 
-// charge(), charge_bytes(), release(), poll(), count_read(), steps_counted() and note_levels() may be
-// called by any task; the rest belongs to the thread that runs the query.
+// charge(), charge_bytes(), release(), poll(), count_read(), steps_counted() and note_levels() may
+// be called by any task; the rest belongs to the thread that runs the query.
 class QueryState final : public MemoryBudget {
  public:
   QueryState(QuerySettings settings, const base::Clock& clock, base::ThreadPool* pool,
@@ -75,8 +75,8 @@ class QueryState final : public MemoryBudget {
   AnnotationSink& annotations() { return annotations_; }
 
   // Accounts for points now held. kLimitExceeded beyond samples_max, or if this query alone needs
-  // more than memory_max_bytes; kUnavailable if it would fit were it not for other queries. Whatever
-  // the query holds leaves the account when the state is destroyed.
+  // more than memory_max_bytes; kUnavailable if it would fit were it not for other queries.
+  // Whatever the query holds leaves the account when the state is destroyed.
   Status charge(std::uint64_t samples);
   void release(std::uint64_t samples);
   Status charge_bytes(std::uint64_t bytes) override;
@@ -90,10 +90,10 @@ class QueryState final : public MemoryBudget {
   std::size_t steps_counted() const { return scales_ == 0 ? read_at_step_.size() : 0; }
   // `at_step` is empty or has an entry for each of these steps.
   void count_read(std::uint64_t samples, std::span<const std::uint64_t> at_step);
-  // What is read while one lives counts as if it were read at each of the first `times` steps of the
-  // query: an expression with one value for all of them, whose steps are not theirs, and of a subquery
-  // only the points count that the function around it looks at (0), as in Prometheus. For the query's
-  // own thread, while no task runs.
+  // What is read while one lives counts as if it were read at each of the first `times` steps of
+  // the query: an expression with one value for all of them, whose steps are not theirs, and of a
+  // subquery only the points count that the function around it looks at (0), as in Prometheus. For
+  // the query's own thread, while no task runs.
   class ReadScale {
    public:
     ReadScale(QueryState& state, std::uint64_t times)
@@ -135,8 +135,8 @@ class QueryState final : public MemoryBudget {
   static std::size_t task_count(std::size_t items, std::uint64_t item_work = 0);
   // Splits [0, items) into so many tasks of equal size and runs body(task, begin, end, sink) for
   // each, on the caller and on the pool. The split depends on these numbers alone, sinks are merged
-  // in task order, and of several errors the one of the first task is returned: the outcome does not
-  // depend on how many threads ran. Polls before each task; after an error the rest is skipped.
+  // in task order, and of several errors the one of the first task is returned: the outcome does
+  // not depend on how many threads ran. Polls before each task; after an error the rest is skipped.
   static constexpr std::size_t kTaskItems = 64;  // series: what fits in L2 with its samples
   static constexpr std::size_t kTasksMax = 64;
   static constexpr std::uint64_t kTaskWork = 64'000;  // many times what handing a task over costs

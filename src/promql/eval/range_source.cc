@@ -366,8 +366,8 @@ SeriesSourcePtr source_of_range_call(std::shared_ptr<storage::Selection> selecti
   if (extension != RangeExtension::kNone) shape.reach_back_ms = state.settings().lookback_ms;
   if (extension == RangeExtension::kSmoothed) shape.reach_forward_ms = state.settings().lookback_ms;
   return std::make_unique<RangeSource>(
-      std::make_unique<SelectionInput>(std::move(selection), one_name, state.levels_allowed()), shape,
-      grid, extension, function, std::move(args), state);
+      std::make_unique<SelectionInput>(std::move(selection), one_name, state.levels_allowed()),
+      shape, grid, extension, function, std::move(args), state);
 }
 
 SeriesSourcePtr source_of_subquery_call(StepMatrix points, const StepGrid& inner_grid,

@@ -150,7 +150,8 @@ class SelectorSource::InstantReader final : public SeriesReader {
                                            reader->last_));
     ReadTally tally(source.state_);
     for (const storage::LastSample& last : reader->last_) {
-      if (last.kind == storage::LastSample::Kind::kFloat) tally.add(0, is_stale(last.value) ? 0 : 1);
+      if (last.kind == storage::LastSample::Kind::kFloat)
+        tally.add(0, is_stale(last.value) ? 0 : 1);
       if (last.kind == storage::LastSample::Kind::kHistogram && !last.histogram->is_stale()) {
         tally.add(0, samples_in(*last.histogram));
       }

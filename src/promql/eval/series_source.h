@@ -55,12 +55,12 @@ bool all_floats(const StepSeries& series);
 // Points present.
 std::size_t count_points(const StepSeries& series);
 
-// All of a source's series that have a point, in its order, names dropped at once unless the feature
-// delays that. Charges their points. Does not look for equal label sets.
+// All of a source's series that have a point, in its order, names dropped at once unless the
+// feature delays that. Charges their points. Does not look for equal label sets.
 Result<StepMatrix> materialize(const SeriesSource& source, QueryState& state);
 
-// A label of series that are there: equal ids mean equal values, as in storage's columns. The values
-// live as long as the matrix.
+// A label of series that are there: equal ids mean equal values, as in storage's columns. The
+// values live as long as the matrix.
 storage::LabelColumn label_column_of(const StepMatrix& matrix, std::string_view name);
 
 // A source over values that are there already.

@@ -61,7 +61,8 @@ class Matcher {
   MatchSignatures signatures_;
   StepMatrix many_;
   StepMatrix one_;
-  std::vector<std::uint8_t> active_;  // per step: neither vector is empty (or a fill makes up for it)
+  std::vector<std::uint8_t>
+      active_;  // per step: neither vector is empty (or a fill makes up for it)
   std::vector<Group> groups_;
   StepMatrix out_;
   std::vector<Output> outputs_;

@@ -22,15 +22,16 @@ std::uint64_t work_of(const WindowShape& shape) {
   if (shape.count == 0) return 0;
   const std::int64_t last_ms =
       saturating_subtract(shape.end_ms(shape.count - 1), shape.first_end_ms);
-  const auto samples = static_cast<std::uint64_t>(saturating_add(last_ms, shape.range_ms) / kSampleMs);
+  const auto samples =
+      static_cast<std::uint64_t>(saturating_add(last_ms, shape.range_ms) / kSampleMs);
   const auto window = static_cast<std::uint64_t>(shape.range_ms / kSampleMs);
   return samples + shape.count * (1 + window / kLooksPerNanosecond);
 }
 
 namespace {
 
-// The first position from `from` on whose time is after `limit`. Samples come evenly, so it is looked
-// for first where it was the last time, `stride` further on.
+// The first position from `from` on whose time is after `limit`. Samples come evenly, so it is
+// looked for first where it was the last time, `stride` further on.
 std::uint32_t first_after(std::span<const Timestamp> times, std::uint32_t from, Timestamp limit,
                           std::uint32_t& stride) {
   const auto size = static_cast<std::uint32_t>(times.size());

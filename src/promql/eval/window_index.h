@@ -17,9 +17,9 @@
 
 namespace varve::promql {
 
-// The window ends first_end_ms + i * step_ms, i in [0, count), each reaching back range_ms; left end
-// excluded, right end included. reach_back_ms and reach_forward_ms widen all windows (anchored and
-// smoothed selectors).
+// The window ends first_end_ms + i * step_ms, i in [0, count), each reaching back range_ms; left
+// end excluded, right end included. reach_back_ms and reach_forward_ms widen all windows (anchored
+// and smoothed selectors).
 struct WindowShape {
   Timestamp first_end_ms = 0;
   std::int64_t step_ms = 0;  // 0 where @ fixes the window
@@ -70,12 +70,13 @@ std::uint64_t work_of(const WindowShape& shape);
 // Precondition: times rise strictly.
 WindowIndex index_windows(std::span<const Timestamp> times, const WindowShape& shape);
 
-// Indices by times_id, shared by the tasks of one selector. Times that do not fit the index of their
-// id get one of their own. Thread-safe.
+// Indices by times_id, shared by the tasks of one selector. Times that do not fit the index of
+// their id get one of their own. Thread-safe.
 class WindowIndexCache {
  public:
   explicit WindowIndexCache(const WindowShape& shape) : shape_(shape) {}
-  std::shared_ptr<const SharedWindowIndex> get(std::uint64_t times_id, std::span<const Timestamp> times);
+  std::shared_ptr<const SharedWindowIndex> get(std::uint64_t times_id,
+                                               std::span<const Timestamp> times);
   const WindowShape& shape() const { return shape_; }
 
  private:

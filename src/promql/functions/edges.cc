@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a window shows at a glance: how many samples it has, whether there are any, the first and the
-// last of them.
+// What a window shows at a glance: how many samples it has, whether there are any, the first and
+// the last of them.
 #include <limits>
 
 #include "promql/functions/implementations.h"

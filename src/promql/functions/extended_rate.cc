@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// rate, increase and delta without extrapolation: the value at the start of the range is that of the
-// last sample at or before it (`anchored`) or interpolated between its neighbours (`smoothed`, which
-// does the same at the end). Counter resets between the borders are made up for.
+// rate, increase and delta without extrapolation: the value at the start of the range is that of
+// the last sample at or before it (`anchored`) or interpolated between its neighbours (`smoothed`,
+// which does the same at the end). Counter resets between the borders are made up for.
 #include "promql/functions/extended_rate.h"
 
 #include <algorithm>

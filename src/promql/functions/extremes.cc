@@ -57,8 +57,9 @@ double better(double value, double best) {
   return kExtreme == Extreme::kMax ? (value > best ? value : best) : (value < best ? value : best);
 }
 
-// The extreme of `values`, of which NaN are none; kWorst if there is no other. No comparison here is
-// a branch, and four of them do not wait for each other: a deque mispredicts on every other sample.
+// The extreme of `values`, of which NaN are none; kWorst if there is no other. No comparison here
+// is a branch, and four of them do not wait for each other: a deque mispredicts on every other
+// sample.
 template <Extreme kExtreme>
 double extreme_of(std::span<const double> values) {
   double a = kWorst<kExtreme>;
@@ -123,7 +124,8 @@ template <Extreme kExtreme, Answer kAnswer>
 void deque_kernel(const SeriesWindows& windows, std::span<double> values,
                   std::span<PointKind> kinds) {
   const double* samples = windows.values.data();
-  std::vector<std::uint32_t> candidates;  // from `front` on: best first, each beaten by none after it
+  std::vector<std::uint32_t>
+      candidates;  // from `front` on: best first, each beaten by none after it
   candidates.reserve(windows.values.size());
   std::size_t front = 0;
   std::uint32_t next = 0;  // the first sample not looked at

@@ -42,7 +42,8 @@ Spacing spacing_at(const LevelWindows& windows, std::size_t step, std::size_t co
 }
 
 std::size_t count_at(const LevelWindows& windows, const RateMemory& memory, std::size_t step) {
-  return static_cast<std::size_t>(memory.before[windows.hi[step]] - memory.before[windows.lo[step]]);
+  return static_cast<std::size_t>(memory.before[windows.hi[step]] -
+                                  memory.before[windows.lo[step]]);
 }
 
 void extrapolate_all(const LevelWindows& windows, bool per_second, RateMemory& memory) {

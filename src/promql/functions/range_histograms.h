@@ -42,9 +42,9 @@ class RangeRemarks {
   AnnotationSink& sink_;
 };
 
-// base += other / base -= other with the remarks of a range function; false (and a warning) if their
-// bucket schemas do not go together. Reset hints that contradict each other are not remarked on: the
-// callers look at resets themselves.
+// base += other / base -= other with the remarks of a range function; false (and a warning) if
+// their bucket schemas do not go together. Reset hints that contradict each other are not remarked
+// on: the callers look at resets themselves.
 bool add_with_remarks(Histogram& base, const Histogram& other, const RangeRemarks& remarks);
 bool subtract_with_remarks(Histogram& base, const Histogram& other, const RangeRemarks& remarks);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // rate, increase and delta: the difference between the last and the first sample of a window, made
-// up for counter resets, extrapolated to the borders of the window where samples come close to them.
-// `anchored` and `smoothed` windows are extended_rate.cc's.
+// up for counter resets, extrapolated to the borders of the window where samples come close to
+// them. `anchored` and `smoothed` windows are extended_rate.cc's.
 //
 // A sample whose start time lies within the window says more: there the counter was zero, so that
 // nothing is extrapolated to the left, and one sample is enough.
@@ -28,8 +28,8 @@
 namespace varve::promql::function_impls {
 namespace {
 
-// What to multiply with what a counter rose by since `start_ms`, where it was zero; `spacing` is that
-// of the samples.
+// What to multiply with what a counter rose by since `start_ms`, where it was zero; `spacing` is
+// that of the samples.
 double factor_since(Timestamp start_ms, const Spacing& spacing, Timestamp last_ms,
                     std::int64_t range_ms, bool per_second) {
   double average = 0;

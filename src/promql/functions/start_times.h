@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Inside functions/: what the start time of a sample, since when its counter has been counting, says
-// about the sample before it. 0 is a start time that is not known. One that is not before its own
-// sample says nothing: in OpenTelemetry that is how a counter of unknown start begins.
+// Inside functions/: what the start time of a sample, since when its counter has been counting,
+// says about the sample before it. 0 is a start time that is not known. One that is not before its
+// own sample says nothing: in OpenTelemetry that is how a counter of unknown start begins.
 #pragma once
 
 #include <cstddef>
@@ -17,9 +17,10 @@ struct Started {
   Timestamp time_ms = 0;
 };
 
-// Whether the counter began anew between two samples: it started after the first, or just at it. The
-// latter is a reset for deltas, whose every sample starts at the one before, and none for a counter
-// of unknown start, which points to its own first sample ever after; that one has no start before it.
+// Whether the counter began anew between two samples: it started after the first, or just at it.
+// The latter is a reset for deltas, whose every sample starts at the one before, and none for a
+// counter of unknown start, which points to its own first sample ever after; that one has no start
+// before it.
 inline bool restarted(Started previous, Started current) {
   if (current.start_ms == 0 || current.start_ms >= current.time_ms) return false;
   if (current.start_ms != previous.time_ms) return current.start_ms > previous.time_ms;

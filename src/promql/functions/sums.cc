@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // sum_over_time and avg_over_time, with compensated summation; a mean whose sum would overflow goes
 // on as an incremental mean. Each window is summed anew: a running sum over sliding windows would
-// be faster for long ones, but its last bits would depend on where the query began. Four windows are
-// summed side by side instead. Whole numbers have no such bits: their sums are differences of two.
+// be faster for long ones, but its last bits would depend on where the query began. Four windows
+// are summed side by side instead. Whole numbers have no such bits: their sums are differences of
+// two.
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -157,9 +158,9 @@ void sum_four(const SeriesWindows& windows, const std::size_t (&steps)[kLanes],
 const bool kHaveAvx2 = __builtin_cpu_supports("avx2") != 0;
 #endif
 
-// The sums of the first 0, 1, 2, … of `values`, if these are whole and no sum of neighbours among them
-// needs more than the 53 bits of a double: then every way of adding them up is exact, with nothing to
-// compensate. Empty otherwise.
+// The sums of the first 0, 1, 2, … of `values`, if these are whole and no sum of neighbours among
+// them needs more than the 53 bits of a double: then every way of adding them up is exact, with
+// nothing to compensate. Empty otherwise.
 std::vector<std::int64_t> exact_sums(std::span<const double> values) {
   constexpr std::int64_t kExactMax = std::int64_t{1} << 53;
   std::vector<std::int64_t> sums;
@@ -183,7 +184,8 @@ std::vector<std::int64_t> exact_sums(std::span<const double> values) {
 // False if the windows hold too little of each other for running sums to be worth it, or the values
 // have none that are exact; nothing is filled in then.
 template <class Core>
-bool sum_exactly(const SeriesWindows& windows, std::span<double> values, std::span<PointKind> kinds) {
+bool sum_exactly(const SeriesWindows& windows, std::span<double> values,
+                 std::span<PointKind> kinds) {
   constexpr std::size_t kOverlapMin = 4;
   std::size_t terms = 0;
   for (std::size_t step = 0; step < kinds.size(); ++step) {

@@ -17,7 +17,8 @@ Error refused_at(std::string_view text, Position position, std::string_view mess
                line_and_column(text, position.start) + ": parse error: " + std::string(message));
 }
 
-Result<double> evaluate(const DurationExpr& expr, const DurationScope& scope, std::string_view text) {
+Result<double> evaluate(const DurationExpr& expr, const DurationScope& scope,
+                        std::string_view text) {
   double lhs = 0;
   double rhs = 0;
   if (expr.lhs) {

@@ -19,8 +19,8 @@ class DurationParser : protected TokenReader {
 
   // Of a range or a subquery's step; `expected` is what the complaint about something else names.
   std::optional<Duration> positive_duration(std::string_view context, std::string_view expected);
-  // Unlike in brackets, arithmetic ends the offset unless it is in parentheses: in `x offset 1m + 1`
-  // the sum is that of the selector and 1.
+  // Unlike in brackets, arithmetic ends the offset unless it is in parentheses: in `x offset 1m +
+  // 1` the sum is that of the selector and 1.
   std::optional<Duration> offset_duration();
 
  private:

@@ -69,7 +69,8 @@ struct Token {
   std::string description() const;
 };
 
-// The text must outlive the lexer and its tokens. next() after the end, or after an error, repeats it.
+// The text must outlive the lexer and its tokens. next() after the end, or after an error, repeats
+// it.
 class Lexer {
  public:
   explicit Lexer(std::string_view text) : text_(text) {}

@@ -11,7 +11,8 @@ namespace varve::promql {
 namespace {
 
 // What Go's strconv.IsPrint calls printable, near enough: it leaves out the spaces beyond ASCII,
-// format characters, private use and non-characters. Unassigned code points count as printable here.
+// format characters, private use and non-characters. Unassigned code points count as printable
+// here.
 bool is_printable(char32_t c) {
   if (c < 0x20 || (c >= 0x7f && c <= 0xa0) || c == 0xad) return false;
   if (c == 0x1680 || c == 0x180e || c == 0x3000 || c == 0xfeff) return false;
@@ -88,7 +89,8 @@ std::optional<std::int64_t> parse_integer(std::string_view digits) {
     digits.remove_prefix(1);
   }
   std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, base);
+  const auto [end, error] =
+      std::from_chars(digits.data(), digits.data() + digits.size(), value, base);
   if (error != std::errc() || end != digits.data() + digits.size()) return std::nullopt;
   return value;
 }

@@ -130,8 +130,9 @@ class Checker {
   Status check_info_selector(Call& call) const {
     Expr& arg = *call.args[1];
     if (arg.type() != ValueType::kVector) {
-      return refused(call.position, "expected type instant vector in call to function \"info\", got " +
-                                        std::string(documented_name(arg.type())));
+      return refused(call.position,
+                     "expected type instant vector in call to function \"info\", got " +
+                         std::string(documented_name(arg.type())));
     }
     if (arg.kind() != ExprKind::kVectorSelector) {
       return refused(arg.position, "expected label selectors only");
@@ -175,8 +176,8 @@ class Checker {
     for (const std::string& label : matching.labels) {
       const auto& include = matching.include;
       if (matching.on && std::find(include.begin(), include.end(), label) != include.end()) {
-        return refused(operator_position(binary), "label " + quote(label) +
-                                                      " must not occur in ON and GROUP clause at once");
+        return refused(operator_position(binary),
+                       "label " + quote(label) + " must not occur in ON and GROUP clause at once");
       }
     }
     for (const Expr* operand : {binary.lhs.get(), binary.rhs.get()}) {

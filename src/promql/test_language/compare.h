@@ -11,9 +11,11 @@
 
 namespace varve::promql::test_language {
 
-// Relative difference below 1e-6; NaNs equal each other except the stale marker, which equals itself.
+// Relative difference below 1e-6; NaNs equal each other except the stale marker, which equals
+// itself.
 bool almost_equal(double expected, double got);
-// As data, buckets compared one by one whatever the layout. The reset hint counts if it was written.
+// As data, buckets compared one by one whatever the layout. The reset hint counts if it was
+// written.
 bool almost_equal(const SequenceValue& expected, const Histogram& got);
 
 // What differs, or nullopt. `time_ms` is for instant results.

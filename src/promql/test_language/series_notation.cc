@@ -332,7 +332,9 @@ std::optional<std::int64_t> signed_duration(Cursor& cursor) {
 
 Status parse_start_item(Cursor& cursor, std::vector<std::optional<std::int64_t>>& out) {
   const std::string item(cursor.item());
-  const auto bad = [&] { return refused("bad start timestamp " + quote_prefix(item, item.size())); };
+  const auto bad = [&] {
+    return refused("bad start timestamp " + quote_prefix(item, item.size()));
+  };
   std::optional<std::int64_t> value;
   std::int64_t step = 0;
   const bool omitted = cursor.accept("_");

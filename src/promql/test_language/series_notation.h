@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The notation of series and their values in the test language: `name{l="v"} 1 2+3x4 _ stale {{…}}`.
+// The notation of series and their values in the test language: `name{l="v"} 1 2+3x4 _ stale
+// {{…}}`.
 #pragma once
 
 #include <optional>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The remarks an evaluation makes, deduplicated, in the order in which they first occurred. Tasks of
-// one query write to sinks of their own, merged in task order, so that the result is the same
+// The remarks an evaluation makes, deduplicated, in the order in which they first occurred. Tasks
+// of one query write to sinks of their own, merged in task order, so that the result is the same
 // however many threads ran.
 #pragma once
 
@@ -23,8 +23,8 @@ class AnnotationSink {
   void warning(std::string_view text, Position where) { add(Kind::kWarning, text, where); }
   void info(std::string_view text, Position where) { add(Kind::kInfo, text, where); }
 
-  // "input to histogram_quantile needed to be fixed for monotonicity …": occurrences are merged into
-  // one remark with the extent of the fixes. `name` may be "".
+  // "input to histogram_quantile needed to be fixed for monotonicity …": occurrences are merged
+  // into one remark with the extent of the fixes. `name` may be "".
   void forced_monotonicity(std::string_view name, Position where, Timestamp time_ms,
                            double bucket_min, double bucket_max, double diff_max);
   // A warning whose repetitions are counted: "… for metric "x" (3 occurrences)".

@@ -32,8 +32,8 @@ namespace varve::promql {
 class MemoryBudget {
  public:
   virtual ~MemoryBudget() = default;
-  // Accounts for bytes about to be made, held until the query ends. kLimitExceeded or kUnavailable if
-  // there is no room, and then nothing is accounted for.
+  // Accounts for bytes about to be made, held until the query ends. kLimitExceeded or kUnavailable
+  // if there is no room, and then nothing is accounted for.
   virtual Status charge_bytes(std::uint64_t bytes) = 0;
 };
 
@@ -174,8 +174,8 @@ using ElementFunction = PointValue (*)(const PointValue& point, std::size_t step
 using FloatsFunction = void (*)(std::span<double> values);
 
 // A whole vector at once. Labels of the result are final but for names (keep __name__ and set
-// drop_name where Prometheus sets DropName; without delayed name removal remove the name itself with
-// drop_metric_name()). Series of equal labels are merged by the evaluator, or are an error.
+// drop_name where Prometheus sets DropName; without delayed name removal remove the name itself
+// with drop_metric_name()). Series of equal labels are merged by the evaluator, or are an error.
 using MatrixFunction = Result<StepMatrix> (*)(const CallArgs& args, EvalContext& context);
 
 // A scalar result: one value per step of context.grid.
@@ -204,7 +204,8 @@ struct FunctionImpl {
 // The registry (promql/functions/registry.cc). Null: not implemented.
 const FunctionImpl* find_function_impl(FunctionId id);
 
-// ---- shared with the evaluator -------------------------------------------------------------------
+// ---- shared with the evaluator
+// -------------------------------------------------------------------
 
 // Removes __name__, __type__ and __unit__.
 Labels drop_metric_name(const Labels& labels);

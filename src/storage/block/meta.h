@@ -24,15 +24,15 @@ struct BlockMeta {
   std::uint64_t series = 0, chunks = 0, floats = 0, histograms = 0;
   std::uint64_t bytes = 0;             // of all its files, tombstones aside
   std::uint64_t hash_fingerprint = 0;  // index::SeriesHasher::fingerprint() of its database
-  // Not 0: a block of a level. Its chunks are buckets (codec/bucket_chunk.h), its times their ends, and
-  // its window has those that end in (window_begin_ms, window_end_ms].
+  // Not 0: a block of a level. Its chunks are buckets (codec/bucket_chunk.h), its times their ends,
+  // and its window has those that end in (window_begin_ms, window_end_ms].
   std::int64_t resolution_ms = 0;
 };
 
-// Whether of two samples of the same series and time that of `a` is the one that counts, for readers
-// and for merges alike. What came in order counts before what came late, else what was cut first:
-// the first sample stays. Blocks are as old as the oldest they were made of, so merging neighbours
-// changes no answer. A strict weak order.
+// Whether of two samples of the same series and time that of `a` is the one that counts, for
+// readers and for merges alike. What came in order counts before what came late, else what was cut
+// first: the first sample stays. Blocks are as old as the oldest they were made of, so merging
+// neighbours changes no answer. A strict weak order.
 bool counts_before(const BlockMeta& a, const BlockMeta& b);
 
 // One line of JSON, and back; from_json is for hostile text (kCorruption).

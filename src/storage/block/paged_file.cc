@@ -18,8 +18,8 @@ static_assert(std::endian::native == std::endian::little, "files are written as 
 
 // Written to the file at once: large enough that system calls do not show.
 constexpr std::size_t kWriteBytes = 4 * kPageBytes;
-// Synced at least every so many bytes, so that the disk is never busy for long with what nobody waits
-// for while the log wants to sync.
+// Synced at least every so many bytes, so that the disk is never busy for long with what nobody
+// waits for while the log wants to sync.
 constexpr std::uint64_t kSyncBytes = std::uint64_t{8} << 20;
 
 struct Footer {

@@ -52,8 +52,8 @@ inline bool gorilla_accepts(const GorillaState& state, Timestamp t) {
          state.count < kGorillaSamplesMax && state.word_count <= 0xffff - kGorillaAppendWordsMax;
 }
 
-// Appends a sample. Writes the words that become whole (word_count counts them then) to `end`, which
-// need not lie behind those before. Precondition: gorilla_accepts(), and end[0,
+// Appends a sample. Writes the words that become whole (word_count counts them then) to `end`,
+// which need not lie behind those before. Precondition: gorilla_accepts(), and end[0,
 // kGorillaAppendWordsMax) are writable. Leaves the owner's fields alone.
 void gorilla_append(GorillaState& state, std::uint64_t* end, Timestamp t, double value);
 

@@ -46,8 +46,8 @@ class HistogramAppender {
   // Takes the open chunk and starts a new one, which continues the series: resets are still found,
   // but what does not reset is unknown, as the first of every chunk is in Prometheus.
   std::vector<std::uint8_t> finish();
-  // Into a new appender: an open chunk as bytes() gave it (empty: none is open) and last(). kCorruption
-  // if the bytes are no chunk; the appender is as new then.
+  // Into a new appender: an open chunk as bytes() gave it (empty: none is open) and last().
+  // kCorruption if the bytes are no chunk; the appender is as new then.
   Status restore(std::span<const std::uint8_t> bytes, Timestamp last_time, HistogramPtr last);
   // What this holds on the heap.
   std::size_t memory_bytes() const;

@@ -58,8 +58,8 @@ struct Decoded {
   }
 };
 
-// Which buckets begin with a histogram that says by itself that it is a reset: a bit each, lowest first;
-// nothing if none does.
+// Which buckets begin with a histogram that says by itself that it is a reset: a bit each, lowest
+// first; nothing if none does.
 std::string reset_map(std::span<const HistogramBucketRow> buckets) {
   std::string map((buckets.size() + 7) / 8, '\0');
   bool any = false;
@@ -86,14 +86,16 @@ Status place(Decoded& from, std::span<const Timestamp> ends, std::size_t rows_be
              std::vector<HistogramBucketRow>& rows, HistogramPtr HistogramBucketRow::*member) {
   std::size_t next = 0;
   for (std::size_t i = 0; i < ends.size() && next < from.times.size(); ++i) {
-    if (from.times[next] == ends[i]) rows[rows_begin + i].*member = std::move(from.histograms[next++]);
+    if (from.times[next] == ends[i])
+      rows[rows_begin + i].*member = std::move(from.histograms[next++]);
   }
   return next == from.times.size() ? Status() : corrupt("a histogram of no bucket");
 }
 
 }  // namespace
 
-std::size_t encode_histogram_buckets(std::span<const HistogramBucketRow> buckets, std::string& out) {
+std::size_t encode_histogram_buckets(std::span<const HistogramBucketRow> buckets,
+                                     std::string& out) {
   HistogramAppender firsts;
   HistogramAppender lasts;
   HistogramAppender sums;

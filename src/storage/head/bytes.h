@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Numbers in the head's snapshots: little-endian, LEB128 and zigzag. Writers append to a string, the
-// reader checks every step.
+// Numbers in the head's snapshots: little-endian, LEB128 and zigzag. Writers append to a string,
+// the reader checks every step.
 #pragma once
 
 #include <bit>
@@ -31,7 +31,8 @@ inline void put_uvarint(std::string& out, std::uint64_t value) {
 inline void put_delta(std::string& out, std::int64_t value, std::int64_t before) {
   const auto delta = static_cast<std::int64_t>(static_cast<std::uint64_t>(value) -
                                                static_cast<std::uint64_t>(before));
-  put_uvarint(out, (static_cast<std::uint64_t>(delta) << 1) ^ static_cast<std::uint64_t>(delta >> 63));
+  put_uvarint(out,
+              (static_cast<std::uint64_t>(delta) << 1) ^ static_cast<std::uint64_t>(delta >> 63));
 }
 inline void put_string(std::string& out, std::string_view text) {
   put_uvarint(out, text.size());

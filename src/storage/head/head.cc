@@ -76,7 +76,8 @@ void Head::publish_series(SeriesId id, const Labels& labels, const index::Series
 void Head::restore_series(SeriesId id, const Labels& labels) {
   index_->add(id, labels);
   const index::SeriesHash hash = keys_.hasher().labels(labels.bytes());
-  // Two ids with equal labels cannot be written; if a log has them all the same, the first is found.
+  // Two ids with equal labels cannot be written; if a log has them all the same, the first is
+  // found.
   if (keys_.find(hash) == SeriesId::kNone) keys_.insert(hash, id);
   next_id_ = static_cast<std::uint32_t>(id) + 1;
   bound_.store(static_cast<std::uint32_t>(id), std::memory_order_release);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The head: all recent samples, in memory and in the spill store. It owns the series (names, index,
-// hot records) and the shards that hold their samples. It takes no decision about logging, and reads
-// and writes through it are composed in storage/{write_path,read_path,recovery}.cc.
+// hot records) and the shards that hold their samples. It takes no decision about logging, and
+// reads and writes through it are composed in storage/{write_path,read_path,recovery}.cc.
 #pragma once
 
 #include <array>
@@ -52,14 +52,16 @@ class Head {
   // Series. -------------------------------------------------------------------------------------
   // Thread-safe. Whether the id has been given to a series (which may have been retired since).
   bool known(SeriesId id) const {
-    return id != SeriesId::kNone && static_cast<std::uint32_t>(id) <= bound_.load(std::memory_order_acquire);
+    return id != SeriesId::kNone &&
+           static_cast<std::uint32_t>(id) <= bound_.load(std::memory_order_acquire);
   }
   // Precondition: known(id). Fields are guarded by shard(id).mutex.
   HotSeries& series(SeriesId id) const { return series_[static_cast<std::uint32_t>(id)]; }
-  // Writers repeat their series in the order these were created in: so the series behind the one that
-  // was found last is tried before the table is. Of each, half the hash of the name that it last came by
-  // is remembered, side by side, where the table has its names anywhere in memory. Thread-safe. False
-  // for an id that is not known. Precondition of remember(): id found by a KeyTable::Reader.
+  // Writers repeat their series in the order these were created in: so the series behind the one
+  // that was found last is tried before the table is. Of each, half the hash of the name that it
+  // last came by is remembered, side by side, where the table has its names anywhere in memory.
+  // Thread-safe. False for an id that is not known. Precondition of remember(): id found by a
+  // KeyTable::Reader.
   bool remembers(SeriesId id, const index::SeriesHash& hash) const {
     return known(id) && hash.low != 0 && name(id).load(std::memory_order_relaxed) == hash.low;
   }
@@ -91,8 +93,8 @@ class Head {
   void use_up_ids(SeriesId last);
 
   // Retiring series, by one thread at a time. `dead` ascends and has been retired from its shards.
-  // Under create_mutex: hides them from selections (labels stay readable) and forgets all their names,
-  // so that a writer who comes by one makes a new series.
+  // Under create_mutex: hides them from selections (labels stay readable) and forgets all their
+  // names, so that a writer who comes by one makes a new series.
   void forget_series(index::IdSpan dead);
   // Then, under no lock: gives memory back. Hot structs go by pages without any live series; the
   // index is replaced by one without the dead when enough of it is theirs.
@@ -110,9 +112,9 @@ class Head {
   Timestamp min_time_ms() const { return min_time_.load(std::memory_order_relaxed); }
   Timestamp max_time_ms() const { return max_time_.load(std::memory_order_relaxed); }
   void widen_times(Timestamp min_ms, Timestamp max_ms);
-  // The oldest late sample after `after_ms` if it is not after `until_ms`; else any time after that.
-  // Thread-safe; takes shards' mutexes, where there may be one each for as long as it takes to look at
-  // its series that have late samples.
+  // The oldest late sample after `after_ms` if it is not after `until_ms`; else any time after
+  // that. Thread-safe; takes shards' mutexes, where there may be one each for as long as it takes
+  // to look at its series that have late samples.
   Timestamp oldest_late_ms(Timestamp after_ms, Timestamp until_ms) const;
   // Nothing before this is given back any more. Thread-safe.
   void expire(Timestamp time_ms);
@@ -135,7 +137,9 @@ class Head {
   HeadMemory& memory() const { return *memory_; }
 
  private:
-  std::atomic<std::uint64_t>& name(SeriesId id) const { return names_[static_cast<std::uint32_t>(id)]; }
+  std::atomic<std::uint64_t>& name(SeriesId id) const {
+    return names_[static_cast<std::uint32_t>(id)];
+  }
   void discard_dead(ReservedMemory& memory, std::size_t bytes_per_series, index::IdSpan dead);
 
   // Keys a client invents for one series are kept up to this many per series, plus a base.

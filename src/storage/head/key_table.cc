@@ -78,7 +78,9 @@ struct KeyBuckets {
   }
   std::size_t after(std::size_t at) const { return at + 1 == count ? 0 : at + 1; }
 
-  void prefetch(const index::SeriesHash& hash) const { __builtin_prefetch(&buckets[home(hash.low)]); }
+  void prefetch(const index::SeriesHash& hash) const {
+    __builtin_prefetch(&buckets[home(hash.low)]);
+  }
   SeriesId find(const index::SeriesHash& hash) const {
     const std::uint32_t more = more_bits(hash.high);
     for (std::size_t at = home(hash.low);; at = after(at)) {
@@ -134,7 +136,9 @@ KeyTable::~KeyTable() {
 
 void KeyTable::Reader::prefetch(const index::SeriesHash& hash) const { buckets_->prefetch(hash); }
 
-SeriesId KeyTable::Reader::find(const index::SeriesHash& hash) const { return buckets_->find(hash); }
+SeriesId KeyTable::Reader::find(const index::SeriesHash& hash) const {
+  return buckets_->find(hash);
+}
 
 void KeyTable::prefetch(const index::SeriesHash& hash) const {
   buckets_.load(std::memory_order_relaxed)->prefetch(hash);

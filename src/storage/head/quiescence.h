@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Knowing when nobody reads an old version any more. Readers of a structure that is replaced as a
-// whole (a grown table) hold a Guard; the replacer publishes the new version, then waits until every
-// reader that could have seen the old one has left. Readers pay two uncontended atomic adds.
+// whole (a grown table) hold a Guard; the replacer publishes the new version, then waits until
+// every reader that could have seen the old one has left. Readers pay two uncontended atomic adds.
 #pragma once
 
 #include <array>

@@ -31,7 +31,8 @@ ReservedMemory::~ReservedMemory() {
 Result<ReservedMemory> ReservedMemory::create(std::size_t bytes_max, base::MemoryAccount& account) {
   constexpr std::size_t kLeastBytes = std::size_t{1} << 30;
   for (std::size_t bytes = bytes_max;; bytes /= 2) {
-    void* range = ::mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void* range =
+        ::mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (range != MAP_FAILED) {
       ReservedMemory memory;
       memory.data_ = static_cast<std::byte*>(range);
@@ -41,8 +42,8 @@ Result<ReservedMemory> ReservedMemory::create(std::size_t bytes_max, base::Memor
     }
     if (bytes / 2 < kLeastBytes) {
       return Error(ErrorCode::kLimitExceeded,
-                   "cannot reserve " + std::to_string(bytes) + " bytes of addresses (ulimit -v?): " +
-                       std::strerror(errno));
+                   "cannot reserve " + std::to_string(bytes) +
+                       " bytes of addresses (ulimit -v?): " + std::strerror(errno));
     }
   }
 }

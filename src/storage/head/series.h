@@ -15,16 +15,17 @@ namespace varve::storage::head {
 
 // Chunks do not cross these boundaries, so that a block of this length never splits one.
 inline constexpr std::int64_t kChunkRangeMs = 2 * 60 * 60 * 1000;
-// An open chunk is closed at this many samples or words, whichever comes first. 120 samples are half
-// an hour at 15 s, what Prometheus aims at too; 1 KiB is what 120 values without any pattern take.
+// An open chunk is closed at this many samples or words, whichever comes first. 120 samples are
+// half an hour at 15 s, what Prometheus aims at too; 1 KiB is what 120 values without any pattern
+// take.
 inline constexpr std::uint16_t kChunkSamplesMax = 120;
 // The first chunk of a series in a range is closed at 10, 20 … or 120 samples. Series that began
 // together (a restart, a new range) would otherwise all have their largest open chunk at the same
 // time: the memory of chunks would be twice as large, and all closing would fall into one scrape of
 // thirty minutes. With twelve kinds of first chunks, open ones have 60 to 70 samples on average at
-// any time; with four of 30 to 120 they had 75 at the worst. A thousand neighbours keep step, so that
-// the series of a target share columns; the next thousand are five kinds on, so that a small head has
-// long and short ones too.
+// any time; with four of 30 to 120 they had 75 at the worst. A thousand neighbours keep step, so
+// that the series of a target share columns; the next thousand are five kinds on, so that a small
+// head has long and short ones too.
 constexpr std::uint16_t first_chunk_samples_max(std::uint32_t id) {
   return static_cast<std::uint16_t>(10 * (1 + ((id >> 10) * 5 + 2) % 12));
 }
@@ -63,7 +64,8 @@ struct HotSeries {
   BlockRef words = 0;
   BlockRef chunks = 0;
   Timestamp range_end = 0;             // of the open chunk of either kind
-  std::uint32_t first_offset_ms = 0;   // the open chunk's first sample lies this far before range_end
+  std::uint32_t first_offset_ms =
+      0;  // the open chunk's first sample lies this far before range_end
   std::uint8_t list_count = 0;
   std::uint8_t value_exponent = 0;     // codec::ValueHint
   std::uint16_t samples_max = 0;       // the open chunk is closed at this many

@@ -46,8 +46,8 @@ enum class Appended : std::uint8_t {
 };
 
 // Which samples are taken, and how. Prometheus's rule (tsdb/head_append.go, appendable()): one that
-// is newer than its series and not before in_order_from_ms is in order; any other is late, and taken
-// if the window is open and it lies in it.
+// is newer than its series and not before in_order_from_ms is in order; any other is late, and
+// taken if the window is open and it lies in it.
 struct OutOfOrderRule {
   Timestamp oldest_ms = TimeRange::all().max_ms;  // of the window, if it is open
   bool open = false;
@@ -122,11 +122,12 @@ class Shard {
   // False: snapshot() would find nothing. Exact but for closed chunks.
   bool may_have(const HotSeries& series, SeriesId id, TimeRange range,
                 Timestamp in_order_from_ms = TimeRange::all().min_ms) const;
-  // Whether last_time() and last_value (or last_histogram()) are the newest sample of the series: not
-  // if a late one is newer, nor if it is deleted.
+  // Whether last_time() and last_value (or last_histogram()) are the newest sample of the series:
+  // not if a late one is newer, nor if it is deleted.
   bool newest_is_last(const HotSeries& series, SeriesId id) const;
-  // The oldest late sample after `after_ms`, frozen ones too, if it is not after `until_ms`; else any
-  // time after that. Looks at all series that have late ones only where there may be one as old.
+  // The oldest late sample after `after_ms`, frozen ones too, if it is not after `until_ms`; else
+  // any time after that. Looks at all series that have late ones only where there may be one as
+  // old.
   Timestamp oldest_late_ms(Timestamp after_ms, Timestamp until_ms);
   // A bound of the oldest sample, for leaving series out; exact while nothing is closed.
   Timestamp oldest_ms(const HotSeries& series) const;
@@ -134,9 +135,9 @@ class Shard {
   HistogramPtr last_histogram(SeriesId id) const;
 
   // Cutting. -------------------------------------------------------------------------------------
-  // From now on no sample before `before_ms` is taken in order. Late samples before it that are held
-  // now are put aside: still read and never changed (but for deletes), until trim(). A second freeze
-  // before a trim puts more beside them.
+  // From now on no sample before `before_ms` is taken in order. Late samples before it that are
+  // held now are put aside: still read and never changed (but for deletes), until trim(). A second
+  // freeze before a trim puts more beside them.
   void freeze(Timestamp before_ms);
   // The time of the last freeze or set_cut(); the minimum Timestamp if there was none.
   Timestamp cut_ms() const { return cut_ms_; }
@@ -159,16 +160,16 @@ class Shard {
   void prefetch_blocks(std::span<const HotSeries> series) const;
   // Appends what the series has to the image; series come in the order of their ids.
   void copy_series(const HotSeries& series, SeriesId id, ShardImage& image) const;
-  // For recovery: puts a known series without samples back. `words` of its open chunk; `chunks` newest
-  // first, all of them held by the spill store and the columns.
+  // For recovery: puts a known series without samples back. `words` of its open chunk; `chunks`
+  // newest first, all of them held by the spill store and the columns.
   void restore_series(HotSeries& series, const HotSeries& hot, const std::uint64_t* words,
                       std::span<const ChunkRef> chunks);
   Status restore_histograms(HotSeries& series, const ShardImage::Histograms& from);
   // Beside what late samples it has already.
   void restore_late(HotSeries& series, ShardImage::Late from);
   void restore_deleted(HotSeries& series, ShardImage::Deleted from);
-  // For recovery: everything in order before `before_ms` is in blocks, open chunks included, and with
-  // kAll what was late, too. As trim() otherwise.
+  // For recovery: everything in order before `before_ms` is in blocks, open chunks included, and
+  // with kAll what was late, too. As trim() otherwise.
   Timestamp forget_before(HotSeries& series, SeriesId id, Timestamp before_ms, TakeLate late);
 
   // Forgets closed chunks and late samples that end before `time_ms`.
@@ -255,8 +256,10 @@ inline Appended Shard::append_float(HotSeries& series, SeriesId id, Timestamp t,
   std::uint64_t words[codec::kGorillaAppendWordsMax];
   const std::size_t before = open.word_count;
   codec::gorilla_append(open, words, t, value);
-  if (open.word_count != before) add_words(series, before, std::span(words, open.word_count - before));
-  // At once and not at the next sample: until that comes, a full chunk would be the dearest to hold.
+  if (open.word_count != before)
+    add_words(series, before, std::span(words, open.word_count - before));
+  // At once and not at the next sample: until that comes, a full chunk would be the dearest to
+  // hold.
   if (open.count >= series.samples_max) [[unlikely]] close_floats(series);
   return Appended::kAppended;
 }

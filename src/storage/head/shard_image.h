@@ -54,8 +54,8 @@ struct ShardImage {
 
 // Appends the bytes.
 void encode_image(const ShardImage& image, std::string& out);
-// kCorruption if they make no sense; every id is then of shard `shard`, every count and flag is one the
-// head can hold, and open chunks decode. That columns and places exist is not checked.
+// kCorruption if they make no sense; every id is then of shard `shard`, every count and flag is one
+// the head can hold, and open chunks decode. That columns and places exist is not checked.
 Status decode_image(std::string_view bytes, unsigned shard, ShardImage& image);
 
 }  // namespace varve::storage::head

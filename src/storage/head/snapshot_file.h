@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The container of a snapshot: one file of pieces, each compressed and under checksums of its own, so
-// that damage costs one piece. Knows nothing of what the pieces say. See FORMAT.md, "Snapshot".
+// The container of a snapshot: one file of pieces, each compressed and under checksums of its own,
+// so that damage costs one piece. Knows nothing of what the pieces say. See FORMAT.md, "Snapshot".
 #pragma once
 
 #include <cstdint>
@@ -47,7 +47,8 @@ std::optional<std::uint32_t> parse_snapshot_name(std::string_view name);
 // Writes `<name>.tmp`. Not thread-safe. After an error the file is rubbish: discard().
 class SnapshotWriter {
  public:
-  static Result<std::unique_ptr<SnapshotWriter>> create(fs::FileSystem& files, std::string directory,
+  static Result<std::unique_ptr<SnapshotWriter>> create(fs::FileSystem& files,
+                                                        std::string directory,
                                                         std::uint32_t number);
   Status add(const PieceInfo& info, std::string_view bytes);
   // A piece as it stands in another file, header and all. Precondition: it is sound.

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where closed chunks go: append-only files that are read back through the page cache, so that the
-// history of the head costs disk and no memory that the kernel could not take back. What they hold is
-// in the log too until a snapshot refers to it, so they are synced then and not before. Knows neither
-// series nor encodings, and cannot lose what it was given: what the disk refuses stays in memory until
-// the disk takes it. See FORMAT.md.
+// history of the head costs disk and no memory that the kernel could not take back. What they hold
+// is in the log too until a snapshot refers to it, so they are synced then and not before. Knows
+// neither series nor encodings, and cannot lose what it was given: what the disk refuses stays in
+// memory until the disk takes it. See FORMAT.md.
 #pragma once
 
 #include <cstddef>
@@ -23,8 +23,8 @@
 
 namespace varve::storage::head {
 
-// Where something lies: 40 bits of offset over all files, 20 of length, 4 for the user. Offsets wrap:
-// what is held at any time spans less than 2^40 bytes.
+// Where something lies: 40 bits of offset over all files, 20 of length, 4 for the user. Offsets
+// wrap: what is held at any time spans less than 2^40 bytes.
 struct SpillPlace {
   std::uint64_t bits = 0;
 
@@ -59,8 +59,8 @@ class SpillStore {
   ~SpillStore();
 
   // Before the first append: the files that are still needed; all others are removed. What is wrong
-  // with some of them (missing, shorter than said), each naming its file: what lies in them cannot be
-  // held() then. An error only if the directory cannot be changed.
+  // with some of them (missing, shorter than said), each naming its file: what lies in them cannot
+  // be held() then. An error only if the directory cannot be changed.
   Result<std::vector<Error>> adopt(std::span<const SpillFileInfo> needed);
   // What is there before adopt(), as far as it goes; how new it is is not known.
   Result<std::vector<SpillFileInfo>> found() const;
@@ -71,14 +71,14 @@ class SpillStore {
   // SpillPlace::kLengthMax. The address space must not be used up: see full().
   SpillPlace append(std::string_view bytes, unsigned tag, Timestamp newest_ms);
 
-  // The bytes of a place, verified, in `scratch`. kNotFound if the file was dropped, kIo, kCorruption
-  // if it is short or the checksum is not theirs.
+  // The bytes of a place, verified, in `scratch`. kNotFound if the file was dropped, kIo,
+  // kCorruption if it is short or the checksum is not theirs.
   Result<std::string_view> read(SpillPlace place, std::vector<char>& scratch) const;
   // The file that holds a place, so that many small pieces of it are read without a call or a copy
-  // each (a query for 60 of 5,000 series over 6 h spent half its time in those). It reaches at least
-  // to the end of the place, where it has stored_length() bytes for verify(); what it holds is not
-  // written again, and stays readable after drop_before(). Null if not all of that is in a file yet, or
-  // the file was dropped or cannot be mapped: read() knows more.
+  // each (a query for 60 of 5,000 series over 6 h spent half its time in those). It reaches at
+  // least to the end of the place, where it has stored_length() bytes for verify(); what it holds
+  // is not written again, and stays readable after drop_before(). Null if not all of that is in a
+  // file yet, or the file was dropped or cannot be mapped: read() knows more.
   std::shared_ptr<const fs::MappedFile> map(SpillPlace place) const;
   // The bytes of a place, if `stored` are what lies there; kCorruption.
   static Result<std::string_view> verify(SpillPlace place, std::string_view stored);
@@ -90,8 +90,8 @@ class SpillStore {
   Status remove_dropped();
   // Writes what is buffered; the last error of the disk, if it still refuses.
   Status flush();
-  // Makes everything appended so far durable, and says which files hold it. By one thread at a time.
-  // After an error of a sync what the files hold is not known: it is returned for good.
+  // Makes everything appended so far durable, and says which files hold it. By one thread at a
+  // time. After an error of a sync what the files hold is not known: it is returned for good.
   Result<std::vector<SpillFileInfo>> sync();
 
   std::size_t pending_bytes() const;

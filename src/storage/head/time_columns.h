@@ -30,8 +30,8 @@ struct TimeColumn {
 };
 static_assert(sizeof(TimeColumn) == 32);
 
-// Thread-safe. A column never changes, and its id is only learned after it was written. Ids ascend and
-// wrap; those given back by drop_before() are given again after 2^32 others.
+// Thread-safe. A column never changes, and its id is only learned after it was written. Ids ascend
+// and wrap; those given back by drop_before() are given again after 2^32 others.
 class TimeColumns {
  public:
   static Result<std::unique_ptr<TimeColumns>> create(SpillStore& spill,
@@ -48,8 +48,8 @@ class TimeColumns {
   }
   std::size_t size() const;  // held
 
-  // Gives back the memory of columns that end before `time_ms`, a few megabytes at a time and in the
-  // order of their ids. Nobody may refer to a column that ends before that time any more.
+  // Gives back the memory of columns that end before `time_ms`, a few megabytes at a time and in
+  // the order of their ids. Nobody may refer to a column that ends before that time any more.
   void drop_before(Timestamp time_ms);
 
   // For snapshots: which columns there are, as counted from the first ever; id is the low half.
@@ -59,8 +59,8 @@ class TimeColumns {
   Span span() const;
   // Some of them; precondition: inside span(), which does not change meanwhile but at its end.
   void copy(Span part, std::vector<TimeColumn>& out) const;
-  // Into an empty store, piece by piece and in order; they are counted from 0 again. kLimitExceeded:
-  // no memory.
+  // Into an empty store, piece by piece and in order; they are counted from 0 again.
+  // kLimitExceeded: no memory.
   Status restore(std::span<const TimeColumn> columns);
   bool held(TimeColumnId id) const;
 

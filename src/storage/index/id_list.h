@@ -19,8 +19,8 @@
 namespace varve::storage::index {
 
 // Valid when all bytes are zero: an empty list. Invariant: everything up to count_ was written
-// before count_ was stored with release, so a reader that loads count_ first finds all of that; what
-// it finds beyond it leaves alone.
+// before count_ was stored with release, so a reader that loads count_ first finds all of that;
+// what it finds beyond it leaves alone.
 class IdList {
  public:
   // The writer's. Precondition: id is greater than the last one.

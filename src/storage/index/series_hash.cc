@@ -26,8 +26,8 @@ SeriesHasher SeriesHasher::random() {
 Result<SeriesHasher> SeriesHasher::from_hex(std::string_view hex) {
   SeriesHasher hasher;
   if (hex.size() != 2 * kSecretBytes) {
-    return Error(ErrorCode::kCorruption,
-                 fmt::format("the hash secret has {} digits instead of {}", hex.size(), 2 * kSecretBytes));
+    return Error(ErrorCode::kCorruption, fmt::format("the hash secret has {} digits instead of {}",
+                                                     hex.size(), 2 * kSecretBytes));
   }
   for (std::size_t i = 0; i < kSecretBytes; ++i) {
     const char* const from = hex.data() + 2 * i;

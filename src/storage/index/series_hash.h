@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The 128-bit name of a series: a keyed hash of its canonical labels. Equal hashes are taken for the
-// same series wherever that is asked (head, blocks, joins between them), so the key is a secret of
-// the database: it is drawn when the directory is made and kept in its MANIFEST.
+// The 128-bit name of a series: a keyed hash of its canonical labels. Equal hashes are taken for
+// the same series wherever that is asked (head, blocks, joins between them), so the key is a secret
+// of the database: it is drawn when the directory is made and kept in its MANIFEST.
 #pragma once
 
 #include <array>

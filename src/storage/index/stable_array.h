@@ -26,7 +26,8 @@ class StableArray {
   static constexpr std::size_t kBlockSize = std::size_t{1} << block_bits;
   static constexpr std::size_t kSizeMax = kBlockSize * blocks_max;
 
-  // As for blocks, calloc: of the largest of these tables, half a megabyte, small heads touch a page.
+  // As for blocks, calloc: of the largest of these tables, half a megabyte, small heads touch a
+  // page.
   explicit StableArray(base::MemoryAccount& account)
       : account_(account),
         blocks_(static_cast<std::atomic<T*>*>(std::calloc(blocks_max, sizeof(std::atomic<T*>)))) {

@@ -38,15 +38,15 @@ struct Log::Metrics {
   base::Gauge& segment_current;
 
   explicit Metrics(base::MetricsRegistry& registry)
-      : sync_seconds(registry.histogram("prometheus_tsdb_wal_fsync_duration_seconds",
-                                        "Duration of write log fsync.",
-                                        {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01,
-                                         0.025, 0.05, 0.1, 0.5, 1, 5})),
+      : sync_seconds(registry.histogram(
+            "prometheus_tsdb_wal_fsync_duration_seconds", "Duration of write log fsync.",
+            {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5})),
         frame_bytes(registry.histogram(
             "varve_wal_frame_bytes", "Bytes of the frames written, one per group commit.",
             {1 << 10, 1 << 12, 1 << 14, 1 << 16, 1 << 18, 1 << 20, 1 << 22, 1 << 24})),
         frames(registry.counter("varve_wal_frames_total", "Frames written, one per group commit.")),
-        written_bytes(registry.counter("varve_wal_written_bytes_total", "Bytes written to the log.")),
+        written_bytes(
+            registry.counter("varve_wal_written_bytes_total", "Bytes written to the log.")),
         writes_failed(registry.counter("prometheus_tsdb_wal_writes_failed_total",
                                        "Total number of write log writes that failed.")),
         truncations(registry.counter("prometheus_tsdb_wal_truncations_total",
@@ -362,7 +362,8 @@ bool Log::sync_can_wait() {
 
 Status Log::write_pending() {
   if (segment_->id() != pending_->segment) {
-    // In every mode: one sync a segment costs little, and close() promises that all of it is synced.
+    // In every mode: one sync a segment costs little, and close() promises that all of it is
+    // synced.
     if (unsynced_) {
       if (Status synced = sync(); !synced.ok()) {
         // Whatever the reason, a sync is not tried again.
@@ -431,8 +432,8 @@ void Log::publish(std::uint64_t seq) {
   {
     const std::lock_guard lock(mutex_);
     durable_seq_.store(seq, std::memory_order_release);
-    const auto first_ready = std::partition(waiters_.begin(), waiters_.end(),
-                                            [seq](const Waiter& waiter) { return waiter.seq > seq; });
+    const auto first_ready = std::partition(
+        waiters_.begin(), waiters_.end(), [seq](const Waiter& waiter) { return waiter.seq > seq; });
     ready.assign(std::make_move_iterator(first_ready), std::make_move_iterator(waiters_.end()));
     waiters_.erase(first_ready, waiters_.end());
   }

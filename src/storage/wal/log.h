@@ -3,8 +3,9 @@
 // gathers them into a frame, writes it, syncs it and tells who waited. While one frame syncs the
 // next one fills: no delay is ever added for anyone who waits. What nobody waits for (scrapes and
 // rules, which are acknowledged to no one) is gathered for some milliseconds, then written, so that
-// it outlives the process, and synced a little later together with what comes behind it: a frame for
-// every scrape was a tenth of what scraping cost, and a sync a fifth. FORMAT.md describes the files.
+// it outlives the process, and synced a little later together with what comes behind it: a frame
+// for every scrape was a tenth of what scraping cost, and a sync a fifth. FORMAT.md describes the
+// files.
 //
 // Failure. The log has two bad states, both seen at once through healthy() and status():
 //  - stalled: the disk is full. The frame that did not get through stays in memory, those who wait
@@ -117,8 +118,8 @@ class Log {
   void notify_soon();
 
   bool healthy() const { return healthy_.load(std::memory_order_acquire); }
-  // Whether the log's thread still calls FrameSource::collect: not while stalled, after a failure, or
-  // once close() has gathered the last frame.
+  // Whether the log's thread still calls FrameSource::collect: not while stalled, after a failure,
+  // or once close() has gathered the last frame.
   bool collecting() const { return healthy() && !ended_.load(std::memory_order_acquire); }
   // The reason while not healthy: kUnavailable, naming file and errno.
   Status status() const;
@@ -197,10 +198,12 @@ class Log {
   mutable std::mutex mutex_;  // guards everything below
   std::condition_variable wake_;
   std::vector<Waiter> waiters_;
-  // Up to here frames are written and wait for their sync until somebody wants it, or for their time.
+  // Up to here frames are written and wait for their sync until somebody wants it, or for their
+  // time.
   std::uint64_t sync_deferred_seq_ = 0;
   // When what nobody waits for is to be written; the maximum: there is none.
-  std::chrono::steady_clock::time_point gather_until_ = std::chrono::steady_clock::time_point::max();
+  std::chrono::steady_clock::time_point gather_until_ =
+      std::chrono::steady_clock::time_point::max();
   std::optional<Error> error_;
   bool closing_ = false;  // collect once more, then end
   bool killed_ = false;   // end now

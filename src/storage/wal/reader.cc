@@ -61,7 +61,8 @@ std::optional<FrameHeader> check_frame(std::string_view bytes, std::uint32_t seg
 
 // How much of `bytes` a frame of this segment takes that was begun but is not whole.
 std::uint64_t begun_bytes(std::string_view bytes, std::uint32_t segment) {
-  if (bytes.size() < sizeof kFrameMagic || get<std::uint32_t>(bytes.data()) != kFrameMagic) return 0;
+  if (bytes.size() < sizeof kFrameMagic || get<std::uint32_t>(bytes.data()) != kFrameMagic)
+    return 0;
   const auto header = decode_frame_header(bytes);
   if (!header) return bytes.size();  // the file ends within the header
   if (header->segment != segment) return 0;

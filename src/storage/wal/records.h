@@ -5,10 +5,10 @@
 //
 // How a float value is written: XOR with the series' previous value. "Previous" is the value of the
 // newest in-order float sample of the series, as the head keeps it. Replay applies the same rule:
-// a float run holds samples that were taken in order, and whether one was is not asked again (it would
-// depend on the newest sample of the whole head). The first sample of a series in each segment must be
-// raw, so that every segment decodes on its own. Late samples have records of their own and leave
-// "previous" alone.
+// a float run holds samples that were taken in order, and whether one was is not asked again (it
+// would depend on the newest sample of the whole head). The first sample of a series in each
+// segment must be raw, so that every segment decodes on its own. Late samples have records of their
+// own and leave "previous" alone.
 #pragma once
 
 #include <bit>

@@ -49,8 +49,8 @@ class SegmentWriter {
 // no metadata. Thread-safe.
 //
 // Segments grow until what is logged between two snapshots takes four of them at most: the first
-// value of a series in each segment is raw, and with a million series in segments of 16 MiB that was
-// every other value.
+// value of a series in each segment is raw, and with a million series in segments of 16 MiB that
+// was every other value.
 class SegmentPool {
  public:
   // Removes files a crash left half-made. `prepare_ahead`: a thread keeps one spare ready.
