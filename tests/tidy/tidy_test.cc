@@ -136,6 +136,24 @@ TEST_CASE("tidy: every source begins with its licence", "[tidy]") {
   }
 }
 
+TEST_CASE("tidy: no line of a source is longer than 100 characters", "[tidy]") {
+  // Those of tests may be: texts that must not be broken.
+  for (const std::string folder : {"src", "include", "bench"}) {
+    for (const stdfs::path& path : sources_below(folder)) {
+      std::istringstream lines(read(path));
+      int number = 0;
+      for (std::string line; std::getline(lines, line);) {
+        ++number;
+        const auto characters = std::count_if(line.begin(), line.end(), [](char byte) {
+          return (static_cast<unsigned char>(byte) & 0xC0) != 0x80;  // not a later byte of UTF-8
+        });
+        if (characters <= 100) continue;
+        FAIL_CHECK(path.string() << ":" << number << " has " << characters);
+      }
+    }
+  }
+}
+
 TEST_CASE("tidy: every source file is built by some target", "[tidy]") {
   const std::string commands = read(stdfs::path(VARVE_BINARY_DIR) / "compile_commands.json");
   REQUIRE_FALSE(commands.empty());
