@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Emptying containers for good. `x = {}` looks as if it did, but assigns an empty list, and
-// strings, vectors and deques keep their memory then.
+// strings, vectors and deques keep their memory then; so does a string that a short one is moved to.
 #pragma once
 
 #include <utility>
@@ -10,7 +10,8 @@ namespace varve::base {
 // Leaves each empty and without memory of its own.
 template <typename... Containers>
 void release_memory(Containers&... containers) {
-  ((containers = Containers()), ...);
+  ((void)Containers(std::move(containers)), ...);
+  ((containers = Containers()), ...);  // whatever being moved from means
 }
 
 }  // namespace varve::base

@@ -13,6 +13,7 @@
 #include <memory>
 
 #include "base/check.h"
+#include "base/release_memory.h"
 #include "base/try.h"
 
 namespace varve::http {
@@ -95,7 +96,7 @@ class GzipStream final : public StreamCompressor {
     } else {
       return;
     }
-    gathered_ = std::string();
+    base::release_memory(gathered_);
   }
 
  private:

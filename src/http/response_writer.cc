@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "http/response_writer.h"
 #include "base/ascii_case.h"
+#include "base/release_memory.h"
 
 #include <fmt/format.h>
 
@@ -77,7 +78,7 @@ ResponseWriter::ResponseWriter(Response response, const ResponseForm& form)
       case ContentCoding::kGzip: gzip_compress(response_.body, body_); break;
       case ContentCoding::kZstd: zstd_compress(response_.body, body_); break;
     }
-    response_.body = std::string();
+    base::release_memory(response_.body);
   }
 
   head_.reserve(512);
@@ -98,7 +99,7 @@ ResponseWriter::ResponseWriter(Response response, const ResponseForm& form)
     append_header(head_, "Connection", "keep-alive");
   }
   head_ += "\r\n";
-  if (form.head) body_ = std::string();
+  if (form.head) base::release_memory(body_);
 }
 
 bool ResponseWriter::next(std::string& out) {

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/release_memory.h"
 #include "base/try.h"
 
 namespace varve::storage::head {
@@ -158,7 +159,7 @@ Status SpillStore::write_pending() {
     done += count;
   }
   pending_.erase(0, done);
-  if (pending_.empty() && pending_.capacity() > 2 * kBufferBytes) pending_ = std::string();
+  if (pending_.empty() && pending_.capacity() > 2 * kBufferBytes) base::release_memory(pending_);
   return status;
 }
 
