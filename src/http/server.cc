@@ -5,7 +5,7 @@
 //
 // Connections are dealt to lanes (server/lane.h); a strand per connection keeps its handlers apart,
 // as two threads run each lane. One coarse timer looks for connections past their deadline, so that
-// a request re-arms no timer of its own.
+// a request re-arms no timer of its own; it and accepting have a thread of their own, the front.
 #include "http/server.h"
 
 #include <fmt/format.h>
@@ -16,6 +16,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <exception>
 #include <mutex>
+#include <string>
 #include <thread>
 
 #include "base/log.h"
@@ -38,8 +39,7 @@ using server::Listener;
 
 class AsioServer final : public Server {
  public:
-  explicit AsioServer(std::shared_ptr<Core> core)
-      : core_(std::move(core)), sweep_(core_->lanes.front()->io) {}
+  explicit AsioServer(std::shared_ptr<Core> core) : core_(std::move(core)), sweep_(core_->front) {}
   ~AsioServer() override { stop(std::chrono::milliseconds(0)); }
 
   Status open() {
@@ -53,9 +53,12 @@ class AsioServer final : public Server {
       listener->accept();
     }
     schedule_sweep();
-    for (const auto& lane : core_->lanes) work_.emplace_back(lane->io.get_executor());
+    work_.emplace_back(core_->front.get_executor());
+    threads_.emplace_back([this] { run(core_->front, "http-front"); });
     for (std::size_t i = 0; i < core_->lanes.size() * Lane::kThreads; ++i) {
-      threads_.emplace_back([this, i] { run(i); });
+      asio::io_context& io = core_->lanes[i % core_->lanes.size()]->io;
+      work_.emplace_back(io.get_executor());
+      threads_.emplace_back([this, i, &io] { run(io, fmt::format("http-{}", i)); });
     }
     core_->watch.start(core_->lanes);
     return {};
@@ -92,15 +95,16 @@ class AsioServer final : public Server {
       lane->io.restart();
       lane->io.poll();
     }
+    core_->front.restart();
+    core_->front.poll();
   }
 
  private:
-  void run(std::size_t number) {
-    base::name_this_thread(fmt::format("http-{}", number));
-    Lane& lane = *core_->lanes[number % core_->lanes.size()];
+  void run(asio::io_context& io, const std::string& name) {
+    base::name_this_thread(name);
     for (;;) {
       try {
-        lane.io.run();
+        io.run();
         return;
       } catch (const std::exception& thrown) {
         core_->log.error("An exception reached the top of an HTTP thread",
@@ -139,7 +143,7 @@ class AsioServer final : public Server {
   }
 
   std::shared_ptr<Core> core_;
-  std::vector<asio::executor_work_guard<asio::io_context::executor_type>> work_;  // one a lane
+  std::vector<asio::executor_work_guard<asio::io_context::executor_type>> work_;  // one a loop
   asio::steady_timer sweep_;
   std::vector<std::shared_ptr<Listener>> listeners_;
   std::vector<std::uint16_t> ports_;

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "base/release_memory.h"
 #include "http/server/exchange.h"
 
 namespace varve::http::server {
@@ -49,6 +50,7 @@ Connection::Connection(std::shared_ptr<Core> core, Lane& lane, Socket socket,
       remote_address_(std::move(remote_address)),
       reserved_(reserved),
       reader_({core_->options.header_max_bytes, core_->options.body_max_bytes}, core_->bodies) {
+  lane_.connections.fetch_add(1);
   set_deadline(reserved ? kReservedTimeout : core_->options.header_timeout);
 }
 
@@ -298,7 +300,7 @@ void Connection::finish_response() {
       writer_->keep_alive() && more_may_come && !core_->stopping.load(std::memory_order_relaxed);
   writer_.reset();
   answered_.reset();
-  stream_piece_ = std::string();
+  base::release_memory(stream_piece_);
   if (std::exchange(counted_in_flight_, false)) core_->metrics.in_flight.add(-1);
   if (!keep_alive) {
     linger();

@@ -29,7 +29,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // A reserved connection answers one request, and only to one of the reserved paths.
   Connection(std::shared_ptr<Core> core, Lane& lane, Socket socket,
              std::shared_ptr<const ServerTls> tls, std::string remote_address, bool reserved);
-  ~Connection() { close(); }
+  ~Connection() {
+    close();
+    lane_.connections.fetch_sub(1);
+  }
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 

@@ -36,14 +36,20 @@ struct Core {
     }
   }
 
-  // Where the next connection goes.
-  Lane& next_lane() { return *lanes[next_lane_.fetch_add(1) % lanes.size()]; }
+  // Where the next connection goes: to the fewest, for how much each will ask nobody knows.
+  Lane& next_lane() const {
+    return **std::min_element(lanes.begin(), lanes.end(), [](const auto& a, const auto& b) {
+      return a->connections.load() < b->connections.load();
+    });
+  }
 
   const ServerOptions options;
   const Handler handler;
   base::Logger& log;
   ServerMetrics metrics;
   BodyBudget bodies;
+  // Accepting and deadlines, on a thread of their own: they go on whatever holds the lanes up.
+  asio::io_context front{1};
   LaneWatch watch;
   std::vector<std::unique_ptr<Lane>> lanes;
 
@@ -52,9 +58,6 @@ struct Core {
   std::condition_variable connection_ended;
   bool closed = false;  // nothing is posted to the lanes any more: nobody runs them
   std::atomic<bool> stopping{false};
-
- private:
-  std::atomic<std::size_t> next_lane_{0};
 };
 
 }  // namespace varve::http::server

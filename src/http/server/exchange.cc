@@ -45,8 +45,8 @@ void ConnectionExchange::send(Response response) {
 bool ConnectionExchange::run_after_handler(std::function<void()>& work) {
   Lane& lane = connection_->lane();
   if (!lane.io.get_executor().running_in_this_thread() || !lane.take_leave()) return false;
-  // Not on the strand: the connection must see its client hang up meanwhile. Deferred, it is this
-  // thread's next handler.
+  // Not on the strand: the connection must see its client hang up meanwhile. Deferred, it
+  // waits its turn behind what is ready on the lane, and wakes nobody.
   asio::defer(lane.io, [own = shared_from_this(), &lane, work = std::move(work)] {
     const Lane::Leave leave(lane);
     const Lane::Busy busy(lane);

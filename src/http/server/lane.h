@@ -26,7 +26,9 @@ class Lane {
   explicit Lane(LaneWatch& watch) : watch_(watch) {}
 
   // 1: posting wakes a thread, handlers becoming ready do not. As thread-safe as any other.
+  // What one of its threads posts is looked at when that thread's handler returns, not before.
   boost::asio::io_context io{1};
+  std::atomic<std::size_t> connections{0};  // there are
 
   // Around whatever may take long on a thread of the lane. May be nested.
   class Busy {

@@ -54,11 +54,9 @@ void Listener::close() {
 void Listener::accept() {
   const std::lock_guard lock(mutex_);
   if (closed_) return;
-  Lane& lane = core_->next_lane();
-  acceptor_.async_accept(asio::make_strand(lane.io),
-                         [self = shared_from_this(), &lane](error_code error, Socket socket) {
-                           self->on_accept(error, std::move(socket), lane);
-                         });
+  acceptor_.async_wait(Acceptor::wait_read, [self = shared_from_this()](error_code error) {
+    if (error != asio::error::operation_aborted) self->take_waiting();
+  });
 }
 
 Status Listener::bind(const tcp::endpoint& endpoint, bool v6_only, const std::string& where) {
@@ -79,20 +77,30 @@ Status Listener::bind(const tcp::endpoint& endpoint, bool v6_only, const std::st
   if (error) return failed();
   acceptor_.listen(asio::socket_base::max_listen_connections, error);
   if (error) return failed();
+  acceptor_.non_blocking(true, error);
+  if (error) return failed();
   return {};
 }
 
-void Listener::on_accept(error_code error, Socket socket, Lane& lane) {
-  if (error == asio::error::operation_aborted) return;  // stopping
-  if (error && error != asio::error::connection_aborted) {
-    core_->log.warn("Accepting connections failed", {{"err", error.message()}});
-    const std::lock_guard lock(mutex_);
+// All that wait, so that a burst costs no look at the kernel's list each. Who gets a lane is
+// decided as late as it can be: when the client is there.
+void Listener::take_waiting() {
+  for (;;) {
+    Lane& lane = core_->next_lane();
+    error_code error;
+    std::unique_lock lock(mutex_);
     if (closed_) return;
-    pause_.expires_after(kAcceptPause);
-    pause_.async_wait([self = shared_from_this()](error_code) { self->accept(); });
-    return;
+    Socket socket = acceptor_.accept(asio::make_strand(lane.io), error);
+    if (error == asio::error::would_block || error == asio::error::try_again) break;
+    if (error && error != asio::error::connection_aborted) {
+      core_->log.warn("Accepting connections failed", {{"err", error.message()}});
+      pause_.expires_after(kAcceptPause);
+      pause_.async_wait([self = shared_from_this()](error_code) { self->accept(); });
+      return;
+    }
+    lock.unlock();
+    if (!error) welcome(std::move(socket), lane);
   }
-  if (!error) welcome(std::move(socket), lane);
   accept();
 }
 
@@ -109,6 +117,7 @@ void Listener::welcome(Socket socket, Lane& lane) {
     const std::lock_guard lock(core_->mutex);
     const std::size_t open = core_->connections.size();
     const bool reserved = open >= core_->options.connections_max;
+    if (core_->stopping.load()) return;  // what is made now, stop() would not see
     if (open < core_->options.connections_max + core_->options.connections_reserved) {
       const std::string address = remote.address().to_string(ignored);
       connection = std::make_shared<Connection>(core_, lane, std::move(socket), std::move(tls),

@@ -20,9 +20,7 @@ namespace varve::http::server {
 class Listener : public std::enable_shared_from_this<Listener> {
  public:
   explicit Listener(std::shared_ptr<Core> core)
-      : core_(std::move(core)),
-        acceptor_(core_->lanes.front()->io),
-        pause_(acceptor_.get_executor()) {}
+      : core_(std::move(core)), acceptor_(core_->front), pause_(acceptor_.get_executor()) {}
 
   // Binds "host:port" (an empty host: all addresses of both families). kIo names the address.
   Status open(const std::string& text);
@@ -30,7 +28,7 @@ class Listener : public std::enable_shared_from_this<Listener> {
     error_code ignored;
     return acceptor_.local_endpoint(ignored).port();
   }
-  // Takes clients from now on until close(), which any thread may call.
+  // Takes clients from now on until close(), which any thread may call. All else runs on the front.
   void accept();
   void close();
 
@@ -38,11 +36,11 @@ class Listener : public std::enable_shared_from_this<Listener> {
   using Acceptor = asio::basic_socket_acceptor<tcp, asio::io_context::executor_type>;
 
   Status bind(const tcp::endpoint& endpoint, bool v6_only, const std::string& where);
-  void on_accept(error_code error, Socket socket, Lane& lane);
+  void take_waiting();
   void welcome(Socket socket, Lane& lane);
 
   std::shared_ptr<Core> core_;
-  std::mutex mutex_;  // guards the rest, which handlers on several threads use
+  std::mutex mutex_;  // guards the rest
   Acceptor acceptor_;
   asio::steady_timer pause_;
   bool closed_ = false;
