@@ -14,11 +14,9 @@
 namespace varve::storage {
 namespace {
 
-// The number of the layout, in the file varve/VERSION as one line. It grows when older versions
-// would misread what a newer one writes.
-constexpr unsigned kLayoutVersion = 2;
-// Before blocks: only a log and head files, which this version takes over as they are.
-constexpr unsigned kOldestVersion = 1;
+// The number of the layout, in the file varve/VERSION as one line. It grows when one version
+// would misread what another one writes.
+constexpr unsigned kLayoutVersion = 3;
 
 std::string version_text() { return fmt::format("{}\n", kLayoutVersion); }
 
@@ -47,14 +45,12 @@ Status check_version(fs::FileSystem& files, const std::string& own, bool repair)
                              "data for version {}",
                              path, kLayoutVersion));
   }
-  if (version < kOldestVersion || version > kLayoutVersion) {
-    return Error(ErrorCode::kInvalidArgument,
-                 fmt::format("{}: the data has layout version {}, this Varve reads version {}; use "
-                             "the Varve that wrote it or a newer one",
-                             path, version, kLayoutVersion));
-  }
   if (version == kLayoutVersion) return {};
-  return files.write_file_atomically(path, version_text());
+  // Not with --repair either: head files and snapshots of another version count as damaged.
+  return Error(ErrorCode::kInvalidArgument,
+               fmt::format("{}: the data has layout version {}, this Varve reads version {} only; "
+                           "use the Varve that wrote it, or another --storage.tsdb.path",
+                           path, version, kLayoutVersion));
 }
 
 // Writing among another program's files would end badly for one of the two.

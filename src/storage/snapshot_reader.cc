@@ -115,7 +115,7 @@ void SnapshotReader::columns(
 }
 
 bool SnapshotReader::head_files(std::vector<head::SpillFileInfo>& out) {
-  bool known = pieces_.empty();
+  bool known = pieces_.empty() && info_.damaged.empty();  // without a snapshot there are none
   each(PieceKind::kFiles, [&](std::string_view bytes) -> Status {
     head::ImageReader in(bytes);
     out.resize(in.count(10));

@@ -337,6 +337,13 @@ TEST_CASE("head snapshot: damage anywhere is reported and costs what it touched"
     REQUIRE(world.files.remove(head_file).ok());
     CHECK(reopen(true) > 0);
   }
+  SECTION("all of the snapshot: the files it named are not thrown away") {
+    REQUIRE(world.files.write_file_atomically(snap, std::string(original.size(), 'x')).ok());
+    auto db = world.try_open(with_snapshots(world));
+    REQUIRE(db.ok());
+    CHECK(world.files.exists(head_file).value());
+    CHECK(world.log_text.find("nothing in it can be read") != std::string::npos);
+  }
   SECTION("the snapshot itself") {
     REQUIRE(world.files.remove(snap).ok());
     reopen(false);
