@@ -95,11 +95,14 @@ Status BlockStore::check_unlisted(const std::vector<std::string>& names) const {
 
 // Takes blocks in that a lost line may have listed: those that are not part of a listed one that is
 // there. What is left is set aside, so that the next start does not find it unlisted. What the
-// blocks do not say themselves is as the copy has it, which is younger than any line that is left.
+// blocks do not say themselves is as the copy has it, unless the disk was full when it was to be
+// written and a line that is left is younger.
 Status BlockStore::adopt(const std::vector<std::string>& names, bool damaged) {
   std::optional<ManifestState> kept;
   if (damaged || !check_unlisted(names).ok()) {
     kept = kept_state(files_, identity_, manifest_.state());
+    const std::optional<HeadCut>& own = manifest_.state().cut;
+    if (kept && own && (!kept->cut || kept->cut->time_ms < own->time_ms)) kept.reset();
     if (!kept) {
       log_.warn(
           "storage: repair has no copy of what only the lost lines of the MANIFEST knew: samples "
