@@ -5,12 +5,16 @@
 
 namespace varve::storage {
 
-Stretches BlockSet::unreadable_samples() const {
-  Stretches stretches;
+Stretches BlockSet::lost_samples(Stretches given_up) const {
   for (const block::BlockMeta& meta : unreadable) {
-    if (meta.resolution_ms == 0 && !meta.out_of_order) add_stretch(stretches, meta.range);
+    if (meta.resolution_ms == 0 && !meta.out_of_order) add_stretch(given_up, meta.range);
   }
-  return stretches;
+  if (given_up.empty()) return given_up;
+  Stretches there;
+  for (const auto& block : blocks) {
+    if (!block->meta().out_of_order) add_stretch(there, block->meta().range);
+  }
+  return without(given_up, there);
 }
 
 std::shared_ptr<const BlockSet> BlockSets::current() const {

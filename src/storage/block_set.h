@@ -26,8 +26,9 @@ struct BlockSet {
   // later ones from the head. What came late (out of order) behind the cut is still the head's.
   Timestamp head_from_ms = TimeRange::all().min_ms;
 
-  // The time whose samples cannot be read. Late ones are few among many that can, and do not count.
-  Stretches unreadable_samples() const;
+  // The time without samples: that of `given_up` and of what cannot be read, but for what another
+  // block has instead. Late ones are few among many: a block of them is no loss, and mends none.
+  Stretches lost_samples(Stretches given_up) const;
 };
 
 // Thread-safe.

@@ -287,7 +287,7 @@ LevelReach DbImpl::level_reach(std::int64_t max_source_resolution_ms) const {
     PlanInput input =
         rules.keeping->plan_input(c, {}, blocks->ladder, rules.newest_ms, rules.raw_retention_ms,
                                   max_source_resolution_ms);
-    for (const TimeRange& lost : blocks->unreadable_samples()) add_stretch(input.raw_lost, lost);
+    input.raw_lost = blocks->lost_samples(std::move(input.raw_lost));
     for (const LevelSpan& span : make_plan(input).spans) {
       reach.resolution_ms = std::max(reach.resolution_ms, span.resolution_ms);
       reach.until_ms = std::max(reach.until_ms, span.ends.max_ms);

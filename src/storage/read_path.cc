@@ -152,7 +152,7 @@ class StorageQuerier final : public Querier {
     PlanInput input = rules_.keeping->plan_input(series_class, gone_classes, blocks_->ladder,
                                                  rules_.newest_ms, rules_.raw_retention_ms,
                                                  max_source_resolution_ms);
-    for (const TimeRange& lost : blocks_->unreadable_samples()) add_stretch(input.raw_lost, lost);
+    input.raw_lost = blocks_->lost_samples(std::move(input.raw_lost));
     return make_plan(input);
   }
 
