@@ -199,6 +199,11 @@ Status DbImpl::open(fs::FileSystem& files) {
                                       {"samples_lost", recovery_.samples_lost},
                                       {"torn_bytes", recovery_.torn_bytes},
                                       {"duration_s", recovery_.seconds}});
+  if (recovery_.torn_bytes > 0) {
+    log_.warn("storage: the log ends within a frame, which is left out: nobody has been told that "
+              "it is stored, unless the file has been damaged since",
+              {{"dir", directory_.wal}, {"torn_bytes", recovery_.torn_bytes}});
+  }
   write_path_ = std::make_unique<WritePath>(options_, limits_, clock_, *head_, stamps_, metrics_);
   wal::LogOptions log_options;
   log_options.directory = directory_.wal;

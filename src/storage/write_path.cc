@@ -195,7 +195,7 @@ std::string WritePath::advice(Reach reach, const AppendOptions& options) const {
            "0s)";
   }
   return fmt::format(
-      " (later than storage.tsdb.out_of_order_time_window allows, {} behind the newest sample)",
+      " (older than storage.tsdb.out_of_order_time_window allows: {} behind the newest sample)",
       model::format_duration(window_ms));
 }
 

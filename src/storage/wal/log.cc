@@ -296,7 +296,7 @@ void Log::turn(bool closing) {
     filling_ = next;
     if (!commit_pending()) return;
     // Closing: appends have stopped, but one may have staged behind this collect's back.
-  } while (closing && notified_.load());
+  } while (closing && (notified_.load() || gathering_.load()));
   if (unsynced_ && options_.sync == SyncMode::kInterval &&
       std::chrono::steady_clock::now() >= last_sync_ + options_.sync_interval) {
     if (const Status synced = sync(); !synced.ok()) set_error(synced.error(), true);
