@@ -15,6 +15,7 @@ Result<std::unique_ptr<BlockMemory>> BlockMemory::create(base::MemoryAccount& ac
 
 BlockRef BlockMemory::take_page() {
   const std::lock_guard lock(mutex_);
+  VARVE_CHECK(used_ <= ~BlockRef{0} - kPageBlocks);  // 256 GiB
   VARVE_CHECK(memory_.grow((std::size_t{used_} + kPageBlocks) * sizeof(Block)).ok());
   const BlockRef page = used_;
   used_ += kPageBlocks;
