@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Emptying containers for good. `x = {}` looks as if it did, but assigns an empty list, and
-// strings, vectors and deques keep their memory then; so does a string that a short one is moved to.
+// strings, vectors and deques keep their memory then; so does a string that is moved a short one.
 #pragma once
 
 #include <utility>
