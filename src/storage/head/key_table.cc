@@ -22,9 +22,9 @@ struct alignas(64) KeyBucket {
   std::atomic<std::uint32_t> more;  // six bits of each
 
   // The name's id; 0 if it is not here. Without a branch by the place, which nobody can foretell.
-  // Inlined where many are looked up in a row: a call costs as much again.
-  [[gnu::always_inline]] std::uint32_t find(std::uint64_t low_half, std::uint32_t more_bits) const {
+  std::uint32_t find(std::uint64_t low_half, std::uint32_t more_bits) const {
     unsigned equal = 0;
+#pragma GCC unroll 5  // or it depends on who else calls it whether it is
     for (std::size_t i = 0; i < kEntries; ++i) {
       equal |= static_cast<unsigned>(low[i].load(std::memory_order_relaxed) == low_half) << i;
     }
