@@ -3,9 +3,11 @@
 #pragma once
 
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -85,6 +87,13 @@ struct Harness {
     CAPTURE(path, query, response.body);
     CHECK(response.status == status);
     return nlohmann::json::parse(response.body);
+  }
+  // A worker gives back what a query held once it has answered, which is when its client goes on.
+  bool memory_given_back() const {
+    for (int look = 0; look < 60'000 && memory.bytes() != 0; ++look) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    return memory.bytes() == 0;
   }
 
   base::FakeClock clock{kNow};
