@@ -20,6 +20,44 @@ constexpr std::size_t kBufferStart = 4 << 10;
 // What stands between chunks is at least `0\r\n\r\n`; Beast wants so much once it has seen a part.
 constexpr std::size_t kBetweenChunksBytes = 5;
 
+// Lines that end with a line feed alone are as good as others, as RFC 9112 allows and Go's server
+// has it. Beast wants both.
+std::string with_carriage_returns(std::string_view lines) {
+  std::string out;
+  out.reserve(lines.size() + 32);
+  for (const char c : lines) {
+    if (c == '\n' && !out.ends_with('\r')) out += '\r';
+    out += c;
+  }
+  return out;
+}
+
+// "HTTP/" digits "." digits
+bool is_version(std::string_view text) {
+  constexpr std::string_view kProtocol = "HTTP/";
+  if (!text.starts_with(kProtocol)) return false;
+  text.remove_prefix(kProtocol.size());
+  const auto dot = text.find('.');
+  const auto number = [](std::string_view digits) {
+    return !digits.empty() &&
+           std::all_of(digits.begin(), digits.end(), [](char c) { return c >= '0' && c <= '9'; });
+  };
+  return dot != std::string_view::npos && number(text.substr(0, dot)) &&
+         number(text.substr(dot + 1));
+}
+
+// What follows the second space of the request line.
+std::string_view version_in(std::string_view header) {
+  std::string_view line = header.substr(0, header.find('\n'));
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  for (int word = 0; word < 2; ++word) {
+    const auto space = line.find(' ');
+    if (space == std::string_view::npos) return {};
+    line.remove_prefix(space + 1);
+  }
+  return line;
+}
+
 }  // namespace
 
 // A claimed length is believed piece by piece: memory is at most twice what has come, or this.
@@ -31,7 +69,9 @@ class RequestReader::Parser final : public beast::http::basic_parser<true> {
  public:
   Parser(ReadRequest& out, std::size_t header_max_bytes, std::size_t body_max_bytes)
       : out_(out), body_max_bytes_(body_max_bytes) {
-    header_limit(static_cast<std::uint32_t>(std::min<std::size_t>(header_max_bytes, UINT32_MAX)));
+    // The reader has counted them; line ends that are mended come on top.
+    header_limit(
+        static_cast<std::uint32_t>(std::min<std::size_t>(2 * header_max_bytes, UINT32_MAX)));
     body_limit(boost::none);
   }
 
@@ -128,7 +168,11 @@ RequestReader::State RequestReader::refuse(int status, std::string message) {
 RequestReader::State RequestReader::advance() {
   switch (state_) {
     case State::kEmpty:
+      // Old clients end a body with an empty line too many.
+      while (begin_ < end_ && (buffer_[begin_] == '\r' || buffer_[begin_] == '\n')) ++begin_;
       if (begin_ == end_) return state_;
+      header_seen_ = line_begin_ = 0;
+      bare_line_feeds_ = false;
       current_ = ReadRequest();
       current_.lease = BodyLease(budget_);
       between_chunks_ = false;
@@ -144,22 +188,46 @@ RequestReader::State RequestReader::advance() {
   return state_;
 }
 
-RequestReader::State RequestReader::parse_header() {
-  boost::system::error_code error;
-  const std::size_t used =
-      parser_->put(boost::asio::const_buffer(buffer_.data() + begin_, end_ - begin_), error);
-  begin_ += used;
-  if (error == beast::http::error::need_more) {
-    if (end_ - begin_ <= limits_.header_max_bytes) return state_;
-    error = beast::http::error::header_limit;
+// How long the header is, with the empty line that ends it; 0: that has not come yet.
+std::size_t RequestReader::find_header_end() {
+  const std::string_view come(buffer_.data() + begin_, end_ - begin_);
+  for (;;) {
+    const std::size_t at = come.find('\n', header_seen_);
+    if (at == std::string_view::npos) break;
+    std::size_t line_end = at;
+    if (line_end > line_begin_ && come[line_end - 1] == '\r') {
+      --line_end;
+    } else {
+      bare_line_feeds_ = true;
+    }
+    const bool empty_line = line_end == line_begin_;
+    header_seen_ = line_begin_ = at + 1;
+    if (empty_line) return at + 1;
   }
-  if (error == beast::http::error::header_limit) {
+  header_seen_ = come.size();
+  return 0;
+}
+
+RequestReader::State RequestReader::parse_header() {
+  const std::size_t length = find_header_end();
+  if ((length == 0 ? end_ - begin_ : length) > limits_.header_max_bytes) {
     return refuse(431,
                   fmt::format("request header larger than {} bytes", limits_.header_max_bytes));
   }
-  if (error == beast::http::error::bad_version) return refuse(505, "HTTP version not supported");
+  if (length == 0) return state_;
+  const std::string_view header(buffer_.data() + begin_, length);
+  begin_ += length;
+  const std::string mended = bare_line_feeds_ ? with_carriage_returns(header) : std::string();
+  const std::string_view parsed = bare_line_feeds_ ? mended : header;
+  boost::system::error_code error;
+  parser_->put(boost::asio::const_buffer(parsed.data(), parsed.size()), error);
+  if (error == beast::http::error::bad_version) {
+    const std::string_view version = version_in(header);
+    if (is_version(version)) return refuse(505, "HTTP version not supported");
+    return refuse(400, "malformed HTTP request: the request line does not end with a version");
+  }
+  if (!error && !parser_->is_header_done()) error = beast::http::error::need_more;
   if (error) return refuse(400, fmt::format("malformed HTTP request: {}", error.message()));
-  if (!parser_->is_header_done()) return state_;
   return begin_body();
 }
 

@@ -69,6 +69,7 @@ class RequestReader {
 
  private:
   class Parser;
+  std::size_t find_header_end();
   State refuse(int status, std::string message);
   State parse_header();
   State begin_body();
@@ -82,6 +83,10 @@ class RequestReader {
   std::size_t end_ = 0;
   std::unique_ptr<Parser> parser_;
   State state_ = State::kEmpty;
+  // Of the header that has come in part, from begin_ on.
+  std::size_t header_seen_ = 0;
+  std::size_t line_begin_ = 0;
+  bool bare_line_feeds_ = false;
   bool reading_body_ = false;  // the last space() was in the body
   bool continue_wanted_ = false;
   ReadRequest current_;

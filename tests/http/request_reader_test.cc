@@ -54,6 +54,41 @@ TEST_CASE("request reader: the same requests however the bytes are cut", "[http]
                                                           "GET /?  close"});
 }
 
+TEST_CASE("request reader: lines may end with a line feed alone", "[http]") {
+  const std::string bytes =
+      "GET /a HTTP/1.1\nHost: x\n\n"
+      "POST /p HTTP/1.1\r\nHost: x\nContent-Length: 2\r\n\n\n!"
+      "GET /b HTTP/1.1\nHost: x\r\n\r\n"
+      "GET /c HTTP/1.1\r\nHost: x\n\r\n"
+      "POST /d HTTP/1.1\nHost: x\nTransfer-Encoding: chunked\n\n1\r\nz\r\n0\r\n\r\n"
+      "\r\n\nGET /e HTTP/1.0\n\n";
+  const auto step = GENERATE(1u, 2u, 3u, 7u, 50u, 10'000u);
+  CAPTURE(step);
+  CHECK(read_all(bytes, step) == std::vector<std::string>{"GET /a? ", "POST /p? \n!", "GET /b? ",
+                                                          "GET /c? ", "POST /d? z",
+                                                          "GET /e?  close"});
+  // What it makes of a value is what it makes of it elsewhere: a line feed ends it.
+  CHECK(read_all("GET / HTTP/1.1\nHost: x\nbroken\n\n", step) == std::vector<std::string>{"400"});
+  CHECK(read_all("GET / HTTP/1.1\nHost: x\nA: b\rc\n\n", step) == std::vector<std::string>{"400"});
+}
+
+TEST_CASE("request reader: 505 is for another version, 400 for none", "[http]") {
+  const auto status = [](std::string_view line) {
+    return read_all(std::string(line) + "\r\nHost: x\r\n\r\n", 10'000);
+  };
+  for (const std::string_view line :
+       {"GET / HTTP/2.0", "GET / HTTP/3.0", "GET / HTTP/0.9", "GET / HTTP/1.10"}) {
+    CAPTURE(line);
+    CHECK(status(line) == std::vector<std::string>{"505"});
+  }
+  for (const std::string_view line :
+       {"GET / HTTP/1.x", "GET / HTTP/", "GET / http/1.1", "GET / HTTP/1", "GET /", "GET",
+        "GET / FTP/1.1", "GET / HTTP/1.1 ", "GET /a b HTTP/1.1"}) {
+    CAPTURE(line);
+    CHECK(status(line) == std::vector<std::string>{"400"});
+  }
+}
+
 TEST_CASE("request reader: a body of no chunks, byte by byte", "[http]") {
   const std::string head = "POST /c HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n";
   for (const std::string_view end : {"\r\n", "T: 1\r\n\r\n"}) {
