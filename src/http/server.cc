@@ -37,6 +37,11 @@ using server::Core;
 using server::Lane;
 using server::Listener;
 
+// How long a stop waits before it says what for.
+constexpr std::chrono::milliseconds kQuietGrace{200};
+// Of so many connections it says what they do.
+constexpr std::size_t kToldMax = 10;
+
 class AsioServer final : public Server {
  public:
   explicit AsioServer(std::shared_ptr<Core> core) : core_(std::move(core)), sweep_(core_->front) {}
@@ -72,16 +77,24 @@ class AsioServer final : public Server {
     core_->stopping.store(true);
     for (const auto& listener : listeners_) listener->close();
     for (const auto& connection : connections()) {
-      asio::post(connection->strand(), [connection] { connection->close_if_idle(); });
+      asio::post(connection->strand(),
+                 [connection] { connection->close_if_nothing_is_under_way(); });
     }
-    {
-      std::unique_lock lock(core_->mutex);
-      core_->connection_ended.wait_for(lock, grace, [this] { return core_->connections.empty(); });
+    if (!all_end_within(std::min<std::chrono::milliseconds>(grace, kQuietGrace)) &&
+        grace > kQuietGrace) {
+      tell_what_is_under_way(grace);
+      if (!all_end_within(grace - kQuietGrace)) {
+        core_->log.warn("Stopping: HTTP connections are closed without waiting any longer",
+                        {{"count", connections().size()}});
+      }
     }
     for (const auto& connection : connections()) {
       asio::post(connection->strand(), [connection] { connection->close(); });
     }
-    asio::post(sweep_.get_executor(), [this] { sweep_.cancel(); });
+    asio::post(sweep_.get_executor(), [this] {
+      sweep_over_ = true;
+      sweep_.cancel();
+    });
     work_.clear();
     for (std::thread& thread : threads_) thread.join();
     core_->watch.stop();
@@ -100,6 +113,21 @@ class AsioServer final : public Server {
   }
 
  private:
+  bool all_end_within(std::chrono::milliseconds time) {
+    std::unique_lock lock(core_->mutex);
+    return core_->connection_ended.wait_for(lock, time,
+                                            [this] { return core_->connections.empty(); });
+  }
+
+  void tell_what_is_under_way(std::chrono::milliseconds grace) {
+    const auto all = connections();
+    core_->log.info("Stopping: waiting for HTTP requests under way",
+                    {{"count", all.size()}, {"at_most", fmt::format("{}ms", grace.count())}});
+    for (std::size_t i = 0; i < std::min(all.size(), kToldMax); ++i) {
+      asio::post(all[i]->strand(), [connection = all[i]] { connection->tell_what_is_under_way(); });
+    }
+  }
+
   void run(asio::io_context& io, const std::string& name) {
     base::name_this_thread(name);
     for (;;) {
@@ -132,7 +160,7 @@ class AsioServer final : public Server {
     sweep_.expires_after(
         std::clamp(shortest / 8, std::chrono::milliseconds(10), std::chrono::milliseconds(500)));
     sweep_.async_wait([this](error_code) {
-      if (core_->stopping.load()) return;
+      if (sweep_over_) return;
       const auto now = Clock::now();
       for (const auto& connection : connections()) {
         if (!connection->late(now)) continue;
@@ -145,6 +173,7 @@ class AsioServer final : public Server {
   std::shared_ptr<Core> core_;
   std::vector<asio::executor_work_guard<asio::io_context::executor_type>> work_;  // one a loop
   asio::steady_timer sweep_;
+  bool sweep_over_ = false;  // for the front
   std::vector<std::shared_ptr<Listener>> listeners_;
   std::vector<std::uint16_t> ports_;
   std::vector<std::thread> threads_;

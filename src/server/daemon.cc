@@ -62,7 +62,7 @@ constexpr std::size_t kDiscoveryQueueMax = 1000;
 constexpr std::size_t kAdminQueueMax = 16;
 // alertmanagers[0] is "config-0" to discovery, as in Prometheus's metrics.
 constexpr std::string_view kAlertmanagerPrefix = "config-";
-// Beyond --web.max-connections, for those who ask whether the server lives.
+// Beyond --web.max-connections, for those who ask whether the server lives, and how.
 constexpr std::size_t kReservedConnections = 8;
 
 std::string environment(const std::string& name) {
@@ -289,7 +289,7 @@ class Daemon {
     server_options.lanes = cores;
     server_options.connections_max = flags_.connections_max;
     server_options.connections_reserved = kReservedConnections;
-    for (const char* path : {"/-/healthy", "/-/ready"}) {
+    for (const char* path : {"/-/healthy", "/-/ready", "/metrics"}) {
       server_options.reserved_paths.push_back(flags_.route_prefix + path);
     }
     server_options.read_timeout = flags_.read_timeout;

@@ -133,29 +133,135 @@ TEST_CASE("http server limits: a body that is dropped gives its room back before
   }
 }
 
+// Holds what is asked of /hold, and echoes the rest.
+class Holding {
+ public:
+  Handler handler() {
+    return [this](ExchangePtr exchange) {
+      if (exchange->request().path != "/hold") return echo(std::move(exchange));
+      const std::lock_guard lock(mutex_);
+      held_.push_back(std::move(exchange));
+      arrived_.notify_one();
+    };
+  }
+  void wait_for(std::size_t requests) {
+    std::unique_lock lock(mutex_);
+    arrived_.wait(lock, [&] { return held_.size() == requests; });
+  }
+  void let_go() {
+    const std::lock_guard lock(mutex_);
+    for (ExchangePtr& each : held_) echo(std::move(each));
+    held_.clear();
+  }
+
+ private:
+  std::mutex mutex_;  // guards held_
+  std::condition_variable arrived_;
+  std::vector<ExchangePtr> held_;
+};
+
+constexpr std::string_view kHold = "GET /hold HTTP/1.1\r\nHost: t\r\n\r\n";
+constexpr std::string_view kAsk = "GET / HTTP/1.1\r\nHost: t\r\n\r\n";
+
+// Waits until as many have come as said, and those who had to make room for them have gone.
+void settle(ServerFixture& fixture, double accepted, double open) {
+  base::Counter& come = fixture.metrics.counter("net_conntrack_listener_conn_accepted_total", "",
+                                                {{"listener_name", "http"}});
+  base::Counter& gone = fixture.metrics.counter("net_conntrack_listener_conn_closed_total", "",
+                                                {{"listener_name", "http"}});
+  while (come.value() < accepted || come.value() - gone.value() > open) std::this_thread::yield();
+}
+
 TEST_CASE("http server limits: too many connections get 503", "[http]") {
+  Holding holding;
   ServerOptions options;
   options.connections_max = 2;
-  ServerFixture fixture(echo, options);
+  ServerFixture fixture(holding.handler(), options);
   SocketClient first(fixture.port);
   SocketClient second(fixture.port);
-  for (SocketClient* client : {&first, &second}) {
-    client->send("GET / HTTP/1.1\r\nHost: t\r\n\r\n");
-    CHECK(status_of(client->read_response()) == "HTTP/1.1 200 OK");
-  }
+  for (SocketClient* client : {&first, &second}) client->send(kHold);
+  holding.wait_for(2);
   SocketClient third(fixture.port);
   CHECK(status_of(third.read_to_end()) == "HTTP/1.1 503 Service Unavailable");
+  holding.let_go();
+  for (SocketClient* client : {&first, &second}) {
+    CHECK(status_of(client->read_response()) == "HTTP/1.1 200 OK");
+  }
+}
+
+TEST_CASE("http server limits: whoever only waits makes room for those who come", "[http]") {
+  const std::string_view sent = GENERATE("", "GET / HT", "GET / HTTP/1.1\r\nHost: t\r\n",
+                                         "GET / HTTP/1.1\r\nHost: t\r\n\r\n");
+  CAPTURE(sent);
+  Holding holding;
+  ServerOptions options;
+  options.connections_max = 20;
+  options.header_timeout = options.read_timeout = std::chrono::hours(1);
+  ServerFixture fixture(holding.handler(), options);
+  SocketClient busy(fixture.port);
+  busy.send(kHold);
+  holding.wait_for(1);
+  std::vector<std::unique_ptr<SocketClient>> waiting;
+  for (int i = 0; i < 100; ++i) {
+    waiting.push_back(std::make_unique<SocketClient>(fixture.port));
+    waiting.back()->send(sent);
+    if (sent.ends_with("\r\n\r\n")) {
+      REQUIRE(status_of(waiting.back()->read_response()) == "HTTP/1.1 200 OK");
+    }
+    settle(fixture, i + 2, 20);
+  }
+  for (int i = 0; i < 100; ++i) {
+    SocketClient client(fixture.port);
+    client.send(kAsk);
+    REQUIRE(status_of(client.read_response()) == "HTTP/1.1 200 OK");
+  }
+  // Those who came first had to go first, and the one whose request is worked on has not gone.
+  CHECK(waiting.front()->closed_within(kPatience));
+  holding.let_go();
+  CHECK(status_of(busy.read_response()) == "HTTP/1.1 200 OK");
+  CHECK(fixture.metrics.counter("varve_http_connections_displaced_total", "").value() >= 80);
+}
+
+TEST_CASE("http server limits: a stream that waits for its server makes no room", "[http]") {
+  ServerOptions options;
+  options.connections_max = 8;
+  ServerFixture fixture(
+      [](const ExchangePtr& exchange) {
+        if (exchange->request().path != "/stream") return echo(exchange);
+        Response never_ends;
+        never_ends.next_piece = [](std::string&) { return true; };
+        never_ends.wait = [](const std::function<void()>&) {};
+        exchange->send(std::move(never_ends));
+      },
+      options);
+  SocketClient stream(fixture.port);
+  stream.send("GET /stream HTTP/1.1\r\nHost: t\r\n\r\n");
+  stream.read_until("\r\n\r\n");
+  std::vector<std::unique_ptr<SocketClient>> silent;
+  for (int i = 0; i < 50; ++i) {
+    silent.push_back(std::make_unique<SocketClient>(fixture.port));
+    settle(fixture, i + 2, 8);
+  }
+  CHECK(silent.front()->closed_within(kPatience));
+  CHECK_FALSE(stream.closed_within(std::chrono::milliseconds(0)));
 }
 
 TEST_CASE("http server limits: reserved connections answer reserved paths, once", "[http]") {
+  Holding holding;
   ServerOptions options;
   options.connections_max = 1;
   options.connections_reserved = 2;
   options.reserved_paths = {"/-/healthy"};
-  ServerFixture fixture(echo, options);
+  ServerFixture fixture(holding.handler(), options);
   SocketClient held(fixture.port);
-  REQUIRE(held.send("GET /a HTTP/1.1\r\nHost: h\r\n\r\n"));
-  CHECK(held.read_response().starts_with("HTTP/1.1 200"));
+  REQUIRE(held.send(kHold));
+  holding.wait_for(1);
+  // Nor can these be taken by those who say nothing.
+  std::vector<std::unique_ptr<SocketClient>> silent;
+  for (int i = 0; i < 10; ++i) {
+    silent.push_back(std::make_unique<SocketClient>(fixture.port));
+    settle(fixture, i + 2, 3);
+  }
   SocketClient healthy(fixture.port);
   REQUIRE(healthy.send("GET /-/healthy HTTP/1.1\r\nHost: h\r\n\r\n"));
   const std::string answer = healthy.read_to_end();  // it is not kept
@@ -163,6 +269,7 @@ TEST_CASE("http server limits: reserved connections answer reserved paths, once"
   SocketClient other(fixture.port);
   REQUIRE(other.send("GET /b HTTP/1.1\r\nHost: h\r\n\r\n"));
   CHECK(other.read_to_end().starts_with("HTTP/1.1 503"));
+  holding.let_go();
 }
 
 TEST_CASE("http server limits: slow and half-open connections are closed", "[http]") {

@@ -456,6 +456,31 @@ TEST_CASE("http server: all requests that came before the client ended its side 
   }
 }
 
+TEST_CASE("http server: each of several requests is answered, whenever the client ended its side",
+          "[http]") {
+  const int ended_at = GENERATE(0, 1, 2, 3);
+  CAPTURE(ended_at);
+  Holder holder;
+  ServerFixture fixture(holder.handler());
+  SocketClient client(fixture.port);
+  REQUIRE(
+      client.send("GET /1 HTTP/1.1\r\nHost: t\r\n\r\nGET /2 HTTP/1.1\r\nHost: t\r\n\r\n"
+                  "GET /3 HTTP/1.1\r\nHost: t\r\n\r\n"));
+  if (ended_at == 0) client.shut_down_sending();
+  for (int i = 1; i <= 3; ++i) {
+    ExchangePtr waiting = holder.take();
+    CHECK(waiting->request().path == "/" + std::to_string(i));
+    if (ended_at == i) client.shut_down_sending();
+    // The end of input is all that can be seen of a client that hangs up behind its last request.
+    if (ended_at == i && i == 3) {
+      while (!waiting->client_gone()) std::this_thread::yield();
+    }
+    echo(waiting);
+    waiting.reset();
+    CHECK(body_of(client.read_response()) == "GET /" + std::to_string(i) + "? ");
+  }
+}
+
 TEST_CASE("http server: stop lets a request under way finish and refuses new ones", "[http]") {
   Holder holder;
   ServerFixture fixture(holder.handler());
@@ -475,6 +500,55 @@ TEST_CASE("http server: stop lets a request under way finish and refuses new one
   client.close();
   stopper.join();
   CHECK_FALSE(SocketClient(fixture.port).ok());
+}
+
+TEST_CASE("http server: a stop waits for no request that has not come whole", "[http]") {
+  const std::string_view begun =
+      GENERATE("", "G", "GET /slow HTTP/1.1\r\nHo",
+               "POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 10\r\n\r\nabc",
+               "POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab");
+  CAPTURE(begun);
+  ServerFixture fixture(echo);
+  SocketClient client(fixture.port);
+  client.send(begun);
+  const double come = static_cast<double>(begun.size());
+  base::Counter& received = fixture.metrics.counter("varve_http_received_bytes_total", "");
+  while (received.value() < come) std::this_thread::yield();
+  fixture.server->stop(std::chrono::hours(1));  // it returns
+  CHECK(client.closed_within(kPatience));
+}
+
+TEST_CASE("http server: a stop says in the log what it waits for", "[http]") {
+  Holder holder;
+  ServerFixture fixture(holder.handler());
+  SocketClient client(fixture.port);
+  client.send("GET /slow?x=1 HTTP/1.1\r\nHost: t\r\n\r\n");
+  ExchangePtr waiting = holder.take();
+  std::thread stopper([&] { fixture.server->stop(kPatience); });
+  const auto logged = [&](std::string_view text) {
+    const std::lock_guard lock(fixture.mutex);
+    return fixture.logged.find(text) != std::string::npos;
+  };
+  while (!logged("path=/slow")) std::this_thread::yield();
+  CHECK(logged("waiting for HTTP requests under way"));
+  CHECK(logged("client=127.0.0.1:"));
+  waiting->send(Response());
+  waiting.reset();
+  CHECK(client.read_to_end().starts_with("HTTP/1.1 200"));
+  client.close();
+  stopper.join();
+}
+
+TEST_CASE("http server: a stop does not wait for clients that keep their side open", "[http]") {
+  Holder holder;
+  ServerFixture fixture(holder.handler());
+  SocketClient client(fixture.port);
+  client.send("GET / HTTP/1.1\r\nHost: t\r\n\r\n");
+  ExchangePtr waiting = holder.take();
+  std::thread stopper([&] { fixture.server->stop(std::chrono::hours(1)); });
+  waiting->send(Response());
+  waiting.reset();
+  stopper.join();  // and the client has said nothing
 }
 
 TEST_CASE("http server: an exchange may be answered after the server has gone", "[http]") {

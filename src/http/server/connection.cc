@@ -26,7 +26,7 @@ constexpr int kSlicesAtOnce = 16;
 // After an answer to a request that was not read whole, the rest is thrown away for this long, so
 // that the client reads the answer before its writes fail.
 constexpr auto kLingerTime = std::chrono::seconds(2);
-// How long a reserved connection may take to send its request; there are few of them.
+// How long a reserved connection may take to send its header, and its body; there are few of them.
 constexpr std::chrono::seconds kReservedTimeout{5};
 constexpr std::string_view kRetryAfterSeconds = "5";
 
@@ -51,7 +51,7 @@ Connection::Connection(std::shared_ptr<Core> core, Lane& lane, Socket socket,
       reserved_(reserved),
       reader_({core_->options.header_max_bytes, core_->options.body_max_bytes}, core_->bodies) {
   lane_.connections.fetch_add(1);
-  set_deadline(reserved ? kReservedTimeout : core_->options.header_timeout);
+  wait_for(Waits::kFirstRequest, reserved ? kReservedTimeout : core_->options.header_timeout);
 }
 
 void Connection::start() {
@@ -102,6 +102,9 @@ void Connection::on_read(error_code error, std::size_t n) {
     return;
   }
   if (phase_ == Phase::kReading) {
+    if (read_state_ == RequestReader::State::kBody) {
+      waits_since_.store(Clock::now().time_since_epoch().count(), std::memory_order_relaxed);
+    }
     process();
   } else {
     read();
@@ -116,10 +119,12 @@ void Connection::process() {
     case State::kEmpty:
       break;
     case State::kHeader:
-      if (before == State::kEmpty && !reserved_) set_deadline(core_->options.header_timeout);
+      if (before == State::kEmpty && !reserved_) wait_for(waits(), core_->options.header_timeout);
       break;
     case State::kBody:
-      if (before != State::kBody) set_deadline(core_->options.read_timeout);
+      if (before != State::kBody) {
+        wait_for(Waits::kRestOfBody, reserved_ ? kReservedTimeout : core_->options.read_timeout);
+      }
       break;
     case State::kComplete:
       dispatch_request();
@@ -145,11 +150,12 @@ void Connection::dispatch_request() {
   read_state_ = RequestReader::State::kEmpty;
   request.request.remote_address = remote_address_;
   phase_ = Phase::kHandling;
-  no_deadline();
+  wait_not();
   counted_in_flight_ = true;
   core_->metrics.in_flight.add(1);
   if (reserved_) request.keep_alive = false;
   auto exchange = std::make_shared<ConnectionExchange>(shared_from_this(), std::move(request));
+  handled_ = exchange;
   const auto& paths = core_->options.reserved_paths;
   if (reserved_ && std::find(paths.begin(), paths.end(), exchange->request().path) == paths.end()) {
     core_->metrics.refused.add();
@@ -208,7 +214,7 @@ void Connection::begin_write(std::unique_ptr<ResponseWriter> writer) {
   writer_ = std::move(writer);
   body_rest_ = writer_->body();
   stream_more_ = writer_->streamed();
-  set_deadline(core_->options.write_timeout);
+  wait_for(Waits::kReading, core_->options.write_timeout);
   const std::string_view slice = body_rest_.substr(0, kWriteSliceBytes);
   body_rest_.remove_prefix(slice.size());
   std::array<asio::const_buffer, 2> buffers{asio::buffer(writer_->head()),
@@ -261,7 +267,7 @@ void Connection::write_body() {
       next = asio::buffer(stream_piece_);
     }
     if (next.size() == 0) return finish_response();
-    set_deadline(core_->options.write_timeout);
+    wait_for(Waits::kReading, core_->options.write_timeout);
     if (slices < kSlicesAtOnce) {
       const std::size_t written = stream_.try_write(next);
       core_->metrics.sent_bytes.add(static_cast<double>(written));
@@ -279,7 +285,7 @@ void Connection::write_body() {
 void Connection::park() {
   if (read_ended_ || core_->stopping.load(std::memory_order_relaxed)) return close();
   parked_ = true;
-  no_deadline();
+  wait_not();
   writer_->wait([weak = weak_from_this()] {
     const std::shared_ptr<Connection> self = weak.lock();
     if (!self) return;
@@ -307,7 +313,7 @@ void Connection::finish_response() {
     return;
   }
   phase_ = Phase::kReading;
-  set_deadline(core_->options.read_timeout);
+  wait_for(Waits::kNextRequest, core_->options.read_timeout);
   if (!reader_.has_rest()) {
     read();
     return;
@@ -328,7 +334,7 @@ void Connection::linger() {
   }
   if (phase_ != Phase::kLingering) {
     phase_ = Phase::kLingering;
-    set_deadline(kLingerTime);
+    wait_for(Waits::kReading, kLingerTime);
     if (read_under_way_) stream_.socket().cancel(ignored);
   }
   stream_.async_read_some(asio::buffer(discard_),
@@ -341,12 +347,38 @@ void Connection::linger() {
                           });
 }
 
+void Connection::close_if_nothing_is_under_way() {
+  if (parked_) return close();
+  // A whole request that came behind others is about to be handled.
+  if (phase_ == Phase::kReading && reader_.advance() != RequestReader::State::kComplete) close();
+}
+
+void Connection::tell_what_is_under_way() {
+  if (phase_ == Phase::kClosed) return;
+  std::string what = phase_ == Phase::kLingering ? "the client to close its side"
+                     : phase_ == Phase::kWriting ? "the client to read its answer"
+                                                 : "an answer to be made";
+  const std::shared_ptr<Exchange> request = handled_.lock();
+  core_->log.info("Stopping: waiting for an HTTP connection",
+                  {{"client", remote_address_},
+                   {"path", request ? request->request().path : std::string()},
+                   {"for", std::move(what)}});
+}
+
+void Connection::make_room() {
+  if (phase_ == Phase::kClosed) return;
+  leaving_.store(false);
+  if (waits() == Waits::kNot) return;  // its request has come meanwhile
+  core_->metrics.displaced.add();
+  close();
+}
+
 void Connection::close() {
   if (phase_ == Phase::kClosed) return;
   phase_ = Phase::kClosed;
   parked_ = false;
   client_gone_.store(true, std::memory_order_relaxed);
-  no_deadline();
+  wait_not();
   error_code ignored;
   stream_.socket().close(ignored);
   writer_.reset();

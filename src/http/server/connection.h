@@ -21,7 +21,16 @@ namespace varve::http::server {
 
 using Clock = std::chrono::steady_clock;
 
-// Every member but the two atomics is touched on the strand alone. At most one read and
+// What of its client a connection waits for.
+enum class Waits : unsigned char {
+  kNot,           // it is the server's turn
+  kFirstRequest,  // or the handshake before it
+  kNextRequest,
+  kRestOfBody,
+  kReading,  // of an answer
+};
+
+// Every member but the atomics is touched on the strand alone. At most one read and
 // one write are under way; while a request is being worked on a read still watches the socket, and
 // what it brings is the beginning of the next request.
 class Connection : public std::enable_shared_from_this<Connection> {
@@ -43,13 +52,29 @@ class Connection : public std::enable_shared_from_this<Connection> {
     if (phase_ != Phase::kLingering) core_->metrics.timed_out.add();
     close();
   }
-  // At the start of a stop: an idle connection goes at once, others after their response.
-  // A stream that waits for more would wait through the whole grace.
-  void close_if_idle() {
-    if (parked_) return close();
-    if (phase_ == Phase::kReading && reader_.advance() == RequestReader::State::kEmpty) close();
-  }
+  // At the start of a stop: whoever has not sent a whole request goes at once, others after their
+  // response. A stream that waits for more would wait through the whole grace.
+  void close_if_nothing_is_under_way();
+  // In the course of a stop: says in the log what is still waited for.
+  void tell_what_is_under_way();
+  // For another client, if this one is still waited for.
+  void make_room();
   void close();
+
+  // What the census of clients asks, from any thread.
+  Waits waits() const { return waits_.load(std::memory_order_relaxed); }
+  // Since when it waits so, or has last got on with it.
+  Clock::time_point waits_since() const {
+    return Clock::time_point(Clock::duration(waits_since_.load(std::memory_order_relaxed)));
+  }
+  bool reserved() const { return reserved_; }
+  // Without the port.
+  std::string_view address() const {
+    return std::string_view(remote_address_).substr(0, remote_address_.rfind(':'));
+  }
+  bool leaving() const { return leaving_.load(); }
+  // It will be asked to make_room().
+  void set_leaving() { leaving_.store(true); }
 
   bool client_gone() const { return client_gone_.load(std::memory_order_relaxed); }
   Strand strand() { return stream_.get_executor(); }
@@ -75,11 +100,17 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void finish_response();
   void linger();
 
-  void set_deadline(Clock::duration from_now) {
-    deadline_.store((Clock::now() + from_now).time_since_epoch().count(),
-                    std::memory_order_relaxed);
+  // The client has so long for what is waited for.
+  void wait_for(Waits what, Clock::duration most) {
+    const Clock::time_point now = Clock::now();
+    waits_.store(what, std::memory_order_relaxed);
+    waits_since_.store(now.time_since_epoch().count(), std::memory_order_relaxed);
+    deadline_.store((now + most).time_since_epoch().count(), std::memory_order_relaxed);
   }
-  void no_deadline() { deadline_.store(Clock::duration::max().count(), std::memory_order_relaxed); }
+  void wait_not() {
+    waits_.store(Waits::kNot, std::memory_order_relaxed);
+    deadline_.store(Clock::duration::max().count(), std::memory_order_relaxed);
+  }
 
   std::shared_ptr<Core> core_;
   Lane& lane_;  // of core_; the socket is on it
@@ -92,6 +123,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool read_under_way_ = false;
   bool read_ended_ = false;  // the client sends no more
   bool counted_in_flight_ = false;
+  std::weak_ptr<Exchange> handled_;  // the last request
   std::unique_ptr<ResponseWriter> writer_;
   ExchangePtr answered_;        // its request lives until the response has been sent
   std::string_view body_rest_;  // of writer_'s whole body
@@ -100,6 +132,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool parked_ = false;  // a stream that has nothing to write now
   std::array<char, 4096> discard_{};
   std::atomic<bool> client_gone_{false};
+  std::atomic<bool> leaving_{false};
+  std::atomic<Waits> waits_{Waits::kFirstRequest};
+  std::atomic<Clock::duration::rep> waits_since_{0};
   std::atomic<Clock::duration::rep> deadline_{0};
 };
 

@@ -14,6 +14,7 @@
 #include "base/metrics.h"
 #include "base/try.h"
 #include "http/listen_address.h"
+#include "http/server/census.h"
 #include "http/server/connection.h"
 
 namespace varve::http::server {
@@ -111,22 +112,26 @@ void Listener::welcome(Socket socket, Lane& lane) {
   socket.set_option(tcp::no_delay(true), ignored);
   socket.non_blocking(true, ignored);
   std::shared_ptr<Connection> connection;
+  Room room;
   auto tls = core_->options.tls ? core_->options.tls() : nullptr;
   const bool encrypted = tls != nullptr;
   {
     const std::lock_guard lock(core_->mutex);
-    const std::size_t open = core_->connections.size();
-    const bool reserved = open >= core_->options.connections_max;
     if (core_->stopping.load()) return;  // what is made now, stop() would not see
-    if (open < core_->options.connections_max + core_->options.connections_reserved) {
+    room = find_room(*core_, Clock::now());
+    if (room.kind != Room::Kind::kNone) {
       const std::string address = remote.address().to_string(ignored);
       connection = std::make_shared<Connection>(core_, lane, std::move(socket), std::move(tls),
                                                 remote.address().is_v6()
                                                     ? fmt::format("[{}]:{}", address, remote.port())
                                                     : fmt::format("{}:{}", address, remote.port()),
-                                                reserved);
+                                                room.kind == Room::Kind::kReserved);
       core_->connections.emplace(connection.get(), connection);
     }
+  }
+  if (room.from) {
+    const auto strand = room.from->strand();
+    asio::post(strand, [from = std::move(room.from)] { from->make_room(); });
   }
   if (connection) {
     core_->metrics.connections.add(1);

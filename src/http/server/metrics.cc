@@ -23,6 +23,9 @@ ServerMetrics::ServerMetrics(base::MetricsRegistry& registry)
                            "too large, too many.")),
       timed_out(registry.counter("varve_http_connections_timed_out_total",
                                  "Connections closed because the client was too slow.")),
+      displaced(registry.counter("varve_http_connections_displaced_total",
+                                 "Connections closed while their client was waited for, because "
+                                 "there were too many and another one came.")),
       received_bytes(
           registry.counter("varve_http_received_bytes_total", "Bytes read from clients.")),
       sent_bytes(registry.counter("varve_http_sent_bytes_total", "Bytes written to clients.")) {}

@@ -20,6 +20,7 @@ struct ServerMetrics {
   base::Gauge& in_flight;
   base::Counter& refused;
   base::Counter& timed_out;
+  base::Counter& displaced;
   base::Counter& received_bytes;
   base::Counter& sent_bytes;
 };
