@@ -91,7 +91,9 @@ Status BlockStore::commit(BlockChange change) {
   if (!fresh.empty()) named = files_.sync_directory(dense_).ok() && named;
   // A cut is copied only once the blocks that take its place would be taken in without the
   // MANIFEST.
-  if (named && (edit.cut || edit.ladder)) keep_identity(files_, identity_, manifest_.state(), log_);
+  if (named && (edit.cut || edit.ladder)) {
+    keep_identity(files_, identity_, manifest_.state(), true, log_);
+  }
 
   const std::shared_ptr<const BlockSet> before = current();
   std::vector<std::shared_ptr<block::Block>> kept;
@@ -107,6 +109,15 @@ Status BlockStore::commit(BlockChange change) {
   publish(std::move(kept));
   for (const auto& block : gone) remove_folder(block->directory());
   return {};
+}
+
+Status BlockStore::note_deletes(std::span<const std::shared_ptr<block::Block>> blocks) {
+  ManifestEdit edit;
+  for (const auto& block : blocks) {
+    const std::shared_ptr<const block::Tombstones> deletes = block->tombstones();
+    edit.deletes[block->meta().ulid] = {deletes->generation(), deletes->series_count()};
+  }
+  return edit.deletes.empty() ? Status() : manifest_.commit(edit);
 }
 
 // Only buckets that are written already can be out of date, so this is about what came late.

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -66,6 +67,8 @@ class BlockStore {
   // head marks buckets of its time as out of date, in the same edit. After an error nothing
   // has changed for this process, and the added blocks are discarded where that is safe.
   Status commit(BlockChange change);
+  // Has the MANIFEST know the deletes that were just written to these blocks; durable on return.
+  Status note_deletes(std::span<const std::shared_ptr<block::Block>> blocks);
   // Sets a block aside that turned out to be unreadable; readers keep answering from the rest.
   Status quarantine(const std::string& ulid);
 
@@ -83,6 +86,8 @@ class BlockStore {
   void note_return(const block::BlockMeta& meta, ManifestEdit& edit) const;
   Status check_unlisted(const std::vector<std::string>& names) const;
   Status mark_dirty(const block::Block& block, ManifestEdit& edit) const;
+  std::uint64_t deletes_of(const std::string& ulid) const;
+  Result<bool> mend_deletes(const std::string& folder, const block::BlockMeta& meta);
   Status adopt(const std::vector<std::string>& names, bool damaged);
   LadderState restored_ladder(LadderState ladder, const std::vector<std::string>& names,
                               const std::vector<block::BlockMeta>& added) const;

@@ -22,10 +22,12 @@ bool contains(const std::vector<std::string>& sorted, const std::string& name) {
 
 // The MANIFEST, read or begun.
 Result<Manifest> open_manifest(fs::FileSystem& files, const DataDirectory& directory,
-                               Timestamp now_ms, bool repair, base::Logger& log, bool& damaged) {
+                               Timestamp now_ms, bool repair, base::Logger& log, bool& fresh,
+                               bool& damaged) {
   VARVE_TRY_ASSIGN(const bool exists, files.exists(directory.manifest));
   VARVE_TRY_ASSIGN(const bool blocks, has_blocks(files, directory));
-  if (!exists && !blocks) {
+  fresh = !exists && !blocks;
+  if (fresh) {
     return Manifest::create(files, directory.manifest, index::SeriesHasher::random(), now_ms);
   }
   Result<ManifestReading> reading =
@@ -57,9 +59,10 @@ Result<std::unique_ptr<BlockStore>> BlockStore::open(fs::FileSystem& files,
                                                      const DataDirectory& directory,
                                                      Timestamp now_ms, bool repair,
                                                      base::Logger& log) {
+  bool fresh = false;
   bool damaged = false;
   VARVE_TRY_ASSIGN(Manifest manifest,
-                   open_manifest(files, directory, now_ms, repair, log, damaged));
+                   open_manifest(files, directory, now_ms, repair, log, fresh, damaged));
   VARVE_TRY_ASSIGN(const index::SeriesHasher hasher,
                    index::SeriesHasher::from_hex(manifest.state().hash_secret));
   std::unique_ptr<BlockStore> store(
@@ -71,7 +74,7 @@ Result<std::unique_ptr<BlockStore>> BlockStore::open(fs::FileSystem& files,
     VARVE_TRY(store->check_unlisted(names));
   }
   VARVE_TRY(store->open_blocks(repair));
-  keep_identity(files, directory.identity, store->manifest_.state(), log);
+  keep_identity(files, directory.identity, store->manifest_.state(), !fresh, log);
   return store;
 }
 
@@ -193,7 +196,41 @@ LadderState BlockStore::restored_ladder(LadderState ladder, const std::vector<st
 }
 
 Result<std::shared_ptr<block::Block>> BlockStore::open_block(const std::string& ulid) {
-  return block::Block::open(files_, fs::join(dense_, ulid), hasher_.fingerprint());
+  return block::Block::open(files_, fs::join(dense_, ulid), hasher_.fingerprint(),
+                            deletes_of(ulid));
+}
+
+std::uint64_t BlockStore::deletes_of(const std::string& ulid) const {
+  const auto found = manifest_.state().deletes.find(ulid);
+  return found == manifest_.state().deletes.end() ? 0 : found->second.generation;
+}
+
+// Where the file with a block's deletes is missing, older than the MANIFEST says or damaged, the
+// block goes on with what is left of them. The samples are worth more than what hid them: it is said
+// whose deletes are to be repeated. Whether that was so.
+Result<bool> BlockStore::mend_deletes(const std::string& folder, const block::BlockMeta& meta) {
+  const std::string path = fs::join(dense_, folder);
+  const std::uint64_t known = deletes_of(meta.ulid);
+  const auto whole = block::Tombstones::read(files_, path, known);
+  if (whole.ok() || whole.error().code() != ErrorCode::kCorruption) return false;
+  auto left = block::Tombstones::read(files_, path);
+  block::Tombstones mended = left.ok() ? std::move(*left) : block::Tombstones();
+  if (!left.ok()) {
+    const std::string file = fs::join(path, "tombstones");
+    VARVE_TRY(files_.rename(file, plus(file, kCorruptSuffix)));
+  }
+  mended.set_generation(std::max<std::uint64_t>(known, 1));
+  VARVE_TRY(mended.write(files_, path));
+  const auto found = manifest_.state().deletes.find(meta.ulid);
+  log_.error("storage: repair goes on without deletes of a block that are lost: what they hid is "
+             "seen again until it is deleted once more",
+             {{"err", whole.error().message()},
+              {"series_with_deletes",
+               found == manifest_.state().deletes.end() ? 0 : found->second.series},
+              {"series_left", mended.series_count()},
+              {"min_ms", meta.range.min_ms},
+              {"max_ms", meta.range.max_ms}});
+  return true;
 }
 
 Status BlockStore::open_blocks(bool repair) {
@@ -210,7 +247,17 @@ Status BlockStore::open_blocks(bool repair) {
       VARVE_TRY(files_.sync_directory(dense_));
       there = true;
     }
-    const bool set_aside = !there && contains(names, plus(ulid, kCorruptSuffix));
+    bool set_aside = !there && contains(names, plus(ulid, kCorruptSuffix));
+    if (repair && (there || set_aside)) {
+      VARVE_TRY_ASSIGN(const bool mended,
+                       mend_deletes(there ? ulid : plus(ulid, kCorruptSuffix), meta));
+      if (mended && set_aside) {
+        VARVE_TRY(files_.rename(plus(path, kCorruptSuffix), path));
+        VARVE_TRY(files_.sync_directory(dense_));
+        there = true;
+        set_aside = false;
+      }
+    }
     if (!there && repair) {
       log_.error("storage: repair gives a block up", {{"block", path},
                                                       {"min_ms", meta.range.min_ms},
@@ -241,6 +288,10 @@ Status BlockStore::open_blocks(bool repair) {
     }
     auto opened = open_block(ulid);
     if (opened.ok()) {
+      // A crash came between the file and the MANIFEST's line, or that is lost.
+      if (const auto deletes = (*opened)->tombstones(); deletes->generation() > deletes_of(ulid)) {
+        repaired.deletes[ulid] = {deletes->generation(), deletes->series_count()};
+      }
       blocks.push_back(std::move(*opened));
       note_return(meta, repaired);
       continue;
@@ -254,7 +305,7 @@ Status BlockStore::open_blocks(bool repair) {
     VARVE_TRY(files_.sync_directory(dense_));
     set.unreadable.push_back(meta);
   }
-  if (repaired.ladder) VARVE_TRY(manifest_.commit(repaired));
+  if (repaired.ladder || !repaired.deletes.empty()) VARVE_TRY(manifest_.commit(repaired));
   VARVE_TRY(clean_up(names, repair));
   fill(set, std::move(blocks));
   sets_.publish(std::move(set));

@@ -35,6 +35,16 @@ Status link_block(const Engine& engine, const block::Block& block, const std::st
   return engine.files.sync_directory(to);
 }
 
+Status add_block(const Engine& engine, const block::Block& block, const DataDirectory& copy,
+                 ManifestEdit& edit) {
+  VARVE_TRY(link_block(engine, block, fs::join(copy.dense, block.meta().ulid)));
+  edit.added.push_back(block.meta());
+  if (const auto deletes = block.tombstones(); deletes->generation() > 0) {
+    edit.deletes[block.meta().ulid] = {deletes->generation(), deletes->series_count()};
+  }
+  return {};
+}
+
 Status fill(const Engine& engine, bool skip_head, const std::string& path) {
   VARVE_TRY_ASSIGN(const DataDirectory copy, create_directory(engine.files, path));
   ManifestEdit everything;
@@ -55,13 +65,9 @@ Status fill(const Engine& engine, bool skip_head, const std::string& path) {
     if (engine.stop.load(std::memory_order_relaxed)) {
       return Error(ErrorCode::kCanceled, "the snapshot was stopped");
     }
-    VARVE_TRY(link_block(engine, *block, fs::join(copy.dense, block->meta().ulid)));
-    everything.added.push_back(block->meta());
+    VARVE_TRY(add_block(engine, *block, copy, everything));
   }
-  for (const auto& block : set->levels) {
-    VARVE_TRY(link_block(engine, *block, fs::join(copy.dense, block->meta().ulid)));
-    everything.added.push_back(block->meta());
-  }
+  for (const auto& block : set->levels) VARVE_TRY(add_block(engine, *block, copy, everything));
   if (set->ladder != LadderState()) everything.ladder = set->ladder;
   if (!skip_head) {
     const std::shared_ptr<const index::HeadIndex> index = engine.head.index();
@@ -87,7 +93,7 @@ Status fill(const Engine& engine, bool skip_head, const std::string& path) {
   auto manifest = Manifest::create(engine.files, copy.manifest, engine.blocks.hasher(),
                                    engine.clock.now_ms(), everything);
   if (!manifest.ok()) return std::move(manifest).error();
-  return {};
+  return engine.files.write_file_atomically(copy.identity, identity_text(manifest->state()));
 }
 
 }  // namespace

@@ -33,8 +33,13 @@ Status delete_in_head(const Engine& engine, std::span<const std::vector<model::M
   return seq == 0 ? Status() : engine.wal.wait_durable(seq);
 }
 
-Status delete_in_block(const Engine& engine, block::Block& block,
-                       std::span<const std::vector<model::Matcher>> selectors, TimeRange range) {
+using Blocks = std::vector<std::shared_ptr<block::Block>>;
+
+// Appends the block to `changed` if something of it was hidden.
+Status delete_in_block(const Engine& engine, const std::shared_ptr<block::Block>& block_ptr,
+                       std::span<const std::vector<model::Matcher>> selectors, TimeRange range,
+                       Blocks& changed) {
+  block::Block& block = *block_ptr;
   // No wider than what is there: a merged block has more.
   range = {std::max(range.min_ms, block.meta().range.min_ms),
            std::min(range.max_ms, block.meta().range.max_ms)};
@@ -47,18 +52,22 @@ Status delete_in_block(const Engine& engine, block::Block& block,
     for (const std::uint32_t ordinal : ordinals) tombstones.add(ordinal, range);
     any = any || !ordinals.empty();
   }
-  return any ? block.set_tombstones(engine.files, std::move(tombstones)) : Status();
+  if (!any) return {};
+  VARVE_TRY(block.set_tombstones(engine.files, std::move(tombstones)));
+  changed.push_back(block_ptr);
+  return {};
 }
 
 // Of a level: the buckets that have some of it, as one cannot be taken apart. Those at the ends
 // come back without it if their samples are still there: they are marked as out of date.
-Status delete_in_level(const Engine& engine, block::Block& block,
-                       std::span<const std::vector<model::Matcher>> selectors, TimeRange range) {
-  const std::int64_t resolution_ms = block.meta().resolution_ms;
+Status delete_in_level(const Engine& engine, const std::shared_ptr<block::Block>& block,
+                       std::span<const std::vector<model::Matcher>> selectors, TimeRange range,
+                       Blocks& changed) {
+  const std::int64_t resolution_ms = block->meta().resolution_ms;
   if (__builtin_add_overflow(range.max_ms, resolution_ms - 1, &range.max_ms)) {
     range.max_ms = TimeRange::all().max_ms;
   }
-  return delete_in_block(engine, block, selectors, range);
+  return delete_in_block(engine, block, selectors, range, changed);
 }
 
 // Durable before anything is hidden: buckets at the ends must not stay hidden as a whole.
@@ -144,17 +153,21 @@ Status delete_samples(const Engine& engine,
   VARVE_TRY(mark_ends(engine, *engine.blocks.current(), range));
   Status first = delete_in_head(engine, selectors, range);
   const std::shared_ptr<const BlockSet> set = engine.blocks.current();
+  Blocks changed;
   for (const auto& block : set->blocks) {
     if (!first.ok()) break;
     if (!block->meta().range.overlaps(range)) continue;
-    first = delete_in_block(engine, *block, selectors, range);
+    first = delete_in_block(engine, block, selectors, range, changed);
     if (!first.ok()) first = std::move(first).error().with(block->directory());
   }
   for (const auto& block : set->levels) {
     if (!first.ok()) break;
-    first = delete_in_level(engine, *block, selectors, range);
+    first = delete_in_level(engine, block, selectors, range, changed);
     if (!first.ok()) first = std::move(first).error().with(block->directory());
   }
+  // Behind the files: that a line is there proves that they were written.
+  Status noted = engine.blocks.note_deletes(changed);
+  if (first.ok()) first = std::move(noted);
   report_held(engine, *set, selectors, range);
   report_touched(engine, *set, range);
   // Also after an error: a part may be hidden by now.

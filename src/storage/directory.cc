@@ -16,17 +16,23 @@ namespace {
 
 // The number of the layout, in the file varve/VERSION as one line. It grows when one version
 // would misread what another one writes.
-constexpr unsigned kLayoutVersion = 3;
+constexpr unsigned kLayoutVersion = 4;
 
 std::string version_text() { return fmt::format("{}\n", kLayoutVersion); }
 
-Status check_version(fs::FileSystem& files, const std::string& own, bool repair) {
+Status check_version(fs::FileSystem& files, const std::string& own, bool repair,
+                     std::string& repaired) {
   const std::string path = fs::join(own, "VERSION");
   VARVE_TRY_ASSIGN(const bool exists, files.exists(path));
   if (!exists) {
     for (const char* name : {"MANIFEST", "wal"}) {
       VARVE_TRY_ASSIGN(const bool data, files.exists(fs::join(own, name)));
-      if (!data || repair) continue;
+      if (!data) continue;
+      if (repair) {
+        repaired = fmt::format("{}: missing; the data are taken for version {}", path,
+                               kLayoutVersion);
+        continue;
+      }
       return Error(
           ErrorCode::kCorruption,
           fmt::format("{}: missing, though the directory holds data ({}); put it back from "
@@ -39,7 +45,11 @@ Status check_version(fs::FileSystem& files, const std::string& own, bool repair)
   unsigned version = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
   if (error != std::errc() || std::string_view(end, text.data() + text.size()) != "\n") {
-    if (repair) return files.write_file_atomically(path, version_text());
+    if (repair) {
+      repaired = fmt::format("{} at 0: not a version number; the data are taken for version {}",
+                             path, kLayoutVersion);
+      return files.write_file_atomically(path, version_text());
+    }
     return Error(ErrorCode::kCorruption,
                  fmt::format("{} at 0: not a version number; start once with --repair to take the "
                              "data for version {}",
@@ -131,7 +141,7 @@ Result<DataDirectory> prepare_directory(fs::FileSystem& files, const std::string
   if (Status made = files.create_directories(own); !made.ok()) {
     return writable(std::move(made).error());
   }
-  VARVE_TRY(check_version(files, own, repair));
+  VARVE_TRY(check_version(files, own, repair, directory.repaired));
   VARVE_TRY(create_layout(files, directory, path));
   return directory;
 }

@@ -22,6 +22,7 @@ struct DataDirectory {
   std::string holds;      // <path>/varve/HOLDS, a file; none if nothing was ever held
   std::string snapshots;  // <path>/snapshots
   std::unique_ptr<fs::DirectoryLock> lock;
+  std::string repaired;  // what `repair` went on without, for the log; empty: nothing
 };
 
 // Only the names; touches nothing.

@@ -54,6 +54,14 @@ std::string edit_line(const ManifestEdit& edit) {
     begin("ladder");
     json += ladder_text(*edit.ladder);
   }
+  if (!edit.deletes.empty()) {
+    begin("deletes");
+    for (char before = '['; const auto& [ulid, deletes] : edit.deletes) {
+      json += fmt::format(R"({}{{"ulid":"{}","generation":{},"series":{}}})",
+                          std::exchange(before, ','), ulid, deletes.generation, deletes.series);
+    }
+    json += ']';
+  }
   return line_of(json + '}');
 }
 
@@ -64,6 +72,7 @@ ManifestEdit everything(const ManifestState& state) {
   edit.removed.assign(state.leaving.begin(), state.leaving.end());
   edit.cut = state.cut;
   if (state.ladder != LadderState()) edit.ladder = state.ladder;
+  edit.deletes = state.deletes;
   return edit;
 }
 
@@ -177,6 +186,17 @@ Result<ManifestEdit> parse_edit(const Json& json) {
     VARVE_TRY_ASSIGN(edit.ladder,
                      ladder_of(ladder->dump(-1, ' ', false, Json::error_handler_t::replace)));
   }
+  VARVE_TRY_ASSIGN(const Json deletes, array(json, "deletes"));
+  for (const Json& one : deletes) {
+    if (!one.is_object()) return corrupt("\"deletes\" has something that is no object");
+    const auto ulid = one.find("ulid");
+    if (ulid == one.end() || !ulid->is_string()) return corrupt("\"deletes\" of no block");
+    VARVE_TRY_ASSIGN(const std::int64_t generation, integer(one, "generation"));
+    VARVE_TRY_ASSIGN(const std::int64_t series, integer(one, "series"));
+    if (generation < 1 || series < 0) return corrupt("\"deletes\" with a number below 0");
+    edit.deletes[ulid->get<std::string>()] = {static_cast<std::uint64_t>(generation),
+                                              static_cast<std::uint64_t>(series)};
+  }
   return edit;
 }
 
@@ -185,6 +205,7 @@ Result<ManifestEdit> parse_edit(const Json& json) {
 void ManifestState::apply(const ManifestEdit& edit) {
   for (const std::string& ulid : edit.removed) {
     blocks.erase(ulid);
+    deletes.erase(ulid);
     leaving.insert(ulid);
   }
   for (const block::BlockMeta& meta : edit.added) {
@@ -193,6 +214,9 @@ void ManifestState::apply(const ManifestEdit& edit) {
   }
   if (edit.cut) cut = edit.cut;
   if (edit.ladder) ladder = *edit.ladder;
+  for (const auto& [ulid, of_block] : edit.deletes) {
+    if (blocks.count(ulid) > 0) deletes.insert_or_assign(ulid, of_block);
+  }
 }
 
 std::string identity_line(const ManifestState& state) {
@@ -204,6 +228,7 @@ std::string identity_text(const ManifestState& state) {
   ManifestEdit edit = everything(state);
   edit.added.clear();
   edit.removed.clear();
+  edit.deletes.clear();
   return identity_line(state) + edit_line(edit);
 }
 

@@ -30,11 +30,19 @@ struct HeadCut {
   std::vector<std::uint64_t> seqs;  // by shard
 };
 
+// What the file with a block's deletes must be no older than, and of how many series it has some.
+struct BlockDeletes {
+  std::uint64_t generation = 0;  // block::Tombstones::generation()
+  std::uint64_t series = 0;
+};
+using DeletesByBlock = std::map<std::string, BlockDeletes>;  // by ULID; of others nothing is deleted
+
 struct ManifestEdit {
   std::vector<block::BlockMeta> added;
   std::vector<std::string> removed;  // ULIDs
   std::optional<HeadCut> cut;
   std::optional<LadderState> ladder;  // all of it, anew
+  DeletesByBlock deletes = {};
 };
 
 // What the edits up to now add up to.
@@ -44,6 +52,7 @@ struct ManifestState {
   std::map<std::string, block::BlockMeta> blocks;  // by ULID
   std::optional<HeadCut> cut;
   LadderState ladder;
+  DeletesByBlock deletes;
   // Removed blocks whose folders may still be there.
   std::set<std::string> leaving;
 

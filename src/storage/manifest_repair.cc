@@ -79,9 +79,30 @@ Error without_identity(const Error& why) {
 }  // namespace
 
 void keep_identity(fs::FileSystem& files, const std::string& path, const ManifestState& state,
-                   base::Logger& log) {
+                   bool expected, base::Logger& log) {
   const std::string text = identity_text(state);
-  if (text_of(files, path, kCopyBytesMax) == text) return;
+  const auto before = files.read_file(path, kCopyBytesMax);
+  if (before.ok() && *before == text) return;
+  if (!before.ok() && expected) {
+    log.warn("storage: the copy of what the MANIFEST alone knows cannot be read and is made anew",
+             {{"err", before.error().message()}});
+  } else if (before.ok()) {
+    const auto parsed = parse_manifest(*before, path);
+    std::string wrong;
+    if (!parsed.ok()) {
+      wrong = parsed.error().message();
+    } else if (!parsed->damage.empty()) {
+      wrong = parsed->damage.front().message();
+    } else if (parsed->torn) {
+      wrong = path + ": its last line does not end";
+    } else if (parsed->state.hash_secret != state.hash_secret) {
+      wrong = path + ": it is of another database";
+    }
+    if (!wrong.empty()) {
+      log.warn("storage: the copy of what the MANIFEST alone knows is damaged and is made anew",
+               {{"err", wrong}});
+    }
+  }
   if (const Status kept = files.write_file_atomically(path, text); !kept.ok()) {
     log.warn("storage: no copy can be kept of what the MANIFEST alone knows",
              {{"err", kept.error().message()}});

@@ -17,10 +17,10 @@
 
 namespace varve::storage {
 
-// Makes the copy at `path` say what `state` does. That it cannot be written is logged: nothing
-// needs it yet.
+// Makes the copy at `path` say what `state` does. What is logged: that it was damaged, or missing
+// though `expected`; that it cannot be written, which is no error, as nothing needs it yet.
 void keep_identity(fs::FileSystem& files, const std::string& path, const ManifestState& state,
-                   base::Logger& log);
+                   bool expected, base::Logger& log);
 
 // What the copy says beside the first line, for a MANIFEST that has lost others. nullopt: there is
 // none that is whole and of the same database.

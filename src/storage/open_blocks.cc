@@ -17,7 +17,7 @@ constexpr int kAttempts = 3;
 
 // The folder a listed block is in: its own, or where a crash or damage left it.
 OpenedBlock open_one(fs::FileSystem& files, const std::string& dense,
-                     const block::BlockMeta& meta) {
+                     const block::BlockMeta& meta, std::uint64_t deletes_min) {
   OpenedBlock one;
   one.meta = meta;
   one.folder = meta.ulid;
@@ -26,7 +26,7 @@ OpenedBlock open_one(fs::FileSystem& files, const std::string& dense,
     const auto there = files.exists(fs::join(dense, folder));
     if (!there.ok() || !*there) continue;
     one.folder = folder;
-    auto opened = block::Block::open(files, fs::join(dense, folder));
+    auto opened = block::Block::open(files, fs::join(dense, folder), 0, deletes_min);
     if (opened.ok()) {
       one.block = std::move(*opened);
     } else {
@@ -58,7 +58,10 @@ Result<OpenBlocks> open_blocks(fs::FileSystem& files, const std::string& path) {
     }
     for (const Error& damage : reading->damage) result.problems.push_back(damage.message());
     for (const auto& [ulid, meta] : reading->state.blocks) {
-      result.blocks.push_back(open_one(files, paths.dense, meta));
+      const auto deletes = reading->state.deletes.find(ulid);
+      const bool any = deletes != reading->state.deletes.end();
+      result.blocks.push_back(
+          open_one(files, paths.dense, meta, any ? deletes->second.generation : 0));
     }
     const bool all = std::all_of(result.blocks.begin(), result.blocks.end(),
                                  [](const OpenedBlock& one) { return one.block != nullptr; });

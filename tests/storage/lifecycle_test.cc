@@ -365,9 +365,9 @@ TEST_CASE("lifecycle: bad data directories are refused with what to do", "[stora
   }
   SECTION("an older layout, whose head files would count as damaged") {
     REQUIRE(files.write_file_atomically("data/varve/VERSION", "2\n").ok());
-    CHECK_THAT(message(), Catch::Contains("layout version 2, this Varve reads version 3 only"));
+    CHECK_THAT(message(), Catch::Contains("layout version 2, this Varve reads version 4 only"));
     f.options.repair = true;
-    CHECK_THAT(message(), Catch::Contains("layout version 2, this Varve reads version 3 only"));
+    CHECK_THAT(message(), Catch::Contains("layout version 2, this Varve reads version 4 only"));
   }
   SECTION("no layout version") {
     REQUIRE(files.remove("data/varve/VERSION").ok());

@@ -64,9 +64,10 @@ struct BlockPart {
 class Block {
  public:
   // kCorruption, kIo; kInvalidArgument if the format is newer or it belongs to another database
-  // (hash fingerprint; 0: not asked).
+  // (hash fingerprint; 0: not asked). Deletes older than generation `deletes_min` are damage.
   static Result<std::shared_ptr<Block>> open(fs::FileSystem& files, std::string directory,
-                                             std::uint64_t hash_fingerprint = 0);
+                                             std::uint64_t hash_fingerprint = 0,
+                                             std::uint64_t deletes_min = 0);
   virtual ~Block() = default;
 
   virtual const BlockMeta& meta() const = 0;
@@ -104,7 +105,7 @@ class Block {
   // Deletes. --------------------------------------------------------------------------------------
   // As of now; never null. Readers keep what they took.
   virtual std::shared_ptr<const Tombstones> tombstones() const = 0;
-  // Writes the file, then shows them to readers. One caller at a time.
+  // Writes the file under the next generation, then shows them to readers. One caller at a time.
   virtual Status set_tombstones(fs::FileSystem& files, Tombstones tombstones) = 0;
 
   // Reads and checks everything: pages, structure, and every chunk by decoding it. Each finding

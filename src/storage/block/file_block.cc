@@ -69,12 +69,14 @@ struct Strings {
 }  // namespace
 
 Result<std::shared_ptr<Block>> Block::open(fs::FileSystem& files, std::string directory,
-                                           std::uint64_t hash_fingerprint) {
-  return FileBlock::open(files, std::move(directory), hash_fingerprint);
+                                           std::uint64_t hash_fingerprint,
+                                           std::uint64_t deletes_min) {
+  return FileBlock::open(files, std::move(directory), hash_fingerprint, deletes_min);
 }
 
 Result<std::shared_ptr<Block>> FileBlock::open(fs::FileSystem& files, std::string directory,
-                                               std::uint64_t hash_fingerprint) {
+                                               std::uint64_t hash_fingerprint,
+                                               std::uint64_t deletes_min) {
   std::shared_ptr<FileBlock> block(new FileBlock());
   block->directory_ = std::move(directory);
   VARVE_TRY_ASSIGN(block->index_,
@@ -111,7 +113,7 @@ Result<std::shared_ptr<Block>> FileBlock::open(fs::FileSystem& files, std::strin
       block->shape_of_series_,
       IdColumn::open(layout.extent(index, Section::kShapeOfSeries), block->count_,
                      layout.shapes == 0 ? 0 : static_cast<std::uint32_t>(layout.shapes - 1)));
-  VARVE_TRY_ASSIGN(Tombstones tombstones, Tombstones::read(files, block->directory_));
+  VARVE_TRY_ASSIGN(Tombstones tombstones, Tombstones::read(files, block->directory_, deletes_min));
   block->tombstones_ = std::make_shared<const Tombstones>(std::move(tombstones));
   return std::shared_ptr<Block>(std::move(block));
 }
@@ -337,6 +339,7 @@ std::shared_ptr<const Tombstones> FileBlock::tombstones() const {
 }
 
 Status FileBlock::set_tombstones(fs::FileSystem& files, Tombstones tombstones) {
+  tombstones.set_generation(this->tombstones()->generation() + 1);
   VARVE_TRY(tombstones.write(files, directory_));
   auto shown = std::make_shared<const Tombstones>(std::move(tombstones));
   const std::lock_guard lock(mutex_);

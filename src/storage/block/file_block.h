@@ -21,7 +21,8 @@ namespace varve::storage::block {
 class FileBlock final : public Block, public Passed {
  public:
   static Result<std::shared_ptr<Block>> open(fs::FileSystem& files, std::string directory,
-                                             std::uint64_t hash_fingerprint);
+                                             std::uint64_t hash_fingerprint,
+                                             std::uint64_t deletes_min);
 
   const BlockMeta& meta() const override { return meta_; }
   const std::string& directory() const override { return directory_; }

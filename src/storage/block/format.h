@@ -16,7 +16,8 @@ inline constexpr std::string_view kTombstonesFile = "tombstones";
 inline constexpr std::uint32_t kIndexMagic = 0x58494256;
 inline constexpr std::uint32_t kDataMagic = 0x54444256;
 inline constexpr std::uint32_t kTombstonesMagic = 0x53544256;
-inline constexpr std::uint32_t kFormatVersion = 1;
+inline constexpr std::uint32_t kFormatVersion = 1;      // of index and data
+inline constexpr std::uint32_t kTombstonesVersion = 2;  // of tombstones
 
 // Of index and data: header, pages, table of their checksums, footer.
 inline constexpr std::size_t kPageBytes = 64 << 10;

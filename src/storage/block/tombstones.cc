@@ -17,8 +17,10 @@ namespace {
 
 // Larger files are refused: 10 bytes a range would be more ranges than a block has series.
 constexpr std::uint64_t kFileBytesMax = std::uint64_t{1} << 30;
-constexpr std::size_t kHeaderBytes = 8;    // magic, version
+constexpr std::size_t kHeaderBytes = 16;   // magic, version, generation
 constexpr std::size_t kChecksumBytes = 8;  // of all before it
+// None is written that often; so the next number never wraps.
+constexpr std::uint64_t kGenerationMax = std::uint64_t{1} << 62;
 
 void append_varint(std::string& out, std::int64_t value) {
   append_uvarint(out, codec::to_zigzag(value));
@@ -51,10 +53,15 @@ std::span<const TimeRange> Tombstones::of(std::uint32_t ordinal) const {
   return found->second;
 }
 
-Result<Tombstones> Tombstones::read(fs::FileSystem& files, const std::string& directory) {
+Result<Tombstones> Tombstones::read(fs::FileSystem& files, const std::string& directory,
+                                    std::uint64_t generation_min) {
   const std::string path = fs::join(directory, kTombstonesFile);
   const auto content = files.read_file(path, kFileBytesMax);
-  if (!content.ok() && content.error().code() == ErrorCode::kNotFound) return Tombstones();
+  if (!content.ok() && content.error().code() == ErrorCode::kNotFound) {
+    if (generation_min == 0) return Tombstones();
+    return Error(ErrorCode::kCorruption,
+                 fmt::format("{}: missing, though samples of the block were deleted", path));
+  }
   if (!content.ok()) return content.error();
   const auto corrupt = [&](std::size_t at, std::string_view what) {
     return Error(ErrorCode::kCorruption, fmt::format("{} at {}: {}", path, at, what));
@@ -63,18 +70,29 @@ Result<Tombstones> Tombstones::read(fs::FileSystem& files, const std::string& di
   std::uint32_t header[2];
   std::memcpy(header, content->data(), sizeof header);
   if (header[0] != kTombstonesMagic) return corrupt(0, "wrong magic");
-  if (header[1] > kFormatVersion) {
-    return Error(ErrorCode::kInvalidArgument, fmt::format("{}: written by a newer Varve", path));
-  }
   const std::size_t checksum_at = content->size() - kChecksumBytes;
   std::uint64_t stored = 0;
   std::memcpy(&stored, content->data() + checksum_at, sizeof stored);
   if (XXH3_64bits(content->data(), checksum_at) != stored) {
     return corrupt(checksum_at, "checksum mismatch");
   }
+  if (header[1] != kTombstonesVersion) {
+    return Error(ErrorCode::kInvalidArgument,
+                 fmt::format("{}: has format version {}, this Varve reads version {} only", path,
+                             header[1], kTombstonesVersion));
+  }
   codec::ByteReader reader(
       unsigned_bytes(std::string_view(*content).substr(0, checksum_at)).subspan(kHeaderBytes));
   Tombstones tombstones;
+  std::memcpy(&tombstones.generation_, content->data() + sizeof header, sizeof generation_min);
+  if (tombstones.generation_ == 0 || tombstones.generation_ > kGenerationMax) {
+    return corrupt(sizeof header, "malformed");
+  }
+  if (tombstones.generation_ < generation_min) {
+    return corrupt(sizeof header, fmt::format("an older file: deletes were written {} times, this "
+                                              "has the first {}",
+                                              generation_min, tombstones.generation_));
+  }
   while (reader.left() > 0) {
     const std::uint64_t ordinal = reader.uvarint();
     const std::uint64_t ranges = reader.uvarint();
@@ -92,8 +110,9 @@ Result<Tombstones> Tombstones::read(fs::FileSystem& files, const std::string& di
 
 Status Tombstones::write(fs::FileSystem& files, const std::string& directory) const {
   std::string content;
-  const std::uint32_t header[2] = {kTombstonesMagic, kFormatVersion};
+  const std::uint32_t header[2] = {kTombstonesMagic, kTombstonesVersion};
   content.append(reinterpret_cast<const char*>(header), sizeof header);
+  content.append(reinterpret_cast<const char*>(&generation_), sizeof generation_);
   for (const auto& [ordinal, ranges] : by_ordinal_) {
     append_uvarint(content, ordinal);
     append_uvarint(content, ranges.size());
