@@ -177,6 +177,10 @@ Status DbImpl::open(fs::FileSystem& files) {
   VARVE_TRY(check_ladder(options_.ladder));
   VARVE_TRY_ASSIGN(directory_, prepare_directory(files, options_.path, options_.lock_directory,
                                                  options_.repair));
+  if (!directory_.repaired.empty()) {
+    log_.warn("storage: repair made the number of the layout anew",
+              {{"err", directory_.repaired}});
+  }
   VARVE_TRY(clean_db_snapshots(files, directory_));
   std::string holds_damage;
   VARVE_TRY_ASSIGN(hold_store_,
@@ -189,7 +193,7 @@ Status DbImpl::open(fs::FileSystem& files) {
   VARVE_TRY_ASSIGN(head_, head::Head::create(files, directory_.head, blocks_->hasher(),
                                              options_.exemplars_max));
   VARVE_TRY_ASSIGN(const Recovery recovered, recover(directory_, files, options_.recovery_threads,
-                                                     blocks_->cut(), *head_, log_));
+                                                     blocks_->cut(), options_.repair, *head_, log_));
   recovery_ = recovered.report;
   log_.info("storage: log replayed", {{"path", options_.path},
                                       {"series", recovery_.series},

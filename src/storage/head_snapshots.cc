@@ -306,7 +306,7 @@ void HeadSnapshots::let_go(std::uint32_t first_segment) {
   }
   damaged_.clear();
   Status status = head_.spill().remove_dropped();
-  if (status.ok()) status = log_.retire(first_segment, damaged_segments_);
+  if (status.ok()) status = log_.retire(first_segment, damaged_segments_, number_);
   if (!status.ok()) {
     logger_.warn("storage: cannot let go of old files of the head",
                  {{"err", status.error().message()}});

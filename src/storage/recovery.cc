@@ -15,6 +15,7 @@
 #include "base/try.h"
 #include "storage/head/shard_image.h"
 #include "storage/snapshot_reader.h"
+#include "storage/wal/log_state.h"
 #include "storage/wal/reader.h"
 #include "storage/wal/records.h"
 
@@ -379,13 +380,19 @@ Result<std::uint32_t> restore_files(SnapshotReader& snapshot, const std::string&
 }  // namespace
 
 Result<Recovery> recover(const DataDirectory& directory, fs::FileSystem& files, std::size_t threads,
-                         const std::optional<HeadCut>& cut, head::Head& head, base::Logger& log) {
+                         const std::optional<HeadCut>& cut, bool repair, head::Head& head,
+                         base::Logger& log) {
   const auto started = std::chrono::steady_clock::now();
   base::ThreadPool pool("recovery", std::max<std::size_t>(threads, 1), 4096);
-  VARVE_TRY_ASSIGN(SnapshotReader snapshot, SnapshotReader::open(files, directory.snap, log));
+  const auto state = wal::read_log_state(files, directory.wal);  // what is wrong with it, the log says
+  const std::uint32_t snapshot_before = state.ok() && *state ? (**state).snapshot : 0;
+  VARVE_TRY_ASSIGN(SnapshotReader snapshot,
+                   SnapshotReader::open(files, directory.snap, snapshot_before, repair, log));
   wal::RecoverOptions options;
   options.shards_max = head::kShards;
   options.after_seq = snapshot.needed_after_seq();
+  options.begins_anywhere = snapshot.missing();
+  options.used = snapshot.info().number != 0 || cut.has_value();
   options.pool = threads > 1 ? &pool : nullptr;
   VARVE_TRY_ASSIGN(const wal::Recovered recovered, wal::recover(directory.wal, files, options));
   Recovery result;

@@ -33,10 +33,11 @@ struct Recovery {
 };
 
 // Fills an empty head from the newest snapshot and the log behind it, on up to `threads` threads,
-// without what `cut` says is in blocks. Damage is logged and counted, not an error; kIo if a file
-// cannot be read or a directory not be changed. Files of the head that nothing refers to are
-// removed.
+// without what `cut` says is in blocks. Damage is logged and counted, not an error, but for a
+// snapshot that is missing (kCorruption unless `repair`); kIo if a file cannot be read or a
+// directory not be changed. Files of the head that nothing refers to are removed.
 Result<Recovery> recover(const DataDirectory& directory, fs::FileSystem& files, std::size_t threads,
-                         const std::optional<HeadCut>& cut, head::Head& head, base::Logger& log);
+                         const std::optional<HeadCut>& cut, bool repair, head::Head& head,
+                         base::Logger& log);
 
 }  // namespace varve::storage

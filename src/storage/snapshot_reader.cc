@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "storage/snapshot_reader.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/try.h"
@@ -18,6 +20,7 @@ Error malformed(std::string_view what) {
 }  // namespace
 
 Result<SnapshotReader> SnapshotReader::open(fs::FileSystem& files, const std::string& directory,
+                                            std::uint32_t expected, bool repair,
                                             base::Logger& log) {
   VARVE_TRY(files.create_directories(directory));
   VARVE_TRY_ASSIGN(const std::vector<std::string> names, files.list(directory));
@@ -31,6 +34,22 @@ Result<SnapshotReader> SnapshotReader::open(fs::FileSystem& files, const std::st
     }
   }
   std::sort(numbers.rbegin(), numbers.rend());
+  if (expected > (numbers.empty() ? 0 : numbers.front())) {
+    reader.path_ = fs::join(directory, head::snapshot_name(expected));
+    const Error missing(ErrorCode::kCorruption,
+                        fmt::format("{}: missing, though the log goes on where this snapshot of the "
+                                    "head ends",
+                                    reader.path_));
+    if (!repair) {
+      return Error(missing.code(),
+                   missing.message() +
+                       "; put it back from a copy, or start once with --repair to go on without "
+                       "what was in memory when it was taken");
+    }
+    reader.missing_ = true;
+    reader.report(missing);
+    reader.info_.damaged.push_back(expected);
+  }
   for (const std::uint32_t number : numbers) {
     reader.path_ = fs::join(directory, head::snapshot_name(number));
     VARVE_TRY_ASSIGN(reader.file_, files.map(reader.path_));

@@ -25,10 +25,14 @@ namespace varve::storage {
 class SnapshotReader {
  public:
   // Without a snapshot: one that has nothing. What a crash left half-written is removed. kIo.
+  // `expected` is the number of one that has been there, 0: none. Unless it or a newer one is,
+  // that is kCorruption, or counts as damage if `repair`.
   static Result<SnapshotReader> open(fs::FileSystem& files, const std::string& directory,
-                                     base::Logger& log);
+                                     std::uint32_t expected, bool repair, base::Logger& log);
 
   const RecoveredSnapshot& info() const { return info_; }
+  // It was expected and is not there: the log begins behind it.
+  bool missing() const { return missing_; }
   // Behind this frame the log goes on for a shard; 0: from its beginning.
   std::uint64_t covered_seq(unsigned shard) const { return seqs_[shard]; }
   // The smallest of them; frames up to it are needed by nobody.
@@ -67,6 +71,7 @@ class SnapshotReader {
   base::Logger* log_;
   std::string path_;
   RecoveredSnapshot info_;
+  bool missing_ = false;
   std::unique_ptr<fs::MappedFile> file_;
   std::vector<head::Piece> pieces_;
   std::array<std::uint64_t, head::kShards> seqs_{};

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // The log's reader on any bytes: once as the file they are, once with every frame's checksum put
 // right, so that the record decoders behind it see the input too.
+#include <xxhash.h>
+
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include "fs/fault_fs.h"
 #include "storage/wal/format.h"
+#include "storage/wal/log_state.h"
 #include "storage/wal/reader.h"
 #include "storage/wal/records.h"
 
@@ -55,6 +59,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     at += frame.size();
   }
   if (at > 0) read(segment, id);
+  // What the log says of itself, as it is and with its checksum put right.
+  (void)decode_log_state(segment, "STATE").ok();
+  if (segment.size() == kLogStateBytes) {
+    const std::size_t at_checksum = kLogStateBytes - sizeof(std::uint64_t);
+    const std::uint64_t checksum = XXH3_64bits(segment.data(), at_checksum);
+    std::memcpy(segment.data() + at_checksum, &checksum, sizeof checksum);
+    if (const auto state = decode_log_state(segment, "STATE");
+        state.ok() && encode_log_state(*state).size() != kLogStateBytes) {
+      std::abort();
+    }
+  }
   drain<RunDecoder>(std::string_view(segment).substr(0, size));
   drain<SeriesDecoder>(std::string_view(segment).substr(0, size));
   return 0;

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Pins the bytes of a segment. If this fails, either the format changed by accident, or it needs a
 // new version (format.h) and a second golden file beside the old one, which must stay readable.
+#include <fmt/format.h>
+
 #include <fstream>
 #include <iterator>
 
 #include "log_rig.h"
 #include "storage/wal/format.h"
+#include "storage/wal/log_state.h"
 
 using namespace varve;
 using namespace varve::storage;
@@ -93,6 +96,9 @@ TEST_CASE("wal golden: version 1 stays readable", "[storage][wal]") {
                                       golden_bytes(std::string(VARVE_GOLDEN_DIR) +
                                                    "/segment-v1.wal"))
               .ok());
+  const std::uint64_t size = files.size("wal/00000003.wal").value();
+  const LogState state{.segment = 3, .bytes = size, .seq = 41, .closed = true, .snapshot = 0};
+  REQUIRE(write_log_state(files, "wal", state).ok());
   const auto recovered = recover("wal", files, {.after_seq = 40});
   REQUIRE(recovered.ok());
   CHECK(recovered->damages.empty());
@@ -116,4 +122,29 @@ TEST_CASE("wal golden: version 1 stays readable", "[storage][wal]") {
   CHECK(std::get<HistogramRecord>(*run.next().value()).sample.histogram.positive_counts[0] == 0.5);
   CHECK(std::get<ExemplarRecord>(*run.next().value()).exemplar.value == 0.25);
   CHECK(std::get<TombstoneRecord>(*run.next().value()).range.min_ms == 5);
+}
+
+TEST_CASE("wal golden: what the log says of itself is these bytes, and no others are it",
+          "[storage][wal]") {
+  const LogState state{.segment = 0x01020304,
+                       .bytes = 0x1112131415161718,
+                       .seq = 0x2122232425262728,
+                       .closed = true,
+                       .retired_before = 0x31323334,
+                       .snapshot = 0x41424344};
+  const std::string bytes = encode_log_state(state);
+  std::string hex;
+  for (const char c : bytes) hex += fmt::format("{:02x}", static_cast<unsigned char>(c));
+  CHECK(hex ==
+        "565753310403020118171615141312112827262524232221"
+        "34333231444342410100000000000000febdbd68049d09cc");
+  CHECK(decode_log_state(bytes, "STATE").value() == state);
+  for (std::size_t size = 0; size < bytes.size(); ++size) {
+    CAPTURE(size);
+    CHECK_FALSE(decode_log_state(bytes.substr(0, size), "STATE").ok());
+    std::string flipped = bytes;
+    flipped[size] = static_cast<char>(flipped[size] ^ 16);
+    CHECK_FALSE(decode_log_state(flipped, "STATE").ok());
+  }
+  CHECK_FALSE(decode_log_state(bytes + '0', "STATE").ok());
 }

@@ -224,7 +224,8 @@ TEST_CASE("wal log: an interval's segments are not zeroed again for the next", "
   const auto zeroed = [&] {
     const auto trace = files.trace();
     return std::count_if(trace.begin(), trace.end(), [](const FaultFs::Step& step) {
-      return step.kind == fs::StepKind::kCreate && step.path.ends_with(".tmp");
+      return step.kind == fs::StepKind::kCreate &&
+             step.path.find("/spare-") != std::string::npos;
     });
   };
   const auto before = zeroed();

@@ -39,6 +39,10 @@ inline constexpr std::size_t kFloatSampleBytesMax = 1 + 5 + 10 + 8;
 // All other records: kind u8 | bytes u32 | body.
 inline constexpr std::size_t kRecordHeaderBytes = 5;
 
+// "VWS1", little-endian: the file beside the segments.
+inline constexpr std::uint32_t kLogStateMagic = 0x31535756;
+inline constexpr std::size_t kLogStateBytes = 48;
+
 struct FrameHeader {
   std::uint32_t payload_bytes = 0;
   std::uint32_t segment = 0;

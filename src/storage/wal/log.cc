@@ -187,9 +187,10 @@ Status Log::wait_durable(std::uint64_t seq) {
   return future.get();
 }
 
-Status Log::retire(std::uint32_t before_segment, const std::vector<std::uint32_t>& corrupt) {
+Status Log::retire(std::uint32_t before_segment, const std::vector<std::uint32_t>& corrupt,
+                   std::uint32_t snapshot) {
   metrics_->truncations.add();
-  return pool_->retire(before_segment, corrupt);
+  return pool_->retire(before_segment, corrupt, snapshot);
 }
 
 std::uint64_t Log::size_bytes() const { return pool_->size_bytes(); }
@@ -307,8 +308,7 @@ void Log::finish() {
   // A frame that is stalled is lost, and those who waited were told; the frames before it are not.
   if (!failed_ && segment_) {
     Status done = unsynced_ || options_.sync == SyncMode::kOff ? sync() : Status();
-    // What was preallocated for a segment that will not be continued is given back.
-    if (done.ok()) done = segment_->trim();
+    if (done.ok()) done = pool_->finish(*segment_, first_unwritten_ - 1);
     if (!done.ok()) set_error(done.error(), true);
   }
   const std::lock_guard lock(mutex_);

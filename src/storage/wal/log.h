@@ -135,8 +135,10 @@ class Log {
   std::uint64_t durable_seq() const { return durable_seq_.load(std::memory_order_acquire); }
 
   // Segments below `before_segment` are not needed any more: recycled, deleted if there are enough
-  // spares, or, where recovery found them corrupt, renamed to *.corrupt.
-  Status retire(std::uint32_t before_segment, const std::vector<std::uint32_t>& corrupt = {});
+  // spares, or, where recovery found them corrupt, renamed to *.corrupt. `snapshot`, the number of
+  // the one that holds what they had, is remembered, so that its loss is known for what it is.
+  Status retire(std::uint32_t before_segment, const std::vector<std::uint32_t>& corrupt = {},
+                std::uint32_t snapshot = 0);
   // Bytes of frames written since open().
   std::uint64_t written_bytes() const { return written_bytes_.load(std::memory_order_relaxed); }
   // Bytes of all segments, used or preallocated.

@@ -14,6 +14,7 @@
 #include "base/try.h"
 #include "storage/wal/bytes.h"
 #include "storage/wal/format.h"
+#include "storage/wal/log_state.h"
 
 namespace varve::storage::wal {
 namespace {
@@ -165,11 +166,60 @@ void add_damage(const SegmentScan& scan, std::uint64_t frames_lost, std::string_
                                      frames_lost)});
 }
 
+std::string segments_text(std::uint32_t first, std::uint32_t last) {
+  return first == last ? fmt::format("segment {} is missing", first)
+                       : fmt::format("segments {} to {} are missing", first, last);
+}
+
+// What is missing before `scan`: whole segments, or the end of the one before.
+std::string gap_text(const SegmentScan* before, const SegmentScan& scan,
+                     std::uint32_t retired_before) {
+  const std::uint32_t first =
+      before != nullptr ? before->id + 1 : std::max(retired_before, std::uint32_t{1});
+  if (first < scan.id) return segments_text(first, scan.id - 1);
+  return before != nullptr ? before->end_reason : "frames before it are missing";
+}
+
+// Holds what was found against what the log said of itself: whether it ends where it should.
+void check_end(const std::string& directory, const LogState& state, const SegmentScan* last,
+               Recovered& out) {
+  if (state.segment == 0 || state.segment < state.retired_before) return;
+  const std::uint64_t lost = state.closed && state.seq >= out.next.seq
+                                 ? state.seq + 1 - out.next.seq
+                                 : 0;
+  const std::string unknown = state.closed ? fmt::format("{} frames lost", lost)
+                                           : std::string("how many frames are lost is not known");
+  const std::uint32_t newest = last != nullptr ? last->id : 0;
+  if (newest < state.segment) {
+    const std::uint32_t first = std::max({newest + 1, state.retired_before, 1U});
+    out.damages.push_back({state.segment, 0, lost,
+                           fmt::format("{}: {}, of those the log was written to last; {}", directory,
+                                       segments_text(first, state.segment), unknown)});
+    out.next.segment = state.segment + 1;
+  } else if (lost > 0) {
+    out.damages.push_back({newest, last->end, lost,
+                           fmt::format("{} at {}: the log was closed behind frame {}; {}",
+                                       last->path, last->end, state.seq, unknown)});
+  } else if (newest == state.segment && !state.closed && last->file->bytes().size() < state.bytes) {
+    out.damages.push_back(
+        {newest, last->end, 0,
+         fmt::format("{} at {}: the file was cut, it had {} bytes and was not closed; {}",
+                     last->path, last->file->bytes().size(), state.bytes, unknown)});
+  }
+  out.frames_lost += lost;
+  out.next.seq += lost;
+}
+
 }  // namespace
 
 Result<Recovered> recover(const std::string& directory, fs::FileSystem& files,
                           const RecoverOptions& options) {
+  // Before the names: a log that is being written has no fewer segments by then.
+  auto state = read_log_state(files, directory);
   VARVE_TRY_ASSIGN(const std::vector<std::string> names, files.list(directory));
+  if (!state.ok() && state.error().code() != ErrorCode::kCorruption) return state.error();
+  const bool known = state.ok() && *state;
+  const LogState said = known ? **state : LogState();
   std::vector<SegmentScan> scans;
   for (const std::string& name : names) {
     const auto id = parse_segment_name(name);
@@ -197,8 +247,9 @@ Result<Recovered> recover(const std::string& directory, fs::FileSystem& files,
     for (const Frame& frame : scan.frames) {
       if (frame.first_seq > expected) {
         const SegmentScan& culprit = before != nullptr ? *before : scan;
-        add_damage(culprit, frame.first_seq - expected,
-                   before != nullptr ? culprit.end_reason : "earlier segments are missing", out);
+        if (before != nullptr || !options.begins_anywhere) {
+          add_damage(culprit, frame.first_seq - expected, gap_text(before, scan, said.retired_before), out);
+        }
       }
       before = &scan;
       if (frame.seq < expected) {
@@ -225,6 +276,22 @@ Result<Recovered> recover(const std::string& directory, fs::FileSystem& files,
     out.next.segment = untouched && last ? scan.id : scan.id + 1;
   }
   out.next.seq = expected;
+  if (known) {
+    // Beside a log that is being written or closed it may have changed meanwhile.
+    const auto now = read_log_state(files, directory);
+    const SegmentScan* const last = scans.empty() ? nullptr : &scans.back();
+    if (now.ok() && *now == said) check_end(directory, said, last, out);
+  } else if (!state.ok()) {
+    out.damages.push_back({0, 0, 0,
+                           state.error().message() +
+                               "; whether the end of the log is missing is not known"});
+  } else if (out.frames > 0 || options.used) {
+    out.damages.push_back({0, 0, 0,
+                           fmt::format("{}: missing{}; whether the end of the log is missing is not "
+                                       "known",
+                                       log_state_path(directory),
+                                       scans.empty() ? ", and so are all segments" : "")});
+  }
   for (SegmentScan& scan : scans) out.files.push_back(std::move(scan.file));
   return out;
 }

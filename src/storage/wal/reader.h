@@ -55,6 +55,10 @@ struct Recovered {
 struct RecoverOptions {
   // Frames up to this one are covered by a snapshot: they may be missing and are left out.
   std::uint64_t after_seq = 0;
+  // What stands before the first frame that is there is known to be missing, and has been said.
+  bool begins_anywhere = false;
+  // Something else names frames: a log that has nothing at all was taken away.
+  bool used = false;
   // Sections of shards at or above this are corruption.
   std::uint32_t shards_max = 1024;
   base::ThreadPool* pool = nullptr;  // checks segments in parallel; nullptr: on this thread

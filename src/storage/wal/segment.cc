@@ -28,6 +28,16 @@ Status SegmentWriter::write(std::span<const std::string_view> parts) {
   return {};
 }
 
+Status SegmentPool::finish(SegmentWriter& segment, std::uint64_t seq) {
+  const std::lock_guard lock(mutex_);
+  // Before the file gets shorter, which would look like damage.
+  state_.bytes = segment.offset();
+  state_.seq = seq;
+  state_.closed = true;
+  VARVE_TRY(write_log_state(files_, directory_, state_));
+  return segment.trim();
+}
+
 Result<std::unique_ptr<SegmentPool>> SegmentPool::open(fs::FileSystem& files, std::string directory,
                                                        std::uint64_t segment_bytes,
                                                        bool prepare_ahead) {
@@ -47,6 +57,10 @@ Result<std::unique_ptr<SegmentPool>> SegmentPool::open(fs::FileSystem& files, st
     if (!spare && !parse_segment_name(name)) continue;
     VARVE_TRY_ASSIGN(const std::uint64_t size, files.size(pool->path(name)));
     pool->size_bytes_ += size;
+  }
+  // Recovery has said what is wrong with it.
+  if (auto state = read_log_state(files, pool->directory_); state.ok() && *state) {
+    pool->state_ = **state;
   }
   if (prepare_ahead) {
     pool->thread_ = std::thread([raw = pool.get()] { raw->run(); });
@@ -129,16 +143,27 @@ Result<std::unique_ptr<SegmentWriter>> SegmentPool::begin(std::uint32_t id) {
     size_bytes_ += segment_bytes_min_ - size;
   }
   VARVE_TRY(files_.sync_directory(directory_));
+  // Behind the file, so that no crash looks like a loss, and before the first frame.
+  state_.segment = id;
+  state_.bytes = std::max(size, segment_bytes_min_);
+  state_.seq = 0;
+  state_.closed = false;
+  VARVE_TRY(write_log_state(files_, directory_, state_));
   if (thread_.joinable()) {
     prepare_ = true;
     wake_.notify_all();
   }
-  return std::make_unique<SegmentWriter>(std::move(file), id, std::max(size, segment_bytes_min_));
+  return std::make_unique<SegmentWriter>(std::move(file), id, state_.bytes);
 }
 
 Status SegmentPool::retire(std::uint32_t before_segment,
-                           const std::vector<std::uint32_t>& corrupt) {
+                           const std::vector<std::uint32_t>& corrupt, std::uint32_t snapshot) {
   const std::lock_guard lock(mutex_);
+  if (state_.retired_before != before_segment || state_.snapshot != snapshot) {
+    state_.retired_before = before_segment;
+    state_.snapshot = snapshot;
+    VARVE_TRY(write_log_state(files_, directory_, state_));
+  }
   VARVE_TRY_ASSIGN(std::vector<std::string> names, files_.list(directory_));
   std::erase_if(names, [before_segment](const std::string& name) {
     const auto id = parse_segment_name(name);

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "fs/file_system.h"
+#include "storage/wal/log_state.h"
 #include "varve/result.h"
 
 namespace varve::storage::wal {
@@ -58,11 +59,15 @@ class SegmentPool {
                                                    std::uint64_t segment_bytes, bool prepare_ahead);
   ~SegmentPool();
 
-  // The segment `id`, its name durable, its content without a frame of that id. kLimitExceeded: no
-  // space, may be tried again.
+  // The segment `id`, its name durable, its content without a frame of that id, and remembered as
+  // begun. kLimitExceeded: no space, may be tried again.
   Result<std::unique_ptr<SegmentWriter>> begin(std::uint32_t id);
   // See Log::retire.
-  Status retire(std::uint32_t before_segment, const std::vector<std::uint32_t>& corrupt);
+  Status retire(std::uint32_t before_segment, const std::vector<std::uint32_t>& corrupt,
+                std::uint32_t snapshot);
+  // The segment is written and synced, up to frame `seq`, and will not be continued: says so, and
+  // gives back what was preallocated.
+  Status finish(SegmentWriter& segment, std::uint64_t seq);
   std::uint64_t size_bytes() const { return size_bytes_.load(std::memory_order_relaxed); }
 
  private:
@@ -87,6 +92,7 @@ class SegmentPool {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::uint64_t segment_bytes_;     // of new spares; segments made of older ones may be smaller
+  LogState state_;                  // as it is written, or about to be
   std::set<std::uint32_t> spares_;  // indices of spare_name()
   std::uint32_t spares_kept_ = 0;   // what an interval between snapshots has lately taken
   bool prepare_ = false;            // the thread should make one
