@@ -50,19 +50,45 @@ Result<bool> Flush::cut_window(bool asked) {
   if (choice.min_ms > choice.max_ms) return false;
   const std::optional<Timestamp> before_ms = choose_cut(choice);
   if (!before_ms) return false;
+  VARVE_TRY(cut(*before_ms, false));
+  return true;
+}
 
+// A second cut at the same time: what a shard held of before that stands in frames up to a later
+// one.
+Status Flush::cut_late() {
+  const std::optional<HeadCut>& last = engine_.blocks.cut();
+  if (!last || !trim()) return {};
+  const Timestamp before_ms = last->time_ms;
+  const Timestamp oldest_ms = engine_.head.oldest_late_ms(TimeRange::all().min_ms, before_ms - 1);
+  return oldest_ms < before_ms ? cut(before_ms, true) : Status();
+}
+
+Status Flush::cut(Timestamp before_ms, bool late_only) {
+  const head::Head& head = engine_.head;
   truncations_.add();
   const auto started = engine_.clock.monotonic();
-  const auto fail = [this](Error error) {
+  const auto fail = [&](Error error) {
     truncations_failed_.add();
+    // As long as it is in no block, a snapshot of the head must not take it for something that is.
+    for (unsigned shard = 0; late_only && shard < head::kShards; ++shard) {
+      head::Shard& owner = engine_.head.shard_at(shard);
+      const std::lock_guard lock(owner.mutex);
+      owner.thaw();
+    }
     return std::move(error).with("cutting the head");
   };
   HeadCut cut;
-  cut.time_ms = *before_ms;
+  cut.time_ms = before_ms;
   cut.seqs.assign(head::kShards, 0);
   Status frozen = engine_.write_path.visit_at_boundary(
       0, head::kShards, [&](unsigned shard, const wal::FramePosition& covered) {
-        engine_.head.shard_at(shard).freeze(*before_ms);
+        head::Shard& owner = engine_.head.shard_at(shard);
+        if (late_only) {
+          owner.freeze_late(before_ms);
+        } else {
+          owner.freeze(before_ms);
+        }
         cut.seqs[shard] = covered.seq;
       });
   if (!frozen.ok()) return fail(std::move(frozen).error());
@@ -75,7 +101,7 @@ Result<bool> Flush::cut_window(bool asked) {
   const index::Ids ids = index->label_order(index->all(index->bound()));
   HeadBlocksRequest request;
   request.ids = ids;
-  request.before_ms = *before_ms;
+  request.before_ms = before_ms;
   request.late = head::TakeLate::kFrozen;
   request.path = [this](std::string_view ulid) { return engine_.blocks.creation_path(ulid); };
   request.now_ms = engine_.clock.now_ms();
@@ -92,17 +118,17 @@ Result<bool> Flush::cut_window(bool asked) {
   const std::size_t blocks = written->blocks.size();
   Status committed = engine_.blocks.commit({std::move(written->blocks), {}, cut, {}});
   if (!committed.ok()) return fail(std::move(committed).error());
-  trim_before_ms_ = *before_ms;
+  trim_before_ms_ = before_ms;
   engine_.log.info(
-      "storage: head cut",
-      {{"before_ms", *before_ms},
+      late_only ? "storage: late samples cut" : "storage: head cut",
+      {{"before_ms", before_ms},
        {"blocks", blocks},
        {"samples", samples},
        {"bytes", bytes},
        {"duration_s",
         std::chrono::duration<double>(engine_.clock.monotonic() - started).count()}});
   trim();
-  return true;
+  return {};
 }
 
 bool Flush::trim() {

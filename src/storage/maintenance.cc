@@ -144,6 +144,11 @@ Status Maintenance::cut_and_compact(bool asked) {
     }
   };
   cut();
+  if (asked) {
+    const std::lock_guard lock(head_mutex_);
+    first.note(flush_.cut_late());
+    wait_for_trim();
+  }
   for (;;) {
     Result<bool> merged = compaction_.merge_next(asked);
     if (!merged.ok()) {

@@ -201,6 +201,49 @@ TEST_CASE("lifecycle: late samples are in the block of their window", "[storage]
   f.check();
 }
 
+TEST_CASE("lifecycle: on demand what came late for time that is in blocks goes into blocks",
+          "[storage]") {
+  Filled f([](Options o) {
+    o.out_of_order_window = std::chrono::hours(6);
+    return o;
+  });
+  f.write(kBegin, kBegin + 5 * kHourMs);
+  ok(f.db->compact());
+  const auto late = [&f](Timestamp t) {
+    const WriteOutcome outcome = append(*f.db, BatchBuilder().add(series(1), t, 0.5).batch);
+    REQUIRE(outcome.first_error.empty());
+    ok(wait(*f.db, outcome.ticket));
+    f.expected[series(1).to_string()].emplace_back(t, bits(0.5));
+  };
+  const auto in_blocks = [&f] {
+    std::uint64_t floats = 0;
+    for (const block::BlockMeta& meta : f.db->blocks()) floats += meta.floats;
+    return floats;
+  };
+  const std::uint64_t before = in_blocks();
+  REQUIRE(before == 3 * 4 * 60);
+  for (std::uint64_t round = 1; round <= 3; ++round) {
+    CAPTURE(round);
+    const auto offset = static_cast<Timestamp>(round);
+    late(kBegin + kHourMs + offset);
+    late(kBegin + 4 * kHourMs + offset);  // of the window that is not cut
+    ok(f.db->compact());
+    CHECK(in_blocks() == before + round);
+    f.check();
+    if (round == 2) {
+      f.db.reset();
+      f.world.files.reboot(fs::FaultFs::Keep::kEverything);
+      f.db = f.world.open(f.options);
+    } else {
+      f.reopen();
+    }
+    f.check();
+    f.write(kBegin + 5 * kHourMs + (offset - 1) * 5 * kStepMs,
+            kBegin + 5 * kHourMs + offset * 5 * kStepMs);
+  }
+  CHECK(in_blocks() == before + 3);
+}
+
 TEST_CASE("lifecycle: deleted samples stay deleted, in the head and in blocks", "[storage]") {
   Filled f;
   f.write(kBegin, kBegin + 5 * kHourMs);

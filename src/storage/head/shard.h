@@ -139,6 +139,12 @@ class Shard {
   // held now are put aside: still read and never changed (but for deletes), until trim(). A second
   // freeze before a trim puts more beside them.
   void freeze(Timestamp before_ms);
+  // Blocks have what was in order before `before_ms`, and are to have what has come late for that
+  // time as well: puts it aside as freeze() does, but where all readers see it until trim(), as
+  // those who began after the cut do not know the block to come.
+  void freeze_late(Timestamp before_ms);
+  // The block was not written: what was put aside is as it was before.
+  void thaw();
   // The time of the last freeze or set_cut(); the minimum Timestamp if there was none.
   Timestamp cut_ms() const { return cut_ms_; }
   // For recovery: as freeze(), but what is held stays late.
@@ -214,6 +220,7 @@ class Shard {
   void recharge(HistogramSeries& histograms);
   void close_open(HotSeries& series, SeriesId id);
   void drop_chunks_before(HotSeries& series, Timestamp time_ms);
+  void put_aside(Timestamp before_ms);
   void forget_late(LateMap& map, HotSeries& series, SeriesId id);
   // Whether there was any.
   bool erase_late(LateMap& map, HotSeries& series, SeriesId id, TimeRange range);
@@ -231,6 +238,8 @@ class Shard {
   Timestamp late_from_ms_ = TimeRange::all().max_ms;
   LateMap frozen_;  // put aside by freeze(): all before frozen_before_ms_
   Timestamp frozen_before_ms_ = TimeRange::all().min_ms;
+  // Readers that take in-order samples from this time on, or later, find what is frozen in blocks.
+  Timestamp frozen_shown_before_ms_ = TimeRange::all().min_ms;
   Timestamp cut_ms_ = TimeRange::all().min_ms;
   std::unordered_map<std::uint32_t, std::vector<TimeRange>> deleted_;  // as SeriesSnapshot::deleted
   // The column interned last: most closes of a scrape repeat it.

@@ -56,6 +56,28 @@ void add_range(std::vector<TimeRange>& ranges, TimeRange range) {
 
 void Shard::freeze(Timestamp before_ms) {
   cut_ms_ = std::max(cut_ms_, before_ms);
+  // What freeze_late() has put aside stays shown: seen in a block, too, it is the same.
+  if (frozen_.empty()) frozen_shown_before_ms_ = before_ms;
+  frozen_shown_before_ms_ = std::max(frozen_shown_before_ms_, before_ms);
+  put_aside(before_ms);
+}
+
+void Shard::freeze_late(Timestamp before_ms) {
+  frozen_shown_before_ms_ = TimeRange::all().max_ms;
+  put_aside(before_ms);
+}
+
+void Shard::thaw() {
+  for (auto& [id, frozen] : frozen_) {
+    LateSeries& late = late_[id];
+    move_before(frozen.floats, frozen_before_ms_, late.floats);
+    move_before(frozen.histograms, frozen_before_ms_, late.histograms);
+    late.change = std::max(late.change, frozen.change);
+  }
+  frozen_.clear();
+}
+
+void Shard::put_aside(Timestamp before_ms) {
   frozen_before_ms_ = std::max(frozen_before_ms_, before_ms);
   for (auto it = late_.begin(); it != late_.end();) {
     LateSeries& late = it->second;

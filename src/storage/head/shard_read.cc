@@ -48,7 +48,7 @@ bool Shard::may_have(const HotSeries& series, SeriesId id, TimeRange range,
       return found != map.end() && (any_in_range(found->second.floats, range) ||
                                     any_in_range(found->second.histograms, range));
     };
-    if (has(late_) || (in_order_from_ms < frozen_before_ms_ && has(frozen_))) return true;
+    if (has(late_) || (in_order_from_ms < frozen_shown_before_ms_ && has(frozen_))) return true;
   }
   const Timestamp from = std::max(range.min_ms, in_order_from_ms);
   if (!series.is(HotSeries::kHasSamples) || from > range.max_ms || series.last_time() < from) {
@@ -112,7 +112,7 @@ void Shard::snapshot(const HotSeries& series, SeriesId id, TimeRange range, Seri
       add_in_range(found->second.histograms, range, out.late_histograms);
     };
     add(late_);
-    if (in_order_from_ms < frozen_before_ms_) add(frozen_);
+    if (in_order_from_ms < frozen_shown_before_ms_) add(frozen_);
   }
   range.min_ms = std::max(range.min_ms, in_order_from_ms);
   if (!series.is(HotSeries::kHasSamples) || series.last_time() < range.min_ms || range.empty())
