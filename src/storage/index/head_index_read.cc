@@ -191,7 +191,6 @@ std::vector<std::string> HeadIndex::label_values(std::string_view name, IdSpan i
 IndexStats HeadIndex::stats(std::size_t limit) const {
   IndexStats stats;
   stats.series_count = series_count();
-  stats.pair_count = rep_->pair_count.load(std::memory_order_acquire);
   Largest metrics(limit);
   Largest values(limit);
   Largest bytes(limit);
@@ -215,6 +214,9 @@ IndexStats HeadIndex::stats(std::size_t limit) const {
       }
       return true;
     });
+    // Series may have left and taken the last values with them.
+    if (value_count == 0) continue;
+    stats.pair_count += value_count;
     values.offer(value_count, [&] { return std::string(name.view()); });
     bytes.offer(value_bytes, [&] { return std::string(name.view()); });
   }
