@@ -25,6 +25,19 @@ class ResultWriter {
     if (truncated_) size_ = limit;
   }
 
+  // Whether there is much more of points than of all else.
+  bool mostly_points() const {
+    const auto* matrix = std::get_if<Matrix>(&result_.value);
+    if (matrix == nullptr) return false;
+    constexpr std::size_t kPointsOfSeries = 8;  // in as many bytes as the labels
+    std::size_t points = 0;
+    for (const Series& series : std::span(*matrix).first(size_)) {
+      if (!series.histograms.empty()) return false;
+      points += series.floats.size();
+    }
+    return points >= size_ * kPointsOfSeries;
+  }
+
   bool next(std::string& out) {
     const std::size_t goal = out.size() + kPieceBytes;
     if (!begun_) {
@@ -188,6 +201,7 @@ http::Response query_response(std::shared_ptr<const QueryResult> result, std::si
   http::Response response;
   response.headers.emplace_back("Content-Type", "application/json");
   auto writer = std::make_shared<ResultWriter>(std::move(result), limit, stats, std::move(steps));
+  response.points = writer->mostly_points();
   // Most answers fit one piece: those go out with a Content-Length, without chunked framing.
   if (writer->next(response.body)) {
     response.next_piece = [writer, first = std::move(response.body),

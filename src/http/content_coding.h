@@ -58,7 +58,8 @@ class StreamCompressor {
   static std::unique_ptr<StreamCompressor> create(ContentCoding coding);
   // Appends to `out` what can be sent; the last piece ends the stream. gzip holds back the first 1
   // MiB, or all if there is no more; else each piece is flushed, so that a reader gets what has
-  // been written.
+  // been written (but for the last hundred bytes or so where somebody knows the text,
+  // points_gzip.h).
   virtual void write(std::string_view piece, bool last, std::string& out) = 0;
 };
 

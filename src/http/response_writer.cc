@@ -2,6 +2,7 @@
 #include "http/response_writer.h"
 #include "base/ascii_case.h"
 #include "base/release_memory.h"
+#include "http/points_gzip.h"
 
 #include <fmt/format.h>
 
@@ -70,12 +71,20 @@ ResponseWriter::ResponseWriter(Response response, const ResponseForm& form)
     if (!chunked_) keep_alive_ = false;
     if (!form.head) {
       streamed_ = true;
-      compressor_ = StreamCompressor::create(coding);
+      compressor_ = response_.points && coding == ContentCoding::kGzip
+                        ? make_points_gzip()
+                        : StreamCompressor::create(coding);
     }
   } else if (!bodiless) {
     switch (coding) {
       case ContentCoding::kIdentity: body_ = std::move(response_.body); break;
-      case ContentCoding::kGzip: gzip_compress(response_.body, body_); break;
+      case ContentCoding::kGzip:
+        if (response_.points) {
+          make_points_gzip()->write(response_.body, true, body_);
+        } else {
+          gzip_compress(response_.body, body_);
+        }
+        break;
       case ContentCoding::kZstd: zstd_compress(response_.body, body_); break;
     }
     base::release_memory(response_.body);

@@ -51,6 +51,9 @@ struct Response {
   std::function<void(std::function<void()> wake)> wait;
   // Compress by the client's Accept-Encoding (zstd, gzip) if the body is worth it.
   bool compressible = true;
+  // Most of the body is points of series, as the JSON of a range query has them: gzip is made by
+  // one who knows such text (points_gzip.h). Whatever it is, it arrives as it is.
+  bool points = false;
 };
 
 // The answer to one request; shared by whoever will answer it. send() may be called once, from any

@@ -127,6 +127,24 @@ TEST_CASE("result json: a large matrix in pieces is the same JSON as its data", 
   CHECK(rows[3]["histograms"][0][1]["buckets"][0][0] == 0);
 }
 
+TEST_CASE("result json: an answer that is mostly points of floats says so", "[api]") {
+  const auto mostly_points = [](QueryValue value, std::size_t limit) {
+    QueryResult result;
+    result.value = std::move(value);
+    return api::query_response(std::make_shared<const QueryResult>(std::move(result)), limit,
+                               api::StatsDetail::kNone)
+        .points;
+  };
+  Matrix matrix(3);
+  for (Series& series : matrix) series.floats.resize(60);
+  CHECK(mostly_points(matrix, 0));
+  matrix[2].histograms.push_back({0, std::make_shared<Histogram>()});
+  CHECK_FALSE(mostly_points(matrix, 0));
+  CHECK(mostly_points(matrix, 2));
+  CHECK_FALSE(mostly_points(Matrix(3), 0));
+  CHECK_FALSE(mostly_points(Vector(100), 0));
+}
+
 TEST_CASE("result json: scalar, string and empty results", "[api]") {
   const auto render = [](QueryValue value) {
     QueryResult result;

@@ -256,8 +256,10 @@ TEST_CASE("http server: a waiting stream goes when its client does, and when the
 TEST_CASE("http server: responses are compressed as the client likes it", "[http]") {
   std::string plain;
   for (int i = 0; i < 2000; ++i) plain += "line " + std::to_string(i) + '\n';
+  const bool points = GENERATE(false, true);
   ServerFixture fixture([&](ExchangePtr exchange) {
     Response response;
+    response.points = points;
     if (exchange->request().path == "/stream") {
       response.next_piece = [&plain, at = std::size_t{0}](std::string& piece) mutable {
         piece += plain.substr(at, 5000);
