@@ -28,7 +28,8 @@ BASELINE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "baseline.js
 
 # By room: names of benchmarks, each the whole name. Inputs small enough that all take a minute.
 BENCHMARKS = {
-    "api": ["points/small_int", "points/two_decimal_gauge", "points/rate", "labels"],
+    "api": ["points/small_int", "points/two_decimal_gauge", "points/rate", "labels",
+            "gzip/two_decimal_gauge", "gzip/rate"],
     "model": ["compile", "match/equal", "match/literals", "match/prefix", "match/contains",
               "match/alternation"],
     "promql_eval": ["parse_expressions", "index_of_windows", "window/rate_5m", "window/increase_1h",
