@@ -33,6 +33,8 @@ void append_little_endian(std::uint32_t number, std::string& out) {
 class PointsGzip final : public StreamCompressor {
  public:
   void write(std::string_view piece, bool last, std::string& out) override;
+  // As if it were a new one.
+  void restart();
 
  private:
   void write_blocks(bool last, std::string& out);
@@ -46,6 +48,14 @@ class PointsGzip final : public StreamCompressor {
   std::uint32_t checksum_ = 0;
   std::uint32_t length_ = 0;  // modulo 2^32, as the trailer wants it
 };
+
+void PointsGzip::restart() {
+  matcher_.restart(size_);
+  done_ = size_ = 0;
+  bits_ = {};
+  begun_ = false;
+  checksum_ = length_ = 0;
+}
 
 void PointsGzip::write(std::string_view piece, bool last, std::string& out) {
   if (!begun_) {
@@ -98,6 +108,13 @@ void PointsGzip::write_blocks(bool last, std::string& out) {
 std::unique_ptr<StreamCompressor> make_points_gzip() {
   // Its tables are what they must be, the rest need not be zeroed.
   return std::make_unique_for_overwrite<PointsGzip>();
+}
+
+void points_gzip(std::string_view plain, std::string& out) {
+  static thread_local PointsGzip gzip;
+  out.clear();
+  gzip.restart();
+  gzip.write(plain, true, out);
 }
 
 }  // namespace varve::http

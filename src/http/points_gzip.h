@@ -6,6 +6,8 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <string_view>
 
 #include "http/content_coding.h"
 
@@ -14,5 +16,9 @@ namespace varve::http {
 // Holds 32 KiB of what it was given besides the piece at hand, and 40 KB of tables. Text without
 // points arrives as it was, too, but libdeflate is better at that.
 std::unique_ptr<StreamCompressor> make_points_gzip();
+
+// Compress a whole body into `out`, replacing it. For short ones: the thread keeps the tables and
+// as much memory as the longest one took.
+void points_gzip(std::string_view plain, std::string& out);
 
 }  // namespace varve::http

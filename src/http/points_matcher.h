@@ -31,6 +31,13 @@ class PointsMatcher {
   std::size_t run(const char* text, std::size_t from, std::size_t to, bool last, TokenList& out);
   // The next call's text begins so many bytes later.
   void forget(std::size_t bytes) { base_ += static_cast<std::uint32_t>(bytes); }
+  // The next call's text is another one; that of the call before had `bytes`. What the tables hold
+  // is then too far away.
+  void restart(std::size_t bytes) {
+    forget(bytes + 2 * kDistanceMax);
+    in_row_ = false;
+    row_->count = above_->count = 0;
+  }
 
  private:
   // Of points: no more fit between a point and the one of the same time in the series before.

@@ -80,7 +80,7 @@ ResponseWriter::ResponseWriter(Response response, const ResponseForm& form)
       case ContentCoding::kIdentity: body_ = std::move(response_.body); break;
       case ContentCoding::kGzip:
         if (response_.points) {
-          make_points_gzip()->write(response_.body, true, body_);
+          points_gzip(response_.body, body_);
         } else {
           gzip_compress(response_.body, body_);
         }
