@@ -162,6 +162,9 @@ def find_engines(varve):
     return engines
 
 
+PHASES = ["ingest", "history", "churn"]  # methods of Bench
+
+
 class Bench:
     def __init__(self, options):
         self.options = options
@@ -374,21 +377,26 @@ def main():
     parser.add_argument("--runs", type=int, default=15)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--only", help="names of engines, separated by commas")
-    parser.add_argument("--phases", default="ingest,history,churn")
+    parser.add_argument("--phases", default=",".join(PHASES))
     options = parser.parse_args()
+    phases = options.phases.split(",")
+    if unknown := [phase for phase in phases if phase not in PHASES]:
+        parser.error(f"unknown phase {unknown[0]}; there are {', '.join(PHASES)}")
     bench = Bench(options)
     engines = find_engines(options.varve)
     if options.only:
         engines = [engine for engine in engines if engine.name in options.only.split(",")]
     try:
         for round_number in range(options.rounds):
-            for phase in options.phases.split(","):
+            for phase in phases:
                 for engine in engines:
                     print(f"round {round_number + 1}: {phase}, {engine.name}", file=sys.stderr)
                     getattr(bench, phase)(engine)
     finally:
         for engine in engines:
             engine.stop(signal.SIGKILL)
+    if not os.listdir(options.work):  # the phases have taken away what they left
+        os.rmdir(options.work)
     memory_gb = os.sysconf("SC_PHYS_PAGES") * PAGE / 1e9
     print(f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores of {processor()}, {memory_gb:.0f} GB, "
           f"{platform.system()}; median of {options.rounds} round(s); "
