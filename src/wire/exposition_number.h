@@ -13,8 +13,9 @@ namespace varve::wire {
 // large for a double is nothing, one too small is zero.
 std::optional<double> parse_exposition_float(std::string_view text);
 
-// The same for what most samples are: at most 16 digits and a point, behind a minus sign or none,
-// with digits that a double holds exactly. Whatever else is nothing here.
+// The same for what most samples are: digits with a point among them or none, at most 16 characters
+// together, behind a minus sign or none, and digits that a double holds exactly. Whatever else is
+// nothing here.
 std::optional<double> parse_short_decimal(std::string_view text);
 
 // A decimal int64 with an optional sign.

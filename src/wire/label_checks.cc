@@ -13,24 +13,12 @@ namespace {
 
 constexpr std::size_t kDescriptionMaxBytes = 1024;
 
-// The length of the UTF-8 sequence that text begins with, 0 if it begins with none. Unicode 15,
-// table 3-7.
+// The length of the UTF-8 sequence that text begins with, 0 if it begins with none.
 std::size_t sequence_length(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const auto continues = [&](std::size_t i) { return i < text.size() && (byte(i) & 0xc0) == 0x80; };
-  const unsigned char first = byte(0);
-  if (first < 0x80) return 1;
-  if (first < 0xc2 || first > 0xf4) return 0;
-  if (first < 0xe0) return continues(1) ? 2 : 0;
-  if (!continues(1) || !continues(2)) return 0;
-  const unsigned char second = byte(1);
-  if (first < 0xf0) {
-    if ((first == 0xe0 && second < 0xa0) || (first == 0xed && second > 0x9f)) return 0;
-    return 3;
+  for (std::size_t length = 1; length <= std::min<std::size_t>(text.size(), 4); ++length) {
+    if (model::valid_utf8(text.substr(0, length))) return length;
   }
-  if (!continues(3)) return 0;
-  if ((first == 0xf0 && second < 0x90) || (first == 0xf4 && second > 0x8f)) return 0;
-  return 4;
+  return 0;
 }
 
 void append_quoted(std::string& out, std::string_view text) {
