@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
-#include <limits>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -37,18 +36,18 @@
 #include "rules/notifier.h"
 #include "scrape/manager.h"
 #include "server/build_info.h"
+#include "server/config_holder.h"
 #include "server/machine_memory.h"
 #include "server/process_metrics.h"
 #include "server/query_log.h"
+#include "server/room_options.h"
 #include "storage/db.h"
 #include "web/assets.h"
 
 namespace varve::server {
 namespace {
 
-// Queries together may hold this part of the machine's memory if --query.memory-max does not say.
-constexpr std::uint64_t kQueryMemoryShare = 4;
-// Scrapes under way may hold this part of it, a GiB at most and so much at least.
+// Scrapes under way may hold this part of the machine's memory, a GiB at most and so much at least.
 constexpr std::uint64_t kScrapeMemoryShare = 8;
 constexpr std::size_t kScrapeMemoryMin = std::size_t{64} << 20;
 // How long requests under way may still take after SIGTERM.
@@ -70,25 +69,11 @@ std::string environment(const std::string& name) {
   return value == nullptr ? std::string() : std::string(value);
 }
 
-std::string host_name() {
-  char name[256] = {};
-  ::gethostname(name, sizeof name - 1);
-  return name;
-}
-
 api::DashboardFile find_asset(std::string_view name) {
   for (const web::Asset& asset : web::assets()) {
     if (asset.name == name) return {asset.gzip, asset.brotli};
   }
   return {};
-}
-
-// Where people reach this server: what they said, or else this machine and the port.
-std::string external_url(const Flags& flags, std::uint16_t port) {
-  std::string url = flags.external_url;
-  if (url.empty()) url = fmt::format("http://{}:{}{}", host_name(), port, flags.route_prefix);
-  while (url.ends_with('/')) url.pop_back();
-  return url;
 }
 
 // All that the files say.
@@ -110,104 +95,6 @@ Result<Loaded> load_all(fs::FileSystem& files, const Flags& flags) {
                                             global.name_scheme.value_or(model::NameScheme::kUtf8),
                                             flags.features}));
   return loaded;
-}
-
-// The loaded configuration, swapped by reloads.
-class ConfigHolder {
- public:
-  ConfigHolder(base::MetricsRegistry& metrics, const base::Clock& clock)
-      : clock_(clock),
-        successful_(metrics.gauge("prometheus_config_last_reload_successful",
-                                  "Whether the last configuration reload attempt was successful.")),
-        success_time_(metrics.gauge("prometheus_config_last_reload_success_timestamp_seconds",
-                                    "Timestamp of the last successful configuration reload.")) {}
-
-  void loaded(config::Config config) {
-    const std::lock_guard lock(mutex_);
-    config_ = std::move(config);
-    loaded_ms_ = clock_.now_ms();
-    ok_ = true;
-    successful_.set(1);
-    success_time_.set(static_cast<double>(loaded_ms_) / 1000);
-  }
-  void failed() {
-    const std::lock_guard lock(mutex_);
-    ok_ = false;
-    successful_.set(0);
-  }
-  // The patterns of files that are read with the configuration.
-  std::vector<std::string> further_files() const {
-    const std::lock_guard lock(mutex_);
-    std::vector<std::string> patterns = config_.rule_files;
-    patterns.insert(patterns.end(), config_.scrape_config_files.begin(),
-                    config_.scrape_config_files.end());
-    return patterns;
-  }
-  std::string yaml() const {
-    const std::lock_guard lock(mutex_);
-    return config::to_yaml(config_);
-  }
-  Labels external_labels() const {
-    const std::lock_guard lock(mutex_);
-    return config_.global.external_labels;
-  }
-  bool ok() const {
-    const std::lock_guard lock(mutex_);
-    return ok_;
-  }
-  Timestamp loaded_ms() const {
-    const std::lock_guard lock(mutex_);
-    return loaded_ms_;
-  }
-
- private:
-  const base::Clock& clock_;
-  base::Gauge& successful_;
-  base::Gauge& success_time_;
-  mutable std::mutex mutex_;  // guards what follows
-  config::Config config_;
-  bool ok_ = false;
-  Timestamp loaded_ms_ = 0;
-};
-
-storage::Options storage_options(const Flags& flags, const config::StorageConfig& config) {
-  storage::Options options;
-  options.path = flags.storage_path;
-  options.sync = flags.sync;
-  options.sync_interval = flags.sync_interval;
-  options.retention = config.raw_retention;
-  options.ladder = config.ladder;
-  options.retention_bytes = config.retention_bytes.value_or(flags.retention_bytes);
-  options.lock_directory = flags.lock_directory;
-  options.repair = flags.repair;
-  if (flags.max_block_duration.count() > 0) {
-    std::erase_if(options.block_windows, [&flags](std::chrono::milliseconds window) {
-      return window > flags.max_block_duration;
-    });
-  }
-  if (config.out_of_order_time_window)
-    options.out_of_order_window = *config.out_of_order_time_window;
-  if (config.exemplars_max && *config.exemplars_max >= 0) {
-    options.exemplars_max = static_cast<std::size_t>(*config.exemplars_max);
-  }
-  options.recovery_threads = std::max(1U, std::thread::hardware_concurrency());
-  return options;
-}
-
-promql::EngineOptions engine_options(const Flags& flags, const config::Config& config,
-                                     fs::FileSystem& files) {
-  promql::EngineOptions options;
-  options.lookback_delta = flags.lookback_delta;
-  options.timeout = flags.query_timeout;
-  options.samples_max = flags.query_samples_max;
-  const std::uint64_t memory_max = flags.query_memory_max_bytes != 0
-                                       ? flags.query_memory_max_bytes
-                                       : machine_memory_bytes(files) / kQueryMemoryShare;
-  options.memory_max_bytes = static_cast<std::int64_t>(
-      std::min<std::uint64_t>(memory_max, std::numeric_limits<std::int64_t>::max()));
-  options.default_subquery_step = config.global.evaluation_interval;
-  options.features = flags.features;
-  return options;
 }
 
 // Signals are taken by the main thread alone; every other thread is born with them blocked.
