@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 
 #include "api/call.h"
 #include "api/json.h"
@@ -162,6 +163,17 @@ Result<QueryResult> run_range(const Call& call, const Turn& turn) {
 
 using Evaluate = Result<QueryResult> (*)(const Call& call, const Turn& turn);
 
+// For QueryQueue: a panel asks the same every time, of another time. What range it asks for shows
+// in the step.
+std::uint64_t kind_of(const Call& call) {
+  const std::hash<std::string_view> hash;
+  std::uint64_t kind = hash(call.request().path);
+  for (const std::string_view name : {"query", "step"}) {
+    kind = kind * 0x9e3779b97f4a7c15 + hash(call.parameter(name));
+  }
+  return kind;
+}
+
 // Equal for queries that have one result: all parameters as they were given, but for `limit`, which
 // is about the answer. "" for those that want an evaluation of their own.
 std::string flight_key(const Call& call) {
@@ -247,7 +259,8 @@ void share(const CallPtr& call, Evaluate evaluate) {
                       [call, flight, &queries](Error error) {
                         queries.add(-1);
                         call->flights.finish(flight, std::move(error));
-                      }},
+                      },
+                      kind_of(*call)},
                      call->runner());
 }
 

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 // Who is next on the query pool. As many run at a time as the pool has threads; the rest waits here
-// in order of arrival, watched: whoever's time is over, or whose client has hung up, leaves at once
-// and not only when it would have been its turn. Who need not wait may run on the thread it came
-// from, as one of the pool's: the way to another thread and back takes longer than a small query.
+// in order of arrival, but that those whose kind was short the last time go before the others, so
+// that a dashboard does not wait until somebody's ten reports of a year are done. All are watched:
+// whoever's time is over, or whose client has hung up, leaves at once and not only when it would
+// have been its turn. Who need not wait may run on the thread it came from, as one of the pool's:
+// the way to another thread and back takes longer than a small query.
 #pragma once
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <thread>
@@ -30,7 +33,13 @@ class QueryQueue {
     std::function<bool()> abandoned;       // nobody waits for the answer any more
     std::function<void(std::chrono::nanoseconds waited)> run;
     std::function<void(Error)> refuse;
+    // A hash of what is asked but for its time, which tells how long it will take; 0: no idea.
+    std::uint64_t kind = 0;
   };
+  // How long a run may take to count as short, and how many of these in a row may go before one
+  // that came first.
+  static constexpr std::chrono::milliseconds kShort{50};
+  static constexpr std::size_t kAheadMax = 8;
 
   QueryQueue(base::ThreadPool& pool, const base::Clock& clock, std::size_t waiting_max);
   ~QueryQueue();

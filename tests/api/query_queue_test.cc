@@ -77,6 +77,47 @@ TEST_CASE("query queue: a full one refuses and names the limit; leaving makes ro
   CHECK(third.get_future().get().ok());
 }
 
+TEST_CASE("query queue: what was short goes before what was not, or is new, but not for ever",
+          "[api]") {
+  constexpr std::uint64_t kLong = 1, kBrief = 2, kNew = 3;
+  base::FakeClock clock{1'000};
+  std::vector<std::uint64_t> order;
+  std::promise<void> first_done, all_done;
+  BusyPool busy;
+  api::QueryQueue queue(busy.pool, clock, 100);
+  const auto submit = [&](std::uint64_t kind, std::size_t of, std::promise<void>& done) {
+    queue.submit({clock.monotonic() + 1h, [] { return false; },
+                  [&order, &clock, &done, kind, of](std::chrono::nanoseconds) {
+                    order.push_back(kind);
+                    if (kind == kLong) clock.advance(1s);
+                    if (order.size() == of) done.set_value();
+                  },
+                  [](const Error&) {}, kind});
+  };
+  submit(kLong, 2, first_done);
+  submit(kBrief, 2, first_done);
+  busy.release();
+  first_done.get_future().wait();
+  CHECK(order == std::vector<std::uint64_t>{kLong, kBrief});  // nothing was known yet
+
+  std::promise<void> released;
+  REQUIRE(busy.pool.try_post([&released] { released.get_future().wait(); }));
+  order.clear();
+  const std::size_t brief = 2 * api::QueryQueue::kAheadMax + 1;
+  submit(kLong, brief + 2, all_done);
+  submit(kNew, brief + 2, all_done);
+  for (std::size_t i = 0; i < brief; ++i) submit(kBrief, brief + 2, all_done);
+  released.set_value();
+  all_done.get_future().wait();
+  std::vector<std::uint64_t> wanted;
+  for (const std::uint64_t patient : {kLong, kNew}) {
+    wanted.insert(wanted.end(), api::QueryQueue::kAheadMax, kBrief);
+    wanted.push_back(patient);
+  }
+  wanted.push_back(kBrief);
+  CHECK(order == wanted);
+}
+
 TEST_CASE("query queue: who need not wait runs on its own thread, as one of the pool's", "[api]") {
   base::FakeClock clock{1'000};
   std::vector<std::function<void()>> here;  // what the thread has been given to do soon
