@@ -72,6 +72,7 @@ struct Options {
   bool enable_admin = false;
   bool enable_remote_write = true;
   bool remote_write_start_zeros = false;  // a sample of 0 where remote write 2 says a counter began
+  bool remote_write_type_and_unit = false;  // of remote write 2, as labels
   Limits limits;
 };
 

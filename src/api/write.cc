@@ -193,9 +193,13 @@ void write(const CallPtr& call) {
   std::optional<Result<storage::WriteOutcome>> appended;
   if (!second) appended = append_guessed(*call->storage, buffers, *report);
   if (!appended) {
-    report = second ? buffers.decoder2.decode(buffers.plain, buffers.batch,
-                                              with_zeros ? &buffers.zeros : nullptr)
-                    : buffers.decoder.decode(buffers.plain, buffers.batch);
+    const auto metadata_labels = call->options.remote_write_type_and_unit
+                                     ? wire::MetadataLabels::kTypeAndUnit
+                                     : wire::MetadataLabels::kNone;
+    report = second
+                 ? buffers.decoder2.decode(buffers.plain, buffers.batch,
+                                           with_zeros ? &buffers.zeros : nullptr, metadata_labels)
+                 : buffers.decoder.decode(buffers.plain, buffers.batch);
   }
   if (!report.ok()) return refuse(*call, report.error());
   const Written nothing;

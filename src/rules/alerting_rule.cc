@@ -88,7 +88,8 @@ Result<std::unordered_map<Labels, Alert>> AlertingRule::current_alerts(
     data.value = sample.value;
     data.histogram = sample.histogram;
     builder.reset(sample.labels);
-    builder.remove(kMetricName);
+    // The type and the unit describe the metric, as its name does, and go with it.
+    builder.remove(kMetricName).remove("__type__").remove("__unit__");
     for (const Text& text : labels_) builder.set(text.name, expand(text, data, environment));
     builder.set(kAlertName, options_.name);
     Alert alert;

@@ -50,6 +50,7 @@ struct LoopSettings {
   Target target;
   bool extra_metrics = false;
   bool start_zeros = false;  // a sample of 0 at the time where a counter says it began
+  bool type_and_unit_labels = false;
   std::shared_ptr<FailureLog> failure_log;  // null: none
   std::shared_ptr<PoolMetrics> metrics;
   std::string forced_error;  // not empty: every scrape fails with it (target_limit)

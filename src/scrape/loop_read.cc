@@ -143,6 +143,41 @@ bool fit(const Limits& limits, Histogram& histogram) {
   return true;
 }
 
+// What the lines above a sample say of its family.
+class FamilyTold {
+ public:
+  void take(wire::ExpositionEntry kind, const wire::ExpositionMetadata& entry) {
+    if (entry.metric_family != family_) {
+      family_ = entry.metric_family;
+      type_.clear();
+      unit_.clear();
+    }
+    if (kind == wire::ExpositionEntry::kType) type_ = entry.text == "unknown" ? "" : entry.text;
+    if (kind == wire::ExpositionEntry::kUnit) unit_ = entry.text;
+  }
+  // The text a series is known by: told something else of its family, it is another series.
+  // Valid until the next call.
+  std::string_view key(std::string_view series) {
+    applies_ = !(type_.empty() && unit_.empty()) && wire::in_family(series, family_, type_);
+    if (!applies_) return series;
+    key_.assign(series).append(1, kSeparator).append(type_).append(1, kSeparator).append(unit_);
+    return key_;
+  }
+  // To the labels of the series that key() was last called for. What is not told leaves labels of
+  // these names as they are.
+  void add_to(LabelsBuilder& labels) const {
+    if (!applies_) return;
+    if (!type_.empty()) labels.set(wire::kTypeLabel, type_);
+    if (!unit_.empty()) labels.set(wire::kUnitLabel, unit_);
+  }
+
+ private:
+  static constexpr char kSeparator = '\xff';  // in no UTF-8 text
+
+  std::string family_, type_, unit_, key_;
+  bool applies_ = false;
+};
+
 }  // namespace
 
 // What the functions below hand each other while one body is read.
@@ -159,6 +194,7 @@ struct Loop::Reading {
   // With start times wanted: the entries of the current family by the labels they share with the
   // `_created` line to come.
   std::multimap<std::string, std::size_t, std::less<>> family_entries = {};
+  FamilyTold told = {};  // with type and unit labels wanted
 
   Status take_memory(std::size_t bytes) {
     memory_bytes += bytes;
@@ -218,6 +254,7 @@ Status Loop::read_entries(Parser& parser, Reading& reading) {
       VARVE_TRY(finish_classic(reading));
       if (entry == wire::ExpositionEntry::kEnd) return {};
       if (entry == wire::ExpositionEntry::kType) reading.family_entries.clear();
+      if (settings.type_and_unit_labels) reading.told.take(entry, parser.metadata());
       add_metadata(entry, parser.metadata());
       continue;
     }
@@ -301,7 +338,9 @@ Status Loop::add_sample(const wire::ExpositionSample& sample, Reading& reading) 
   Outcome& outcome = reading.outcome;
   ++outcome.scraped;
   const bool own_time = pool.honor_timestamps && sample.timestamp_ms.has_value();
-  SeriesCache::Slot& slot = cache_.find(sample.series);
+  const bool typed = reading.settings.type_and_unit_labels;
+  const std::string_view text = typed ? reading.told.key(sample.series) : sample.series;
+  SeriesCache::Slot& slot = cache_.find(text);
   if (slot.state == State::kDropped) {
     cache_.mark_seen(slot);
     return {};
@@ -322,7 +361,7 @@ Status Loop::add_sample(const wire::ExpositionSample& sample, Reading& reading) 
       slot.state = State::kPending;
       slot.id = static_cast<SeriesId>(batch_.series.size());  // its entry, until it has an id
       // A text of the protobuf reader is gone with the next sample.
-      pending_.push_back(reading.line > 0 ? sample.series : own_texts_.emplace_back(sample.series));
+      pending_.push_back(reading.line > 0 && !typed ? text : own_texts_.emplace_back(text));
       ++outcome.added;
       id = SeriesId::kNone;
     }
@@ -385,6 +424,7 @@ Result<std::optional<Labels>> Loop::resolve(const wire::ExpositionSample& sample
   }
   LabelsBuilder written(*own);
   normalize_bounds(reading.family_type, written);
+  if (settings.type_and_unit_labels) reading.told.add_to(written);
   std::optional<Labels> labels =
       sample_labels(written.build(), settings.target.labels, *settings.pool);
   if (!labels) return labels;

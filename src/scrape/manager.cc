@@ -283,9 +283,9 @@ void ManagerImpl::sync(Pool& pool) {
   for (auto& [identity, target] : targets) {
     const milliseconds interval = target.interval;
     const Pace fresh(interval, target.offset(core_->options.offset_seed), wall_now, monotonic_now);
-    auto settings = std::make_shared<const LoopSettings>(
-        LoopSettings{pool.options, std::move(target), extra, core_->options.start_zeros,
-                     pool.failure_log, pool.metrics, forced_error});
+    auto settings = std::make_shared<const LoopSettings>(LoopSettings{
+        pool.options, std::move(target), extra, core_->options.start_zeros,
+        core_->options.type_and_unit_labels, pool.failure_log, pool.metrics, forced_error});
     RunnerPtr& runner = pool.active[identity];
     if (runner == nullptr) {
       const auto back = retired_.find(retired_key(name, identity));

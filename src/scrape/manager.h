@@ -77,6 +77,7 @@ struct ManagerOptions {
   std::string own_port = {};          // of the listen address
   bool extra_scrape_metrics = false;  // --enable-feature=extra-scrape-metrics
   bool start_zeros = false;           // --enable-feature=created-timestamp-zero-ingestion
+  bool type_and_unit_labels = false;  // --enable-feature=type-and-unit-labels
   std::uint64_t offset_seed = 0;      // moves all scrapes, so that two replicas do not coincide
   // Bytes of response bodies as they come in, and of what they unfold to and become until they are
   // stored, over all targets. A scrape that passes it fails, visibly, instead of growing the

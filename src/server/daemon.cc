@@ -219,6 +219,7 @@ class Daemon {
     scrape_options.own_port = std::to_string(server_->ports().front());
     scrape_options.extra_scrape_metrics = flags_.extra_scrape_metrics;
     scrape_options.start_zeros = flags_.start_zeros;
+    scrape_options.type_and_unit_labels = flags_.type_and_unit_labels;
     scrape_options.bodies_total_max_bytes = std::clamp<std::size_t>(
         machine_memory_bytes(files_) / kScrapeMemoryShare, kScrapeMemoryMin,
         scrape_options.bodies_total_max_bytes);
@@ -312,6 +313,7 @@ class Daemon {
     options.enable_admin = flags_.enable_admin;
     options.enable_remote_write = flags_.enable_remote_write;
     options.remote_write_start_zeros = flags_.start_zeros;
+    options.remote_write_type_and_unit = flags_.type_and_unit_labels;
     options.limits.queries_queued_max = flags_.queries_queued_max;
     // Streams stay: most connections remain for those who ask and go.
     options.limits.live_viewers_max = std::min(

@@ -50,6 +50,7 @@ struct Flags {
   std::chrono::milliseconds discovery_reload_interval{};
   bool extra_scrape_metrics = false;
   bool start_zeros = false;  // of scrapes and of remote write 2
+  bool type_and_unit_labels = false;  // the same
 
   std::chrono::milliseconds rules_outage_tolerance{};
   std::chrono::milliseconds rules_grace_period{};

@@ -18,6 +18,10 @@
 
 namespace varve::wire {
 
+// What a metric family is told to be, as labels of its series (--enable-feature=
+// type-and-unit-labels).
+inline constexpr std::string_view kTypeLabel = "__type__", kUnitLabel = "__unit__";
+
 enum class ExpositionFormat : std::uint8_t { kText, kOpenMetrics, kProtobuf };
 
 // By the Content-Type of an answer. If it is missing, broken or of another type, the fallback if
@@ -107,5 +111,8 @@ class ExpositionParser {
 Result<Labels> parse_series_text(std::string_view series);
 // The same for `{…}` without a metric name: the labels of an exemplar.
 Result<Labels> parse_label_set(std::string_view braces);
+// Whether a series text is of the family: named as it, or with what its type (MetadataEntry's word)
+// adds to the name.
+bool in_family(std::string_view series, std::string_view family, std::string_view type);
 
 }  // namespace varve::wire

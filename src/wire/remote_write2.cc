@@ -16,6 +16,7 @@
 #include "base/try.h"
 #include "model/start_zero.h"
 #include "wire/batch_budget.h"
+#include "wire/exposition.h"
 #include "wire/label_checks.h"
 #include "wire/native_histogram.h"
 #include "wire/protobuf_cursor.h"
@@ -37,6 +38,7 @@ constexpr std::uint64_t kRefsTag = bytes_tag(1), kRefTag = varint_tag(1),
 constexpr std::uint64_t kSampleValueTag = fixed64_tag(1), kSampleTimestampTag = varint_tag(2),
                         kSampleStartTag = varint_tag(3);
 constexpr std::uint64_t kHistogramStartTag = varint_tag(17);
+constexpr std::string_view kUnknownType = "unknown";
 
 struct StartedSample {
   Sample sample;
@@ -101,8 +103,9 @@ std::string_view family_of(std::string_view name, std::string_view type) {
 // One walk over one request.
 class Walk2 {
  public:
-  Walk2(WriteRequest2Decoder& kept, WriteBatch& out, WriteBatch* zeros, DecodeReport& report)
-      : kept_(kept), out_(out), zeros_(zeros), report_(report) {}
+  Walk2(WriteRequest2Decoder& kept, WriteBatch& out, WriteBatch* zeros, DecodeReport& report,
+        MetadataLabels metadata_labels)
+      : kept_(kept), out_(out), zeros_(zeros), report_(report), metadata_labels_(metadata_labels) {}
 
   // Symbols may stand behind what names them, so series come second.
   Status request(std::string_view message) {
@@ -237,7 +240,16 @@ class Walk2 {
       VARVE_TRY(family(metadata, read->metric_ref));
     }
     if (zeros_ != nullptr) VARVE_TRY(add_zeros(entry, created_ms));
-    kept_.records_.push_back({read->key, refs});
+    if (metadata_labels_ == MetadataLabels::kTypeAndUnit) {
+      VARVE_TRY(budget_.charge(sizeof(WriteRequest2Decoder::TypeAndUnit)));
+      const auto typed = kept_.typed_.emplace_back(type_and_unit(metadata));
+      const SymbolKey key =
+          typed.told ? kept_.symbols_.with_type_and_unit(read->key, typed.type, typed.unit_ref)
+                     : read->key;
+      kept_.records_.push_back({key, refs});
+    } else {
+      kept_.records_.push_back({read->key, refs});
+    }
     out_.series.push_back(entry);
     return {};
   }
@@ -332,23 +344,46 @@ class Walk2 {
     return {};
   }
 
-  // Metadata comes with every series, so it is handed on when it is new. It is a help to people:
-  // what is no text is passed over.
-  Status family(std::string_view message, std::uint32_t metric_ref) {
+  // What a series says of its metric family.
+  struct Told {
     std::int32_t type = 0;
     std::uint64_t help_ref = 0, unit_ref = 0;
+  };
+  static Told read_metadata(std::string_view message) {
+    Told told;
     for (ProtobufCursor cursor(message); !cursor.done();) {
       const std::uint64_t tag = cursor.varint();
       if (tag == varint_tag(1)) {
-        type = static_cast<std::int32_t>(cursor.varint());
+        told.type = static_cast<std::int32_t>(cursor.varint());
       } else if (tag == varint_tag(3)) {
-        help_ref = cursor.varint();
+        told.help_ref = cursor.varint();
       } else if (tag == varint_tag(4)) {
-        unit_ref = cursor.varint();
+        told.unit_ref = cursor.varint();
       } else {
         cursor.skip(tag);
       }
     }
+    return told;
+  }
+
+  // A type or a unit, if they are to be labels.
+  WriteRequest2Decoder::TypeAndUnit type_and_unit(std::string_view metadata) const {
+    WriteRequest2Decoder::TypeAndUnit out;
+    if (metadata.empty()) return out;
+    const Told told = read_metadata(metadata);
+    const SymbolTable& symbols = kept_.symbols_;
+    if (metadata_type_name(told.type) != kUnknownType) out.type = told.type;
+    if (symbols.has(told.unit_ref)) out.unit_ref = static_cast<std::uint32_t>(told.unit_ref);
+    const bool unit = symbols.has(out.unit_ref) && !symbols.text(out.unit_ref).empty() &&
+                      symbols.text(out.unit_ref).size() <= kKeyMaxBytes;
+    out.told = symbols.has(out.unit_ref) && (out.type != 0 || unit);
+    return out;
+  }
+
+  // Metadata comes with every series, so it is handed on when it is new. It is a help to people:
+  // what is no text is passed over.
+  Status family(std::string_view message, std::uint32_t metric_ref) {
+    const auto [type, help_ref, unit_ref] = read_metadata(message);
     const SymbolTable& symbols = kept_.symbols_;
     if (type == 0 && help_ref == 0 && unit_ref == 0) return {};  // nothing is known
     if (!symbols.has(help_ref) || !symbols.has(unit_ref)) return {};
@@ -418,6 +453,7 @@ class Walk2 {
   WriteBatch& out_;
   WriteBatch* const zeros_;
   DecodeReport& report_;
+  const MetadataLabels metadata_labels_;
   BatchBudget budget_;
   std::uint64_t series_seen_ = 0;
   const char* at_ = nullptr;
@@ -432,13 +468,23 @@ Result<Labels> WriteRequest2Decoder::Keys::decode(std::string_view key) const {
   const auto* const first = reinterpret_cast<const char*>(owner_.records_.data());
   const auto offset = static_cast<std::size_t>(key.data() - first);
   VARVE_CHECK(offset % sizeof(Record) == 0 && offset / sizeof(Record) < owner_.records_.size());
+  const std::size_t at = offset / sizeof(Record);
   std::vector<LabelView> labels;
-  VARVE_TRY(owner_.symbols_.labels(owner_.records_[offset / sizeof(Record)].refs, labels));
+  VARVE_TRY(owner_.symbols_.labels(owner_.records_[at].refs, labels));
+  if (!owner_.typed_.empty() && owner_.typed_[at].told) {
+    const TypeAndUnit& typed = owner_.typed_[at];
+    std::erase_if(labels, [](const LabelView& label) {
+      return label.name == kTypeLabel || label.name == kUnitLabel;
+    });
+    if (typed.type != 0) labels.push_back({kTypeLabel, metadata_type_name(typed.type)});
+    labels.push_back({kUnitLabel, owner_.symbols_.text(typed.unit_ref)});
+  }
   return checked_labels(labels, MetricNameRule::kRequired);
 }
 
 Result<DecodeReport> WriteRequest2Decoder::decode(std::string_view protobuf, WriteBatch& out,
-                                                  WriteBatch* zeros) {
+                                                  WriteBatch* zeros,
+                                                  MetadataLabels metadata_labels) {
   for (WriteBatch* const batch : {&out, zeros}) {
     if (batch == nullptr) continue;
     batch->clear();
@@ -448,10 +494,11 @@ Result<DecodeReport> WriteRequest2Decoder::decode(std::string_view protobuf, Wri
   symbols_.clear();
   series_.clear();
   records_.clear();
+  typed_.clear();
   gathered_refs_.clear();
   if (++requests_ % kMetadataRepeat == 0) metadata_told_.clear();
   DecodeReport report;
-  Walk2 walk(*this, out, zeros, report);
+  Walk2 walk(*this, out, zeros, report, metadata_labels);
   Status status;
   try {
     status = walk.request(protobuf);
@@ -471,13 +518,14 @@ Result<DecodeReport> WriteRequest2Decoder::decode(std::string_view protobuf, Wri
 
 std::size_t WriteRequest2Decoder::memory_bytes() const {
   std::size_t bytes = symbols_.memory_bytes() + series_.capacity() * sizeof(std::string_view) +
-                      records_.capacity() * sizeof(Record) + metadata_seen_.capacity() / 8;
+                      records_.capacity() * sizeof(Record) +
+                      typed_.capacity() * sizeof(TypeAndUnit) + metadata_seen_.capacity() / 8;
   for (const std::string& refs : gathered_refs_) bytes += sizeof(std::string) + refs.capacity();
   return bytes;
 }
 
 void WriteRequest2Decoder::shrink() {
-  base::release_memory(symbols_, series_, records_, gathered_refs_, metadata_seen_);
+  base::release_memory(symbols_, series_, records_, typed_, gathered_refs_, metadata_seen_);
 }
 
 }  // namespace varve::wire

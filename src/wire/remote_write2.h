@@ -24,6 +24,10 @@ namespace varve::wire {
 // Keys of remote write 2 in WriteBatch::key_space.
 inline constexpr std::uint64_t kRemoteWrite2KeySpace = 0x52573200;
 
+// Whether what a series says of its metric family is made labels of it, `__type__` and `__unit__`,
+// in place of any that it has: where a type or a unit is told.
+enum class MetadataLabels : unsigned char { kNone, kTypeAndUnit };
+
 // Reusable, for one thread at a time; a decoder that is kept keeps its buffers.
 class WriteRequest2Decoder {
  public:
@@ -39,7 +43,8 @@ class WriteRequest2Decoder {
   // kInvalidArgument: broken protobuf, saying where; nothing of it is to be used. kLimitExceeded:
   // the batch would pass kBatchMaxBytes.
   Result<DecodeReport> decode(std::string_view protobuf, storage::WriteBatch& out,
-                              storage::WriteBatch* zeros = nullptr);
+                              storage::WriteBatch* zeros = nullptr,
+                              MetadataLabels metadata_labels = MetadataLabels::kNone);
   // Storage has not taken the last batch: what it said of families is to be said again.
   void forget_told() { metadata_told_.clear(); }
   // What is kept between requests, and giving it back after a huge one.
@@ -53,6 +58,11 @@ class WriteRequest2Decoder {
   struct Record {
     SymbolKey key;
     std::string_view refs;
+  };
+  struct TypeAndUnit {
+    std::int32_t type = 0;  // 0: unknown
+    std::uint32_t unit_ref = 0;
+    bool told = false;
   };
   class Keys final : public storage::KeyDecoder {
    public:
@@ -72,6 +82,7 @@ class WriteRequest2Decoder {
   SymbolTable symbols_;
   std::vector<std::string_view> series_;   // messages
   std::vector<Record> records_;            // one per entry of the batch
+  std::vector<TypeAndUnit> typed_;         // the same, or empty: nothing is made a label
   std::deque<std::string> gathered_refs_;  // of series whose references do not stand together
   std::vector<bool> metadata_seen_;        // of this request, by the symbol of the metric name
   std::unordered_set<std::uint64_t> metadata_told_;

@@ -2,7 +2,10 @@
 // `name{label="value",…}`, `{"utf-8 name",label="value"}` and `{label="value"}` to Labels.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <deque>
+#include <initializer_list>
+#include <optional>
 #include <vector>
 
 #include "base/try.h"
@@ -143,6 +146,28 @@ Result<Labels> parse_label_set(std::string_view braces) {
   SeriesReader reader(braces);
   VARVE_TRY(reader.read());
   return checked_labels(reader.labels(), MetricNameRule::kNotNeeded);
+}
+
+bool in_family(std::string_view series, std::string_view family, std::string_view type) {
+  std::optional<Labels> parsed;
+  std::string_view name = series.substr(0, series.find_first_of("{ \t"));
+  if (name.empty()) {  // a name in quotes
+    auto labels = parse_series_text(series);
+    if (!labels.ok()) return false;
+    parsed = *std::move(labels);
+    name = parsed->get(kMetricName);
+  }
+  if (!name.starts_with(family)) return false;
+  const std::string_view added = name.substr(family.size());
+  if (added.empty()) return true;
+  const auto one_of = [added](std::initializer_list<std::string_view> suffixes) {
+    return std::find(suffixes.begin(), suffixes.end(), added) != suffixes.end();
+  };
+  if (type == "counter") return one_of({"_total", "_created"});
+  if (type == "histogram") return one_of({"_bucket", "_count", "_sum", "_created"});
+  if (type == "gaugehistogram") return one_of({"_bucket", "_gcount", "_gsum", "_count", "_sum"});
+  if (type == "summary") return one_of({"_count", "_sum", "_created"});
+  return type == "info" && one_of({"_info"});
 }
 
 }  // namespace varve::wire

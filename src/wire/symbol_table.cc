@@ -21,6 +21,7 @@ __extension__ using Product = unsigned __int128;
 
 constexpr std::size_t kSecretBytes = 192;
 constexpr std::size_t kRefsShownMax = 64;
+constexpr std::uint64_t kTypeMix = 0xa0761d6478bd642f;
 // More than a label may have; whoever adds up to more is refused anyway.
 constexpr std::size_t kPairBytesMax = 0xffffffff;
 
@@ -100,6 +101,15 @@ std::optional<SymbolTable::Read> SymbolTable::read(std::string_view refs) {
     if (name_ref == metric_name) metric = value_ref;
   }
   return Read{{low, high}, static_cast<std::uint32_t>(metric), text_bytes};
+}
+
+SymbolKey SymbolTable::with_type_and_unit(SymbolKey key, std::int32_t type,
+                                          std::uint32_t unit_ref) const {
+  const Symbol& unit = symbols_[unit_ref];
+  const std::uint64_t type_mix = (static_cast<std::uint64_t>(type) + 1) * kTypeMix;
+  key.low += fold(unit.low ^ kTypeMix, unit.high ^ type_mix);
+  key.high += fold(unit.high ^ kTypeMix, unit.low ^ type_mix);
+  return key;
 }
 
 Status SymbolTable::labels(std::string_view refs, std::vector<LabelView>& out) const {

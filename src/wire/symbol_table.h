@@ -54,6 +54,8 @@ class SymbolTable {
   // `refs` is the packed field: varints, name and value in turn. nullopt: an odd number, or one
   // that no symbol has; labels() says which. Broken varints throw as ProtobufCursor does.
   std::optional<Read> read(std::string_view refs);
+  // The key of the labels that `key` stands for with a type and a unit beside them.
+  SymbolKey with_type_and_unit(SymbolKey key, std::int32_t type, std::uint32_t unit_ref) const;
   // Appends the labels. kInvalidArgument in Prometheus's words.
   Status labels(std::string_view refs, std::vector<LabelView>& out) const;
 

@@ -220,6 +220,20 @@ TEST_CASE("remote write 2: starts become zeros where the feature is on", "[api]"
   CHECK(server.write2(next.bytes()).status == 204);
 }
 
+TEST_CASE("remote write 2: type and unit become labels where the feature is on", "[api]") {
+  api::Options options;
+  options.remote_write_type_and_unit = true;
+  Writing server(options);
+  for (const std::int32_t type : {1, 2}) {
+    Request2Builder builder;
+    auto series = builder.series({{"__name__", "x"}}).sample(type, kNow);
+    builder.metadata(series, type, "", "bytes");
+    CHECK(server.write2(builder.add(series).bytes()).status == 204);
+  }
+  CHECK(server.value_of("x{__type__=\"counter\",__unit__=\"bytes\"}") == "1");
+  CHECK(server.value_of("x{__type__=\"gauge\"}") == "2");
+}
+
 TEST_CASE("vmagent: the handshake is answered, and zstd is read then", "[api]") {
   Writing server;
   const http::Response hello = server.ask("POST", "/api/v1/write", "get_vm_proto_version=1", "",

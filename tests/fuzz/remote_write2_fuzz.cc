@@ -32,5 +32,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (!report.ok()) return 0;
   check(batch);
   check(zeros);
+  const auto labelled = decoder.decode({reinterpret_cast<const char*>(data), size}, batch, &zeros,
+                                       varve::wire::MetadataLabels::kTypeAndUnit);
+  VARVE_CHECK(labelled.ok());
+  check(batch);
+  check(zeros);
   return 0;
 }

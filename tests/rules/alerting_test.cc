@@ -131,6 +131,19 @@ TEST_CASE("alert: labels and annotations are templates", "[rules]") {
   CHECK(world.sent.size() == 3);  // page firing, page resolved, ticket firing
 }
 
+TEST_CASE("alert: type and unit of the metric go with its name", "[rules]") {
+  World world;
+  world.set(Labels{{"__name__", "in"}, {"__type__", "gauge"}, {"__unit__", "s"}, {"job", "a"}}, 0,
+            1);
+  const auto group =
+      world.group({alert("High", "in > 0", 0, 0, {}, {{"type", "{{ $labels.__type__ }}"}})});
+  group->evaluate(0, world.shared);
+  const RuleStatus status = group->status().rules[0];
+  REQUIRE(status.alerts.size() == 1);
+  CHECK(status.alerts[0].labels == Labels{{"alertname", "High"}, {"job", "a"}});
+  CHECK(status.alerts[0].annotations.at("type") == "gauge");
+}
+
 TEST_CASE("alert: an error in a template shows in the annotation and stops nothing", "[rules]") {
   World world;
   values(world, 0, 10, {1});

@@ -123,6 +123,72 @@ TEST_CASE("scrape formats: bounds are spelled the same in every format", "[scrap
   CHECK(b.storage.values("u{instance=\"a:1\", job=\"j\", le=\"1\"}") == "3");
 }
 
+TEST_CASE("scrape formats: type and unit are labels where the feature is on", "[scrape]") {
+  const std::string body =
+      "# TYPE a_seconds counter\n# UNIT a_seconds seconds\n# HELP a_seconds x\n"
+      "a_seconds_total{__unit__=\"own\",__type__=\"own\"} 1\n"
+      "# TYPE g gauge\ng{__unit__=\"own\"} 2\ng_other 3\nother 4\n"
+      "# TYPE u unknown\nu{__type__=\"own\"} 5\n"
+      "# UNIT z_bytes bytes\nz_bytes 6\n# HELP later x\nlater 7\n"
+      "# TYPE h histogram\nh_bucket{le=\"+Inf\"} 8\nh_count 8\nh_sum 8\nh_total 9\n"
+      "# TYPE i info\ni_info 1\n# EOF\n";
+  ManagerOptions manager;
+  manager.type_and_unit_labels = true;
+  Bench b(manager);
+  b.client.answer(kUrl, body, kOpenMetrics);
+  b.manager->apply({pool({"a:1"})});
+  b.step();
+  b.step();
+  const auto values = [&](const std::string& name, const std::string& labels,
+                          const std::string& after = "") {
+    return b.storage.values(name + "{" + labels + (labels.empty() ? "" : ", ") +
+                            "instance=\"a:1\", job=\"j\"" + after + "}");
+  };
+  CHECK(values("a_seconds_total", "__type__=\"counter\", __unit__=\"seconds\"") == "1 1");
+  // What is not told leaves what the target says itself.
+  CHECK(values("g", "__type__=\"gauge\", __unit__=\"own\"") == "2 2");
+  CHECK(values("u", "__type__=\"own\"") == "5 5");
+  // What is no part of the family above it is not told anything.
+  CHECK(values("g_other", "") == "3 3");
+  CHECK(values("other", "") == "4 4");
+  CHECK(values("z_bytes", "__unit__=\"bytes\"") == "6 6");
+  CHECK(values("later", "") == "7 7");
+  CHECK(values("h_bucket", "__type__=\"histogram\"", ", le=\"+Inf\"") == "8 8");
+  CHECK(values("h_count", "__type__=\"histogram\"") == "8 8");
+  CHECK(values("h_total", "") == "9 9");
+  CHECK(values("i_info", "__type__=\"info\"") == "1 1");
+  CHECK(values("up", "") == "1 1");
+  // Another type is another series, and the first one ends.
+  b.client.answer(kUrl, "# TYPE g counter\ng 10\n# EOF\n", kOpenMetrics);
+  b.step();
+  CHECK(values("g", "__type__=\"gauge\", __unit__=\"own\"") == "2 2 stale");
+  b.client.answer(kUrl, "# TYPE g gauge\ng 11\n# EOF\n", kOpenMetrics);
+  b.step();
+  CHECK(values("g", "__type__=\"counter\"") == "10 stale");
+  CHECK(values("g", "__type__=\"gauge\"") == "11");
+}
+
+TEST_CASE("scrape formats: type labels of the text format, of histograms made native, relabelled",
+          "[scrape]") {
+  ManagerOptions manager;
+  manager.type_and_unit_labels = true;
+  Bench b(manager);
+  PoolOptions options = pool({"a:1"});
+  options.convert_classic_histograms_to_nhcb = true;
+  b.client.answer(kUrl, kClassic +
+                            "# TYPE c_total counter\nc_total 1\n"
+                            "# TYPE \"a b\" gauge\n{\"a b\",x=\"y\"} 2\n");
+  b.manager->apply({options});
+  b.step();
+  b.step();
+  CHECK(b.storage.values("c_total{__type__=\"counter\", instance=\"a:1\", job=\"j\"}") == "1 1");
+  CHECK(b.storage.values("{\"a b\", __type__=\"gauge\", instance=\"a:1\", job=\"j\", x=\"y\"}") ==
+        "2 2");
+  const std::string histogram = "{{schema:-53 count:3 sum:5 custom_values:[1] buckets:[1 2]}}";
+  CHECK(b.storage.values("h{__type__=\"histogram\", instance=\"a:1\", job=\"j\"}") ==
+        histogram + " " + histogram);
+}
+
 TEST_CASE("scrape formats: a start time is a zero before the first sample", "[scrape]") {
   const std::string body =
       "# TYPE c counter\nc_total{a=\"1\"} 5\nc_created{a=\"1\"} 1699999999.5\n"

@@ -43,21 +43,37 @@ TEST_CASE("flags: what Varve has no use for is accepted with a warning", "[serve
 
 TEST_CASE("flags: a feature is there, or said to be ignored", "[server]") {
   // What Prometheus 3.14 and 2.x know, in the order of its documentation.
-  const auto [name, ignored] = GENERATE(table<std::string, bool>(
-      {{"exemplar-storage", false}, {"memory-snapshot-on-shutdown", false},
-       {"extra-scrape-metrics", false}, {"promql-per-step-stats", false},
-       {"promql-experimental-functions", false}, {"created-timestamp-zero-ingestion", false},
-       {"st-storage", true}, {"use-start-timestamps", false}, {"concurrent-rule-eval", false},
-       {"old-ui", true}, {"metadata-wal-records", false}, {"delayed-compaction", true},
-       {"promql-delayed-name-removal", false}, {"auto-reload-config", false},
-       {"otlp-deltatocumulative", true}, {"promql-duration-expr", false},
-       {"otlp-native-delta-ingestion", true}, {"type-and-unit-labels", true},
-       {"use-uncached-io", true}, {"xor2-encoding", true},
-       {"promql-extended-range-selectors", false}, {"promql-binop-fill-modifiers", false},
-       {"native-histograms", true}, {"ooo-native-histograms", false},
-       {"remote-write-receiver", false}, {"expand-external-labels", false},
-       {"promql-at-modifier", false}, {"agent", true}, {"auto-gomaxprocs", true},
-       {"otlp-write-receiver", true}}));
+  const auto [name, ignored] =
+      GENERATE(table<std::string, bool>({{"exemplar-storage", false},
+                                         {"memory-snapshot-on-shutdown", false},
+                                         {"extra-scrape-metrics", false},
+                                         {"promql-per-step-stats", false},
+                                         {"promql-experimental-functions", false},
+                                         {"created-timestamp-zero-ingestion", false},
+                                         {"st-storage", true},
+                                         {"use-start-timestamps", false},
+                                         {"concurrent-rule-eval", false},
+                                         {"old-ui", true},
+                                         {"metadata-wal-records", false},
+                                         {"delayed-compaction", true},
+                                         {"promql-delayed-name-removal", false},
+                                         {"auto-reload-config", false},
+                                         {"otlp-deltatocumulative", true},
+                                         {"promql-duration-expr", false},
+                                         {"otlp-native-delta-ingestion", true},
+                                         {"type-and-unit-labels", false},
+                                         {"use-uncached-io", true},
+                                         {"xor2-encoding", true},
+                                         {"promql-extended-range-selectors", false},
+                                         {"promql-binop-fill-modifiers", false},
+                                         {"native-histograms", true},
+                                         {"ooo-native-histograms", false},
+                                         {"remote-write-receiver", false},
+                                         {"expand-external-labels", false},
+                                         {"promql-at-modifier", false},
+                                         {"agent", true},
+                                         {"auto-gomaxprocs", true},
+                                         {"otlp-write-receiver", true}}));
   CAPTURE(name);
   const auto flags = server::parse_flags({"--enable-feature=," + name});
   REQUIRE(flags.ok());

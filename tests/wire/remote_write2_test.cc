@@ -39,6 +39,64 @@ DecodeReport decoded(const std::string& request) {
   return *report;
 }
 
+TEST_CASE("remote write 2: type and unit become labels where they are wanted", "[wire]") {
+  Request2Builder builder;
+  const auto labels = [](const std::string& name) {
+    return Request2Builder::Pairs{
+        {"__name__", name}, {"__type__", "own"}, {"__unit__", "own"}, {"job", "a"}};
+  };
+  Series both = builder.series(labels("both")).sample(1, 1000, 500);
+  builder.metadata(both, 1, "", "seconds");
+  Series type = builder.series(labels("type")).sample(2, 1000);
+  builder.metadata(type, 2, "", "");
+  Series unit = builder.series(labels("unit")).sample(3, 1000);
+  builder.metadata(unit, 0, "", "bytes");
+  Series nothing = builder.series(labels("nothing")).sample(4, 1000);
+  builder.metadata(nothing, 0, "help", "");
+  const Series none = builder.series(labels("none")).sample(5, 1000);
+  const std::string request = builder.add(both).add(type).add(unit).add(nothing).add(none).bytes();
+  WriteRequest2Decoder decoder;
+  WriteBatch batch, zeros;
+  REQUIRE(decoder.decode(request, batch, &zeros, MetadataLabels::kTypeAndUnit).ok());
+  REQUIRE(batch.series.size() == 5);
+  const auto text = [](const WriteBatch& of, std::size_t at) {
+    const auto found = of.decoder->decode(of.series.at(at).key);
+    return found.ok() ? found->to_string() : found.error().message();
+  };
+  CHECK(text(batch, 0) == "both{__type__=\"counter\", __unit__=\"seconds\", job=\"a\"}");
+  CHECK(text(batch, 1) == "type{__type__=\"gauge\", job=\"a\"}");
+  CHECK(text(batch, 2) == "unit{__unit__=\"bytes\", job=\"a\"}");
+  CHECK(text(batch, 3) == "nothing{__type__=\"own\", __unit__=\"own\", job=\"a\"}");
+  CHECK(text(batch, 4) == "none{__type__=\"own\", __unit__=\"own\", job=\"a\"}");
+  REQUIRE(zeros.series.size() == 1);
+  CHECK(text(zeros, 0) == text(batch, 0));
+  REQUIRE(decoder.decode(request, batch).ok());
+  CHECK(text(batch, 0) == "both{__type__=\"own\", __unit__=\"own\", job=\"a\"}");
+}
+
+TEST_CASE("remote write 2: a series told another type or unit has another key", "[wire]") {
+  const auto key = [](std::int32_t type, const std::string& unit, bool first_symbols) {
+    Request2Builder builder(first_symbols ? std::vector<std::string>{"", "x", "y"}
+                                          : std::vector<std::string>{""});
+    Series series = builder.series({{"__name__", "up"}}).sample(1, 1000);
+    builder.metadata(series, type, "", unit);
+    WriteRequest2Decoder decoder;
+    WriteBatch batch;
+    REQUIRE(
+        decoder.decode(builder.add(series).bytes(), batch, nullptr, MetadataLabels::kTypeAndUnit)
+            .ok());
+    return std::string(batch.series.at(0).key);
+  };
+  std::set<std::string> keys;
+  for (std::int32_t type = 0; type <= 7; ++type) {
+    for (const std::string unit : {"", "seconds", "bytes"}) {
+      keys.insert(key(type, unit, false));
+      CHECK(key(type, unit, true) == key(type, unit, false));
+    }
+  }
+  CHECK(keys.size() == 24);
+}
+
 TEST_CASE("remote write 2: series, samples, histograms, exemplars and metadata", "[wire]") {
   Request2Builder builder;
   Series up = builder.series({{"__name__", "up"}, {"job", "a"}}).sample(1, 1000).sample(0, 2000);
