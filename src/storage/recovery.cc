@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <chrono>
 #include <span>
 #include <vector>
@@ -13,7 +12,7 @@
 #include "base/release_memory.h"
 #include "base/thread_pool.h"
 #include "base/try.h"
-#include "storage/head/shard_image.h"
+#include "storage/shard_replay.h"
 #include "storage/snapshot_reader.h"
 #include "storage/wal/log_state.h"
 #include "storage/wal/reader.h"
@@ -21,265 +20,6 @@
 
 namespace varve::storage {
 namespace {
-
-using head::ChunkRef;
-using head::HotSeries;
-
-// What replaying one shard found. Exemplars wait: their ring wants them in the order of time, which
-// only all shards together have.
-struct ShardReplay {
-  std::uint64_t samples = 0;
-  std::uint64_t samples_lost = 0;
-  Timestamp min_ms = TimeRange::all().max_ms;
-  Timestamp max_ms = TimeRange::all().min_ms;
-  std::uint64_t chunks_lost = 0;  // closed ones whose file or times are gone
-  bool min_known = false;         // min_ms counts what the snapshot had, too
-  std::uint32_t lost_id_max = 0;  // the largest id whose series record was lost
-  std::vector<wal::ExemplarRecord> exemplars;
-  std::vector<std::string> errors;  // sections that could not be decoded to their end
-
-  void count(Timestamp t) {
-    ++samples;
-    min_ms = std::min(min_ms, t);
-    max_ms = std::max(max_ms, t);
-  }
-};
-
-// A float run holds what was taken in order, so only the order in time is looked at: what is not
-// newer than its series can only be there because a former version wrote late samples into runs.
-constexpr head::OutOfOrderRule kAcceptLate{TimeRange::all().min_ms, true};
-
-class ShardReplayer {
- public:
-  ShardReplayer(head::Head& head, unsigned shard, std::uint32_t last_id, std::uint32_t first_column,
-                const std::vector<SeriesId>& retired, const std::optional<HeadCut>& cut,
-                ShardReplay& out)
-      : head_(head),
-        number_(shard),
-        shard_(head.shard_at(shard)),
-        last_id_(last_id),
-        first_column_(first_column),
-        retired_(retired),
-        cut_(cut),
-        out_(out) {}
-
-  // The shard as the snapshot has it, then what the log has of it behind frame `covered_seq`.
-  void replay(SnapshotReader& snapshot, const std::vector<wal::Section>* sections) {
-    const std::lock_guard lock(shard_.mutex);
-    const std::uint64_t covered_seq = snapshot.covered_seq(number_);
-    const bool has_cut = cut_ && number_ < cut_->seqs.size();
-    // Frames up to this one have nothing from before the cut that is not in blocks.
-    std::uint64_t cut_seq = has_cut ? cut_->seqs[number_] : 0;
-    {
-      head::ShardImage image;
-      snapshot.shard(number_, image);
-      restore(image, has_cut && covered_seq > cut_seq);
-    }
-    if (has_cut && covered_seq > cut_seq) {
-      forget_cut(head::TakeLate::kFrozen);
-    }
-    bool to_forget = has_cut && covered_seq <= cut_seq;
-    if (sections != nullptr) {
-      for (const wal::Section& section : *sections) {
-        if (section.position.seq <= covered_seq) continue;
-        if (to_forget && section.position.seq > cut_seq) {
-          forget_cut(head::TakeLate::kAll);
-          to_forget = false;
-        }
-        replay_section(section);
-      }
-    }
-    if (to_forget) forget_cut(head::TakeLate::kAll);
-    if (has_cut) shard_.set_cut(cut_->time_ms);
-  }
-
- private:
-  void replay_section(const wal::Section& section) {
-    decoder_.open(section.bytes);
-    for (;;) {
-      const auto record = decoder_.next();
-      if (!record.ok()) {
-        out_.errors.push_back("frame " + std::to_string(section.position.seq) + ": " +
-                              record.error().message());
-        return;
-      }
-      if (std::holds_alternative<std::monostate>(**record)) return;
-      apply(**record);
-    }
-  }
-
-  template <typename Visit>
-  void visit_series(const Visit& visit) {
-    constexpr std::uint64_t kNeighbours = head::kNeighbours;
-    for (std::uint64_t first = number_ * kNeighbours; first <= last_id_;
-         first += kNeighbours * head::kShards) {
-      for (std::uint64_t id = first; id < first + kNeighbours && id <= last_id_; ++id) {
-        HotSeries& series = head_.series(static_cast<SeriesId>(id));
-        if (series.is(HotSeries::kKnown)) visit(series, static_cast<SeriesId>(id));
-      }
-    }
-  }
-
-  void forget_cut(head::TakeLate late) {
-    out_.min_ms = TimeRange::all().max_ms;
-    visit_series([&](HotSeries& series, SeriesId id) {
-      out_.min_ms = std::min(out_.min_ms, shard_.forget_before(series, id, cut_->time_ms, late));
-    });
-    out_.min_known = true;
-  }
-
-  // `cut_before`: the snapshot was taken after the cut, so that what was frozen for it is in blocks
-  // and late samples it still has are not.
-  void restore(head::ShardImage& image, bool cut_before) {
-    const std::uint64_t* words = image.words.data();
-    const ChunkRef* chunk = image.chunks.data();
-    std::size_t histograms = 0, late = 0, frozen = 0, deleted = 0;
-    const bool drop_frozen = cut_before && image.frozen_before_ms <= cut_->time_ms;
-    std::vector<ChunkRef> chunks;
-    for (std::size_t i = 0; i < image.ids.size(); ++i) {
-      const std::uint32_t id = image.ids[i];
-      const HotSeries& hot = image.hot[i];
-      chunks.clear();
-      for (std::uint32_t k = 0; k < image.chunk_counts[i]; ++k, ++chunk) add_chunk(*chunk, chunks);
-      HotSeries* const series = find(id);
-      if (series != nullptr) {
-        shard_.restore_series(*series, hot, words, chunks);
-        series->unset(HotSeries::kOutOfOrder);
-        out_.samples += hot.gorilla.count;
-      }
-      words += hot.gorilla.word_count;
-      if (hot.is(HotSeries::kHistograms)) {
-        const auto& from = image.histograms[histograms++];
-        if (series != nullptr) {
-          const Status restored = shard_.restore_histograms(*series, from);
-          if (!restored.ok()) out_.errors.push_back(restored.error().message());
-        }
-      }
-      if (late < image.late.size() && image.late[late].id == id) {
-        if (series != nullptr) restore_late(*series, std::move(image.late[late]));
-        ++late;
-      }
-      if (frozen < image.frozen.size() && image.frozen[frozen].id == id) {
-        if (series != nullptr && !drop_frozen) {
-          restore_late(*series, std::move(image.frozen[frozen]));
-        }
-        ++frozen;
-      }
-      if (hot.is(HotSeries::kDeleted)) {
-        if (series != nullptr) shard_.restore_deleted(*series, std::move(image.deleted[deleted]));
-        ++deleted;
-      }
-    }
-  }
-
-  void restore_late(HotSeries& series, head::ShardImage::Late late) {
-    out_.samples += late.floats.size() + late.histograms.size();
-    shard_.restore_late(series, std::move(late));
-  }
-
-  void add_chunk(ChunkRef chunk, std::vector<ChunkRef>& chunks) {
-    chunk.column -= first_column_;
-    if (!head_.columns().held(chunk.column)) {
-      ++out_.chunks_lost;
-      return;
-    }
-    const head::TimeColumn column = head_.columns()[chunk.column];
-    // Blocks have it, and its file may be gone.
-    if (column.count > 0 && cut_ && column.range.max_ms < cut_->time_ms) return;
-    if (column.count == 0 || !head_.spill().held(chunk.place)) {
-      ++out_.chunks_lost;
-      out_.samples_lost += column.count;
-      return;
-    }
-    out_.samples += column.count;
-    chunks.push_back(chunk);
-  }
-
-  // The series of an id in the log, or nullptr if its record was lost (or the bytes lie).
-  HotSeries* find(std::uint32_t id) {
-    if (id == 0 || head::shard_of(static_cast<SeriesId>(id)) != number_) return nullptr;
-    if (id <= last_id_) {
-      HotSeries& series = head_.series(static_cast<SeriesId>(id));
-      if (series.is(HotSeries::kKnown)) return &series;
-    }
-    if (std::binary_search(retired_.begin(), retired_.end(), static_cast<SeriesId>(id)))
-      return nullptr;
-    out_.lost_id_max = std::max(out_.lost_id_max, id);
-    return nullptr;
-  }
-
-  void apply(const wal::RunRecord& record) {
-    if (const auto* floats = std::get_if<wal::FloatRun>(&record)) {
-      apply_floats(*floats);
-    } else if (const auto* late = std::get_if<wal::LateFloatRecord>(&record)) {
-      HotSeries* series = find(static_cast<std::uint32_t>(late->id));
-      if (series == nullptr) {
-        lose(late->id);
-        return;
-      }
-      shard_.insert_late(*series, late->id, late->sample);
-      ++out_.samples;
-    } else if (const auto* histogram = std::get_if<wal::HistogramRecord>(&record)) {
-      HotSeries* series = find(static_cast<std::uint32_t>(histogram->id));
-      if (series == nullptr || !codec::check_histogram(histogram->sample.histogram).ok()) {
-        lose(histogram->id);
-        return;
-      }
-      if (histogram->late) {
-        shard_.insert_late(*series, histogram->id,
-                           {histogram->sample.timestamp_ms,
-                            std::make_shared<const Histogram>(histogram->sample.histogram)});
-        ++out_.samples;
-        return;
-      }
-      shard_.append_histogram(*series, histogram->id, histogram->sample.timestamp_ms,
-                              histogram->sample.histogram, kAcceptLate);
-      out_.count(histogram->sample.timestamp_ms);
-    } else if (const auto* tombstone = std::get_if<wal::TombstoneRecord>(&record)) {
-      if (HotSeries* series = find(static_cast<std::uint32_t>(tombstone->id))) {
-        shard_.delete_samples(*series, tombstone->id, tombstone->range);
-      }
-    } else if (const auto* exemplar = std::get_if<wal::ExemplarRecord>(&record)) {
-      if (find(static_cast<std::uint32_t>(exemplar->id)) != nullptr) {
-        out_.exemplars.push_back(*exemplar);
-      }
-    }
-  }
-
-  void apply_floats(const wal::FloatRun& run) {
-    constexpr std::size_t kAhead = 12;
-    const std::size_t count = run.ids.size();
-    for (std::size_t i = 0; i < count; ++i) {
-      if (i + kAhead < count && run.ids[i + kAhead] <= last_id_) {
-        __builtin_prefetch(&head_.series(static_cast<SeriesId>(run.ids[i + kAhead])), 1);
-      }
-      HotSeries* series = find(run.ids[i]);
-      if (series == nullptr || (run.raw[i] == 0 && !series->is(HotSeries::kHasFloat))) {
-        lose(static_cast<SeriesId>(run.ids[i]));
-        continue;
-      }
-      const std::uint64_t previous = std::bit_cast<std::uint64_t>(series->gorilla.last_value);
-      const std::uint64_t bits = run.raw[i] != 0 ? run.bits[i] : run.bits[i] ^ previous;
-      shard_.append_float(*series, static_cast<SeriesId>(run.ids[i]), run.times[i],
-                          std::bit_cast<double>(bits), kAcceptLate);
-      out_.count(run.times[i]);
-    }
-  }
-
-  void lose(SeriesId id) {
-    if (!std::binary_search(retired_.begin(), retired_.end(), id)) ++out_.samples_lost;
-  }
-
-  head::Head& head_;
-  const unsigned number_;
-  head::Shard& shard_;
-  const std::uint32_t last_id_;
-  const std::uint32_t first_column_;
-  const std::vector<SeriesId>& retired_;
-  const std::optional<HeadCut>& cut_;
-  ShardReplay& out_;
-  wal::RunDecoder decoder_;
-};
 
 // What the log says of series; metadata go to the head at once.
 struct LogSeries {
@@ -384,7 +124,8 @@ Result<Recovery> recover(const DataDirectory& directory, fs::FileSystem& files, 
                          base::Logger& log) {
   const auto started = std::chrono::steady_clock::now();
   base::ThreadPool pool("recovery", std::max<std::size_t>(threads, 1), 4096);
-  const auto state = wal::read_log_state(files, directory.wal);  // what is wrong with it, the log says
+  // What is wrong with it, the log's own recovery says.
+  const auto state = wal::read_log_state(files, directory.wal);
   const std::uint32_t snapshot_before = state.ok() && *state ? (**state).snapshot : 0;
   VARVE_TRY_ASSIGN(SnapshotReader snapshot,
                    SnapshotReader::open(files, directory.snap, snapshot_before, repair, log));
@@ -419,6 +160,8 @@ Result<Recovery> recover(const DataDirectory& directory, fs::FileSystem& files, 
   // Task 0 rebuilds names and index (one thread at a time may), the others replay a shard each;
   // they touch nothing in common.
   std::array<ShardReplay, head::kShards> replays;
+  const ReplayScope scope{static_cast<std::uint32_t>(last_id), first_column, log_series.retired,
+                          cut};
   pool.parallel_for(1 + head::kShards, [&](std::size_t task) {
     if (task == 0) {
       const std::lock_guard lock(head.create_mutex);
@@ -428,10 +171,9 @@ Result<Recovery> recover(const DataDirectory& directory, fs::FileSystem& files, 
       return;
     }
     const auto shard = static_cast<unsigned>(task - 1);
-    ShardReplayer(head, shard, static_cast<std::uint32_t>(last_id), first_column,
-                  log_series.retired, cut, replays[shard])
-        .replay(snapshot,
-                shard < recovered.runs_by_shard.size() ? &recovered.runs_by_shard[shard] : nullptr);
+    replay_shard(head, shard, scope, snapshot,
+                 shard < recovered.runs_by_shard.size() ? &recovered.runs_by_shard[shard] : nullptr,
+                 replays[shard]);
   });
 
   const SnapshotReader::End end = snapshot.end();
