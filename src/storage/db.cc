@@ -192,8 +192,9 @@ Status DbImpl::open(fs::FileSystem& files) {
                    BlockStore::open(files, directory_, clock_.now_ms(), options_.repair, log_));
   VARVE_TRY_ASSIGN(head_, head::Head::create(files, directory_.head, blocks_->hasher(),
                                              options_.exemplars_max));
-  VARVE_TRY_ASSIGN(const Recovery recovered, recover(directory_, files, options_.recovery_threads,
-                                                     blocks_->cut(), options_.repair, *head_, log_));
+  VARVE_TRY_ASSIGN(const Recovery recovered,
+                   recover(directory_, files, options_.recovery_threads, blocks_->cut(),
+                           options_.repair, *head_, log_));
   recovery_ = recovered.report;
   log_.info("storage: log replayed", {{"path", options_.path},
                                       {"series", recovery_.series},
@@ -453,6 +454,10 @@ void DbImpl::register_metrics() {
         [this] { return static_cast<double>(limits_.retention_ms.load()) / 1000; });
   gauge("varve_head_spill_bytes", "Size of the files that hold the head's closed chunks.",
         [this] { return static_cast<double>(head_->spill().size_bytes()); });
+  gauge("varve_head_free_bytes",
+        "Memory that chunks have given back and that waits for new ones, part of "
+        "varve_memory_bytes.",
+        [this] { return static_cast<double>(head_->counts().free_bytes); });
   gauge("varve_wal_staged_bytes", "Bytes that wait to be written to the log.",
         [this] { return static_cast<double>(write_path_->staged_bytes()); });
 

@@ -65,7 +65,9 @@ TEST_CASE("block arena: what is released is given out again before there is more
     for (std::size_t bytes = 0; bytes < (8U << 20); bytes += sizeof(Block)) {
       newest = arena.allocate(newest);
     }
+    CHECK(arena.free_bytes() == 0);
     arena.release(newest);
+    CHECK(arena.free_bytes() == 8U << 20);
   }
   CHECK(account.bytes() <= std::int64_t{10} << 20);
 }

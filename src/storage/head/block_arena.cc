@@ -26,6 +26,7 @@ BlockRef BlockArena::allocate(BlockRef older) {
   BlockRef ref = free_;
   if (ref != 0) {
     free_ = at(ref).older;
+    --free_count_;
     // Else whoever takes it next waits for it, if it was released long ago.
     prefetch(free_);
   } else {
@@ -42,7 +43,11 @@ BlockRef BlockArena::allocate(BlockRef older) {
 void BlockArena::release(BlockRef newest) {
   if (newest == 0) return;
   BlockRef oldest = newest;
-  while (at(oldest).older != 0) oldest = at(oldest).older;
+  ++free_count_;
+  while (at(oldest).older != 0) {
+    oldest = at(oldest).older;
+    ++free_count_;
+  }
   at(oldest).older = free_;
   free_ = newest;
 }

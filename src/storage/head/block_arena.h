@@ -58,11 +58,14 @@ class BlockArena {
   // Gives a whole chain back.
   void release(BlockRef newest);
   Block& at(BlockRef ref) const { return memory_->at(ref); }
+  // Of blocks that were released and not given out since.
+  std::uint64_t free_bytes() const { return free_count_ * sizeof(Block); }
   void prefetch(BlockRef ref) const { __builtin_prefetch(&memory_->at(ref), 1); }
 
  private:
   BlockMemory* memory_;
   BlockRef free_ = 0;  // a chain
+  std::uint64_t free_count_ = 0;  // of its blocks
   BlockRef fresh_ = 0, fresh_end_ = 0;  // of the newest page, never given out
 };
 

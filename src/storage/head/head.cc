@@ -226,8 +226,10 @@ ShardCounts Head::counts() const {
   ShardCounts total;
   for (const auto& shard : shards_) {
     const std::lock_guard lock(shard->mutex);
-    total.chunks_closed += shard->counts().chunks_closed;
-    total.chunks_open += shard->counts().chunks_open;
+    const ShardCounts of_shard = shard->counts();
+    total.chunks_closed += of_shard.chunks_closed;
+    total.chunks_open += of_shard.chunks_open;
+    total.free_bytes += of_shard.free_bytes;
   }
   return total;
 }

@@ -94,6 +94,7 @@ enum class TakeLate : std::uint8_t {
 struct ShardCounts {
   std::uint64_t chunks_closed = 0;  // held
   std::uint64_t chunks_open = 0;
+  std::uint64_t free_bytes = 0;  // given back, waiting for new chunks
 };
 
 // All methods: the caller holds `mutex`, and the series belongs to this shard.
@@ -185,7 +186,9 @@ class Shard {
   // then on. Whether there was any.
   bool delete_samples(HotSeries& series, SeriesId id, TimeRange range);
 
-  const ShardCounts& counts() const { return counts_; }
+  ShardCounts counts() const {
+    return {counts_.chunks_closed, counts_.chunks_open, arena_.free_bytes()};
+  }
   // Touches what appending to the series will touch.
   void prefetch_open(const HotSeries& series) const {
     arena_.prefetch(series.words);
