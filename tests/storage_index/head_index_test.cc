@@ -174,9 +174,11 @@ TEST_CASE("head index: removed series are gone from names, values and stats", "[
     CHECK(index.label_values("job", index.bound()) == std::vector<std::string>{"a", "bb"});
     const IndexStats stats = index.stats(10);
     CHECK(stats.series_count == 2);
+    CHECK(stats.pair_count == 4);
     REQUIRE(stats.series_by_metric.size() == 2);
     CHECK(stats.series_by_metric[0].name == "down");
     CHECK(stats.series_by_metric[0].count == 1);
+    CHECK(stats.values_by_label.size() == 2);
     REQUIRE(stats.bytes_by_label.size() == 2);
     CHECK(stats.bytes_by_label[0].name == "__name__");
     CHECK(stats.bytes_by_label[0].count == 6);
