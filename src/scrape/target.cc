@@ -97,8 +97,9 @@ milliseconds Target::offset(std::uint64_t seed) const {
   const std::string all = identity();
   const std::uint64_t hash = XXH3_64bits(all.data(), all.size()) ^ seed;
   const auto turns = static_cast<std::uint64_t>(std::max<std::int64_t>(1, interval / kTurn));
-  return milliseconds(static_cast<std::int64_t>(hash % turns) * interval.count() /
-                      static_cast<std::int64_t>(turns));
+  const auto turn = static_cast<std::int64_t>(hash % turns);
+  // Which is turn * interval / turns, but for intervals of years, too.
+  return turn * kTurn + turn * (interval % kTurn) / static_cast<std::int64_t>(turns);
 }
 
 Result<Populated> populate(const Labels& target, const Labels& shared, const PoolOptions& pool) {

@@ -65,6 +65,24 @@ TEST_CASE("target: offsets are in even turns over the whole interval", "[scrape]
   }
 }
 
+TEST_CASE("target: offsets into intervals of years lie within them, too", "[scrape]") {
+  using days = std::chrono::duration<std::int64_t, std::ratio<86'400>>;
+  const std::chrono::milliseconds interval = days(GENERATE(247, 249, 3'650, 100'000));
+  CAPTURE(interval.count());
+  std::size_t late = 0;
+  for (int i = 0; i < 100; ++i) {
+    Target target;
+    target.url = "http://h" + std::to_string(i);
+    target.interval = interval;
+    const auto offset = target.offset(7);
+    CHECK(offset.count() >= 0);
+    CHECK(offset < interval);
+    late += offset > interval / 2 ? 1 : 0;
+  }
+  CHECK(late > 25);
+  CHECK(late < 75);
+}
+
 TEST_CASE("target: its own special labels win over the pool", "[scrape]") {
   const auto populated = populate(Labels{{"__address__", "h"},
                                          {"__scheme__", "https"},
