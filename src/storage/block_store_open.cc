@@ -206,8 +206,8 @@ std::uint64_t BlockStore::deletes_of(const std::string& ulid) const {
 }
 
 // Where the file with a block's deletes is missing, older than the MANIFEST says or damaged, the
-// block goes on with what is left of them. The samples are worth more than what hid them: it is said
-// whose deletes are to be repeated. Whether that was so.
+// block goes on with what is left of them. The samples are worth more than what hid them: it is
+// said whose deletes are to be repeated. Whether that was so.
 Result<bool> BlockStore::mend_deletes(const std::string& folder, const block::BlockMeta& meta) {
   const std::string path = fs::join(dense_, folder);
   const std::uint64_t known = deletes_of(meta.ulid);

@@ -35,7 +35,7 @@ struct BlockDeletes {
   std::uint64_t generation = 0;  // block::Tombstones::generation()
   std::uint64_t series = 0;
 };
-using DeletesByBlock = std::map<std::string, BlockDeletes>;  // by ULID; of others nothing is deleted
+using DeletesByBlock = std::map<std::string, BlockDeletes>;  // by ULID, of those that have some
 
 struct ManifestEdit {
   std::vector<block::BlockMeta> added;

@@ -37,8 +37,8 @@ Result<SnapshotReader> SnapshotReader::open(fs::FileSystem& files, const std::st
   if (expected > (numbers.empty() ? 0 : numbers.front())) {
     reader.path_ = fs::join(directory, head::snapshot_name(expected));
     const Error missing(ErrorCode::kCorruption,
-                        fmt::format("{}: missing, though the log goes on where this snapshot of the "
-                                    "head ends",
+                        fmt::format("{}: missing, though the log goes on where this snapshot of "
+                                    "the head ends",
                                     reader.path_));
     if (!repair) {
       return Error(missing.code(),

@@ -35,7 +35,8 @@ Result<LogState> decode_log_state(std::string_view bytes, const std::string& pat
     return Error(ErrorCode::kCorruption, fmt::format("{} at {}: {}", path, at, what));
   };
   if (bytes.size() != kLogStateBytes) {
-    return corrupt(bytes.size(), fmt::format("{} bytes, expected {}", bytes.size(), kLogStateBytes));
+    return corrupt(bytes.size(),
+                   fmt::format("{} bytes, expected {}", bytes.size(), kLogStateBytes));
   }
   ByteReader in(bytes);
   if (in.fixed<std::uint32_t>() != kLogStateMagic) return corrupt(0, "wrong magic");

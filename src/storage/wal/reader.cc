@@ -193,8 +193,8 @@ void check_end(const std::string& directory, const LogState& state, const Segmen
   if (newest < state.segment) {
     const std::uint32_t first = std::max({newest + 1, state.retired_before, 1U});
     out.damages.push_back({state.segment, 0, lost,
-                           fmt::format("{}: {}, of those the log was written to last; {}", directory,
-                                       segments_text(first, state.segment), unknown)});
+                           fmt::format("{}: {}, of those the log was written to last; {}",
+                                       directory, segments_text(first, state.segment), unknown)});
     out.next.segment = state.segment + 1;
   } else if (lost > 0) {
     out.damages.push_back({newest, last->end, lost,
@@ -248,7 +248,8 @@ Result<Recovered> recover(const std::string& directory, fs::FileSystem& files,
       if (frame.first_seq > expected) {
         const SegmentScan& culprit = before != nullptr ? *before : scan;
         if (before != nullptr || !options.begins_anywhere) {
-          add_damage(culprit, frame.first_seq - expected, gap_text(before, scan, said.retired_before), out);
+          add_damage(culprit, frame.first_seq - expected,
+                     gap_text(before, scan, said.retired_before), out);
         }
       }
       before = &scan;
@@ -287,8 +288,8 @@ Result<Recovered> recover(const std::string& directory, fs::FileSystem& files,
                                "; whether the end of the log is missing is not known"});
   } else if (out.frames > 0 || options.used) {
     out.damages.push_back({0, 0, 0,
-                           fmt::format("{}: missing{}; whether the end of the log is missing is not "
-                                       "known",
+                           fmt::format("{}: missing{}; whether the end of the log is missing is "
+                                       "not known",
                                        log_state_path(directory),
                                        scans.empty() ? ", and so are all segments" : "")});
   }
