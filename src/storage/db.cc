@@ -18,6 +18,7 @@
 #include "base/try.h"
 #include "fs/file_system.h"
 #include "storage/block_store.h"
+#include "storage/db_metrics.h"
 #include "storage/db_snapshot.h"
 #include "storage/directory.h"
 #include "storage/head/head.h"
@@ -132,7 +133,6 @@ class DbImpl final : public Db {
     return rules.keeping->oldest_ms(blocks_->current()->ladder, rules.newest_ms,
                                     rules.raw_retention_ms);
   }
-  void register_metrics();
   void apply_holds();  // holds_mutex_ is held, or nobody else knows the database yet
 
   const Options options_;
@@ -224,7 +224,9 @@ Status DbImpl::open(fs::FileSystem& files) {
   head_snapshots_ = std::make_unique<HeadSnapshots>(files, directory_.snap, *head_, *write_path_,
                                                     *wal_, recovered, options_.snapshot_log_bytes,
                                                     clock_, log_, metrics_);
-  register_metrics();
+  register_metrics({*head_, *blocks_, *write_path_, limits_, query_memory_,
+                    [this] { return min_time_ms(); }},
+                   this, metrics_);
   maintenance_ = std::make_unique<Maintenance>(
       Engine{options_, limits_, keeping_, files, directory_, clock_, log_, metrics_, *head_,
              *write_path_, *wal_, *blocks_, stamps_, *head_snapshots_, stop_});
@@ -393,89 +395,6 @@ Result<std::vector<SeriesExemplars>> DbImpl::exemplars(
   std::sort(result.begin(), result.end(),
             [](const SeriesExemplars& a, const SeriesExemplars& b) { return a.series < b.series; });
   return result;
-}
-
-void DbImpl::register_metrics() {
-  using Kind = base::MetricsRegistry::CallbackKind;
-  const auto gauge = [this](std::string_view name, std::string_view help,
-                            std::function<double()> read, base::MetricLabels labels = {}) {
-    metrics_.callback(Kind::kGauge, name, help, std::move(read), std::move(labels), this);
-  };
-  const auto counter = [this](std::string_view name, std::string_view help,
-                              std::function<double()> read) {
-    metrics_.callback(Kind::kCounter, name, help, std::move(read), {}, this);
-  };
-  // Prometheus shows 0 where there are no samples.
-  const auto or_zero = [](Timestamp t) {
-    return t == TimeRange::all().min_ms || t == TimeRange::all().max_ms ? 0.0
-                                                                        : static_cast<double>(t);
-  };
-  const auto min = [this, or_zero] { return or_zero(head_->min_time_ms()); };
-  const auto max = [this, or_zero] { return or_zero(head_->max_time_ms()); };
-  const auto lowest = [this, or_zero] { return or_zero(min_time_ms()); };
-  gauge("prometheus_tsdb_head_series", "Total number of series in the head block.",
-        [this] { return static_cast<double>(head_->index()->series_count()); });
-  gauge("prometheus_tsdb_head_chunks", "Total number of chunks in the head block.", [this] {
-    const head::ShardCounts counts = head_->counts();
-    return static_cast<double>(counts.chunks_open + counts.chunks_closed);
-  });
-  counter("prometheus_tsdb_head_series_created_total",
-          "Total number of series created in the head.",
-          [this] { return static_cast<double>(head_->series_created()); });
-  gauge("prometheus_tsdb_head_min_time",
-        "Minimum time bound of the head block. The unit is decided by the library consumer.", min);
-  gauge("prometheus_tsdb_head_max_time",
-        "Maximum timestamp of the head block. The unit is decided by the library consumer.", max);
-  gauge("prometheus_tsdb_head_min_time_seconds", "Minimum time bound of the head block.",
-        [min] { return min() / 1000; });
-  gauge("prometheus_tsdb_head_max_time_seconds", "Maximum timestamp of the head block.",
-        [max] { return max() / 1000; });
-  gauge("prometheus_tsdb_lowest_timestamp",
-        "Lowest timestamp value stored in the database. The unit is decided by the library "
-        "consumer.",
-        lowest);
-  gauge("prometheus_tsdb_lowest_timestamp_seconds",
-        "Lowest timestamp value stored in the database.", [lowest] { return lowest() / 1000; });
-  gauge("prometheus_tsdb_blocks_loaded", "Number of currently loaded data blocks",
-        [this] { return static_cast<double>(blocks_->current()->blocks.size()); });
-  gauge("prometheus_tsdb_storage_blocks_bytes",
-        "The number of bytes that are currently used for local storage by all blocks.",
-        [this] { return static_cast<double>(blocks_->bytes()); });
-  gauge("prometheus_tsdb_retention_limit_bytes",
-        "Max number of bytes to be retained in the tsdb blocks, configured 0 means disabled",
-        [this] { return static_cast<double>(limits_.retention_bytes.load()); });
-  gauge("varve_blocks_unreadable", "Blocks that were set aside because they cannot be read.",
-        [this] { return static_cast<double>(blocks_->current()->unreadable.size()); });
-  gauge("prometheus_tsdb_exemplar_exemplars_in_storage",
-        "Number of exemplars currently in circular storage.",
-        [this] { return static_cast<double>(head_->exemplars().stats().exemplars); });
-  gauge("prometheus_tsdb_retention_limit_seconds",
-        "Max. retention time of the database, 0: for ever.",
-        [this] { return static_cast<double>(limits_.retention_ms.load()) / 1000; });
-  gauge("varve_head_spill_bytes", "Size of the files that hold the head's closed chunks.",
-        [this] { return static_cast<double>(head_->spill().size_bytes()); });
-  gauge("varve_head_free_bytes",
-        "Memory that chunks have given back and that waits for new ones, part of "
-        "varve_memory_bytes.",
-        [this] { return static_cast<double>(head_->counts().free_bytes); });
-  gauge("varve_wal_staged_bytes", "Bytes that wait to be written to the log.",
-        [this] { return static_cast<double>(write_path_->staged_bytes()); });
-
-  const auto held = [&](const char* owner, std::function<double()> bytes) {
-    gauge("varve_memory_bytes", "Memory that is reserved, by owner.", std::move(bytes),
-          {{"owner", owner}});
-  };
-  held("head_exemplars", [this] { return static_cast<double>(head_->exemplars().memory_bytes()); });
-  held("head_metadata", [this] { return static_cast<double>(head_->metadata().text_bytes()); });
-  held("wal_staging", [this] { return static_cast<double>(write_path_->staged_bytes()); });
-  head::HeadMemory& memory = head_->memory();
-  for (const base::MemoryAccount* account : std::initializer_list<const base::MemoryAccount*>
-       {&memory.series, &memory.chunks, &memory.keys, &memory.index, &memory.columns, &memory.spill,
-        &memory.side, &std::as_const(query_memory_)}) {
-    gauge("varve_memory_bytes", "Memory that is reserved, by owner.",
-          [account] { return static_cast<double>(account->bytes()); },
-          {{"owner", std::string(account->owner())}});
-  }
 }
 
 }  // namespace
