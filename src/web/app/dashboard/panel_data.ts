@@ -2,7 +2,7 @@
 // Runs a panel's queries. Each panel loads alone, and only while it can be seen. On a live range the
 // server pushes the new points; what it does not push (instant queries, or without a stream) is read
 // again at every poll.
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { ApiError, instantQuery, type QueryData, rangeQuery } from "../lib/api";
 import { type LivePoints, liveState, subscribeLive } from "../lib/live";
 import { useLoad } from "../lib/load";
@@ -177,15 +177,20 @@ export function usePanelData(panel: Panel, view: View, seen: boolean, widthPx: n
   return { ...loaded, data: over && over.base === loaded.data ? over.data : laid };
 }
 
+const nearPx = 200;
+
 // Whether the element is near the part of the page that is seen.
 export function useSeen(element: () => Element | null): boolean {
   const [seen, setSeen] = useState(false);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const at = element();
     if (!at) return;
+    // The observer speaks after the next frame only, and the first query can be under way by then.
+    const { top, bottom } = at.getBoundingClientRect();
+    setSeen(top <= innerHeight + nearPx && bottom >= -nearPx);
     const observer = new IntersectionObserver(
       (entries) => setSeen(entries.at(-1)?.isIntersecting === true),
-      { rootMargin: "200px" },
+      { rootMargin: `${nearPx}px` },
     );
     observer.observe(at);
     return () => observer.disconnect();

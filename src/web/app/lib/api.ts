@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The server's HTTP API, typed. Every failure is an ApiError whose text says what to do next; paths
 // are relative to <base>, so that any route prefix works.
+import { parseAnswer } from "./late_samples";
 
 export type ErrorKind = "network" | "busy" | "refused" | "failed" | "aborted";
 
@@ -84,7 +85,7 @@ async function answer<T>(path: string, init: RequestInit): Promise<Answer<T>> {
   const text = await response.text().catch(() => "");
   let body: Envelope<T> | undefined;
   try {
-    body = JSON.parse(text) as Envelope<T>;
+    body = parseAnswer(text) as Envelope<T>;
   } catch {
     body = undefined;
   }

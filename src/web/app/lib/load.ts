@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Data that a page shows: loading, there, or failed; what was there stays while it is loaded anew.
 import { signal } from "@preact/signals";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { ApiError } from "./api";
 
 // Grows when the user asks that all that is shown be loaded anew.
@@ -37,7 +37,8 @@ export function useLoad<T>(
   const [turn, setTurn] = useState(0);
   const failures = useRef(0);
   const giveUp = useRef(() => {});
-  useEffect(() => {
+  // Not after the next frame is drawn: the request can be under way while it is.
+  useLayoutEffect(() => {
     const abort = new AbortController();
     giveUp.current = () => {
       abort.abort();

@@ -2,7 +2,7 @@
 // From a matrix to the columns that uPlot draws.
 import type { MatrixItem } from "../lib/api";
 import { legendText } from "../lib/labels";
-import { parseValue } from "../lib/number";
+import { eachSample } from "../lib/late_samples";
 
 // How one line differs from the chart's style.
 export interface SeriesLook {
@@ -57,17 +57,29 @@ export function timesOf(range: StepRange): number[] {
   return Array.from({ length: Math.max(count, 0) }, (_, i) => range.startS + i * range.stepS);
 }
 
-// Points lie on start + i * step; what a series does not have there is a gap.
-export function valuesOn(item: MatrixItem, range: StepRange, count: number): (number | null)[] {
-  const values = new Array<number | null>(count).fill(null);
-  const put = (time: number, text: string) => {
+// Points lie on start + i * step; what a series does not have there is a gap. `onNotFinite` is called
+// for each sample that is NaN or infinite, which is a gap too.
+export function valuesOn(
+  item: MatrixItem,
+  range: StepRange,
+  count: number,
+  onNotFinite?: () => void,
+): (number | null)[] {
+  // Gaps are NaN until all is read: an array of nothing but numbers takes a third of the memory.
+  const read = new Float64Array(count).fill(Number.NaN);
+  const put = (time: number, value: number) => {
+    if (!Number.isFinite(value)) {
+      onNotFinite?.();
+      return;
+    }
     const at = Math.round((time - range.startS) / range.stepS);
-    const value = parseValue(text);
-    if (at >= 0 && at < count && Number.isFinite(value)) values[at] = value;
+    if (at >= 0 && at < count) read[at] = value;
   };
-  for (const [time, text] of item.values ?? []) put(time, text);
+  eachSample(item, put);
   // Without a heatmap a native histogram is drawn as its count.
-  for (const [time, histogram] of item.histograms ?? []) put(time, histogram.count);
+  for (const [time, histogram] of item.histograms ?? []) put(time, Number(histogram.count));
+  const values: (number | null)[] = [];
+  for (const value of read) values.push(Number.isNaN(value) ? null : value);
   return values;
 }
 
@@ -79,16 +91,12 @@ export function toChartData(
 ): ChartData {
   const timesS = timesOf(range);
   const drawn = matrix.slice(0, limit);
+  let notFinite = 0;
   const series = drawn.map((item) => ({
     name: legendText(legend, item.metric),
     labels: item.metric,
-    values: valuesOn(item, range, timesS.length),
+    values: valuesOn(item, range, timesS.length, () => ++notFinite),
   }));
-  const notFinite = drawn.reduce(
-    (sum, item) =>
-      sum + (item.values ?? []).filter(([, text]) => !Number.isFinite(parseValue(text))).length,
-    0,
-  );
   return { timesS, series, dropped: Math.max(0, matrix.length - limit), notFinite };
 }
 
@@ -112,6 +120,7 @@ export function drawnColumns(
     (s) => stackAll || (s.look?.stack !== undefined && s.look.stack !== "none"),
   );
   const columns = series.map((s, at) => {
+    if (!stacked[at] && !percent && !s.look?.negate) return s.values;
     const sign = s.look?.negate ? -1 : 1;
     const group = stackGroup(s.look);
     const sum = sums.get(group) ?? [];

@@ -236,7 +236,8 @@ export function chartOptions(
       sync: { key: syncKey, setSeries: false },
       focus: { prox: 24 },
       drag: { x: true, y: false, setScale: false, dist: 4 },
-      points: { size: 6 },
+      // Each point is an element: among many lines only the nearest one has it.
+      points: { size: 6, one: shown.length >= thinFrom },
     },
     focus: { alpha: 0.35 },
     scales: {
