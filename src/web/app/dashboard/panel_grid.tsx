@@ -13,6 +13,9 @@ import type { View } from "./panel_data";
 import { type PanelActions, PanelFrame } from "./panel_frame";
 import { interpolate } from "./variables";
 
+const smallTypes = ["stat", "gauge"];
+const smallWidth = 8; // of 24 columns
+
 const narrow = matchMedia("(max-width: 48rem)");
 
 function useNarrow(): boolean {
@@ -205,7 +208,9 @@ export function PanelGrid(props: {
                   "--height": `${h * rowHeightPx - 8}px`, // where they stand below each other
                 },
               };
-          const kind = panel.type === "row" ? "grid-row" : "grid-item";
+          // On a phone two of these stand side by side.
+          const small = panel.w <= smallWidth && smallTypes.includes(panel.type) ? " small" : "";
+          const kind = panel.type === "row" ? "grid-row" : `grid-item${small}`;
           return (
             <div class={dragging ? `${kind} grid-stack-item` : kind} key={key} {...at}>
               <div class={dragging ? "grid-body grid-stack-item-content" : "grid-body"}>

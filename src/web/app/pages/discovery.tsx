@@ -101,6 +101,7 @@ export function DiscoveryPage() {
               columns={[
                 {
                   title: "Discovered labels",
+                  share: 62,
                   show: (f) => <LabelTags labels={f.before} />,
                 },
                 {

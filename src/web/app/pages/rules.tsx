@@ -44,6 +44,7 @@ function GroupPanel(props: { group: RuleGroup }) {
   const columns: TableColumn<Rule>[] = [
     {
       title: "Rule",
+      share: 55,
       sort: (rule) => rule.name,
       show: (rule) => (
         <>
@@ -75,22 +76,26 @@ function GroupPanel(props: { group: RuleGroup }) {
     { title: "Labels", show: (rule) => <LabelTags labels={rule.labels ?? {}} /> },
     {
       title: "State",
+      share: 8,
       sort: (rule) => (rule.type === "alerting" ? rule.state : ""),
       show: (rule) =>
         rule.type === "alerting" && <span class={`badge ${rule.state}`}>{rule.state}</span>,
     },
     {
       title: "Health",
+      share: 7,
       sort: (rule) => rule.health,
       show: (rule) => <span class={`badge ${rule.health}`}>{rule.health}</span>,
     },
     {
       title: "Last",
+      share: 8,
       sort: (rule) => rule.lastEvaluation,
       show: (rule) => <Ago time={rule.lastEvaluation} />,
     },
     {
       title: "Took",
+      share: 8,
       number: true,
       sort: (rule) => rule.evaluationTime,
       show: (rule) => formatValue(rule.evaluationTime, "s"),

@@ -156,6 +156,7 @@ export function TargetsPage() {
             columns={[
               {
                 title: "Address",
+                share: 34,
                 sort: (t) => t.scrapeUrl,
                 show: (t) => (
                   <>
@@ -168,12 +169,14 @@ export function TargetsPage() {
               },
               {
                 title: "Health",
+                share: 8,
                 sort: (t) => t.health,
                 show: (t) => <span class={`badge ${t.health}`}>{t.health}</span>,
               },
-              { title: "Labels", show: (t) => <LabelTags labels={t.labels} /> },
+              { title: "Labels", share: 28, show: (t) => <LabelTags labels={t.labels} /> },
               {
                 title: "Last scrape",
+                share: 9,
                 sort: (t) => t.lastScrape,
                 show: (t) => (
                   <span class="nowrap" title={formatTime(Date.parse(t.lastScrape), zone.value)}>
@@ -183,6 +186,7 @@ export function TargetsPage() {
               },
               {
                 title: "Took",
+                share: 8,
                 number: true,
                 sort: (t) => t.lastScrapeDuration,
                 show: (t) => formatValue(t.lastScrapeDuration, "s"),
@@ -190,6 +194,7 @@ export function TargetsPage() {
               {
                 title: "Actions",
                 titleHidden: true,
+                share: 6,
                 show: (t) => (
                   <span class="actions">
                     <a

@@ -197,10 +197,14 @@ export function largestAt(
   return { rows, more: all.length - rows.length };
 }
 
-// Colours that stay apart for many series, for a light or a dark ground.
+// Colours for a light or a dark ground. The first twelve are told apart by their hue, the first of them
+// best; those that follow lie between them and are darker or lighter.
+const hues = [145, 275, 30, 210, 335, 70, 185, 5, 245, 300, 50, 110];
+
 export function seriesColor(at: number, dark: boolean): string {
-  const hue = (137.508 * at + 140) % 360;
-  const ring = Math.floor(at / 12) % 3;
+  const turn = Math.floor(at / hues.length);
+  const hue = ((hues[at % hues.length] ?? 0) + 13 * turn) % 360;
+  const ring = turn % 3;
   const lightness = dark ? [66, 56, 76][ring] : [40, 52, 30][ring];
   return `hsl(${hue.toFixed(0)} ${dark ? 70 : 72}% ${lightness}%)`;
 }

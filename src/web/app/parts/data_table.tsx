@@ -10,6 +10,7 @@ export interface TableColumn<Row> {
   show: (row: Row) => ComponentChildren;
   sort?: (row: Row) => string | number; // without it the column does not sort
   number?: boolean;
+  share?: number; // percent of the width that it would have: tables below each other line up
 }
 
 const rowsAtOnce = 500;
@@ -61,6 +62,7 @@ export function DataTable<Row>(props: {
               <th
                 key={column.title}
                 class={column.number ? "number" : ""}
+                style={column.share ? { width: `${column.share}%` } : {}}
                 aria-sort={
                   order?.column === at ? (order.down ? "descending" : "ascending") : undefined
                 }
