@@ -47,7 +47,7 @@ function GroupPanel(props: { group: RuleGroup }) {
       share: 55,
       sort: (rule) => rule.name,
       show: (rule) => (
-        <>
+        <div class="rule-cell">
           {rule.type === "recording" ? (
             <a href={exploreLink(rule.name)} title="What it has recorded">
               <b>{rule.name}</b>
@@ -70,7 +70,7 @@ function GroupPanel(props: { group: RuleGroup }) {
             <CopyButton text={rule.query} title="Copy the expression" />
           </div>
           {rule.lastError && <div class="bad">{rule.lastError}</div>}
-        </>
+        </div>
       ),
     },
     { title: "Labels", show: (rule) => <LabelTags labels={rule.labels ?? {}} /> },
