@@ -193,9 +193,9 @@ class Daemon {
       handler = web_access_->guard(std::move(handler));
       server_options.tls = [this] { return web_access_->tls(); };
     }
-    VARVE_TRY_ASSIGN(server_, http::Server::start(
-                                  server_options,
-                                  std::move(handler), log_, metrics_));
+    auto server = http::Server::start(server_options, std::move(handler), log_, metrics_);
+    if (!server.ok()) return std::move(server).error().with("--web.listen-address");
+    server_ = std::move(*server);
     // With the port that was given where any was asked for.
     for (std::size_t i = 0; i < flags_.listen_addresses.size(); ++i) {
       const std::string& asked = flags_.listen_addresses[i];

@@ -189,7 +189,8 @@ Result<Values> read_command_line(const std::vector<std::string>& arguments) {
   }
   for (const std::string& extra : app.remaining()) {
     if (!extra.starts_with('-')) {
-      return Error(ErrorCode::kInvalidArgument, fmt::format("unexpected argument {}", extra));
+      return Error(ErrorCode::kInvalidArgument,
+                   fmt::format("unexpected argument {}; --help lists flags and commands", extra));
     }
     const std::string name = extra.substr(extra.find_first_not_of('-') == std::string::npos
                                               ? extra.size()

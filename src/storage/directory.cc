@@ -101,11 +101,18 @@ Status create_layout(fs::FileSystem& files, const DataDirectory& directory,
   return files.create_directories(fs::join(path, "wal"));
 }
 
-Error writable(Error error) {
-  if (error.code() == ErrorCode::kIo) {
-    return std::move(error).with("the data directory must be writable");
+Error unusable(Error error) {
+  switch (error.code()) {
+    case ErrorCode::kIo:
+      return std::move(error).with("the data directory must be writable");
+    case ErrorCode::kAlreadyExists:
+      return std::move(error).with("the data directory must be a directory");
+    case ErrorCode::kUnavailable:
+      return std::move(error).with(
+          "in use; stop that process, or choose another directory with --storage.tsdb.path");
+    default:
+      return std::move(error).with("cannot make the data directory");
   }
-  return error;
 }
 
 }  // namespace
@@ -130,16 +137,16 @@ Result<DataDirectory> prepare_directory(fs::FileSystem& files, const std::string
   DataDirectory directory = directory_paths(path);
   const std::string own = fs::join(path, "varve");
   if (Status made = files.create_directories(path); !made.ok()) {
-    return writable(std::move(made).error());
+    return unusable(std::move(made).error());
   }
   VARVE_TRY(check_stranger(files, path));
   if (lock) {
     auto locked = files.lock_directory(path);
-    if (!locked.ok()) return writable(std::move(locked).error());
+    if (!locked.ok()) return unusable(std::move(locked).error());
     directory.lock = std::move(*locked);
   }
   if (Status made = files.create_directories(own); !made.ok()) {
-    return writable(std::move(made).error());
+    return unusable(std::move(made).error());
   }
   VARVE_TRY(check_version(files, own, repair, directory.repaired));
   VARVE_TRY(create_layout(files, directory, path));
