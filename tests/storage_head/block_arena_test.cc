@@ -7,7 +7,6 @@
 #include <random>
 #include <vector>
 
-#include "storage/head/chunk_list.h"
 #include "storage/head/series.h"
 
 namespace varve::storage::head {
@@ -70,35 +69,6 @@ TEST_CASE("block arena: what is released is given out again before there is more
     CHECK(arena.free_bytes() == 8U << 20);
   }
   CHECK(account.bytes() <= std::int64_t{10} << 20);
-}
-
-TEST_CASE("chunk list: gives back what was pushed, newest first", "[storage][head]") {
-  base::MemoryAccount account("test");
-  auto memory = BlockMemory::create(account);
-  BlockArena arena(**memory);
-  const auto count = GENERATE(0U, 1U, 2U, 3U, 4U, 5U, 6U, 7U, 63U, 200U);
-  HotSeries series;
-  for (unsigned i = 0; i < count; ++i) {
-    ChunkRef chunk;
-    chunk.place = SpillPlace::make(i * 100, i, 1);
-    chunk.column = i;
-    push_chunk(arena, series, chunk);
-  }
-  unsigned expected = count;
-  for_each_chunk(arena, series, [&](const ChunkRef& chunk) {
-    --expected;
-    CHECK(chunk.column == expected);
-    CHECK(chunk.place.offset() == expected * 100);
-    CHECK(chunk.place.length() == expected);
-    CHECK(chunk.place.tag() == 1);
-    return true;
-  });
-  CHECK(expected == 0);
-  release_chunks(arena, series);
-  for_each_chunk(arena, series, [](const ChunkRef&) {
-    FAIL("the list is empty");
-    return false;
-  });
 }
 
 TEST_CASE("chunk ranges end at multiples of two hours", "[storage][head]") {

@@ -47,8 +47,7 @@ constexpr Timestamp chunk_range_end(Timestamp t) {
 //    first; `words` is the newest, 0 if there are none. gorilla.count == 0: no float chunk is open.
 // 2. gorilla.last_time is the time of the newest in-order sample of either kind, and
 //    gorilla.last_value the newest in-order float, also while no chunk is open.
-// 3. `chunks` lists the closed chunks, ascending in time, list_count of them in its newest block
-//    (chunk_list.h).
+// 3. `chunks` lists the closed chunks, ascending in time (chunk_list.h).
 struct HotSeries {
   enum Flag : std::uint8_t {
     kKnown = 1,          // the id is a series
@@ -63,12 +62,11 @@ struct HotSeries {
   codec::GorillaState gorilla;
   BlockRef words = 0;
   BlockRef chunks = 0;
-  Timestamp range_end = 0;             // of the open chunk of either kind
+  Timestamp range_end = 0;  // of the open chunk of either kind
   std::uint32_t first_offset_ms =
-      0;  // the open chunk's first sample lies this far before range_end
-  std::uint8_t list_count = 0;
-  std::uint8_t value_exponent = 0;     // codec::ValueHint
-  std::uint16_t samples_max = 0;       // the open chunk is closed at this many
+      0;                            // the open chunk's first sample lies this far before range_end
+  std::uint8_t value_exponent = 0;  // codec::ValueHint
+  std::uint16_t samples_max = 0;    // the open chunk is closed at this many
 
   bool is(Flag flag) const { return (gorilla.owner_byte & flag) != 0; }
   void set(Flag flag) { gorilla.owner_byte = static_cast<std::uint8_t>(gorilla.owner_byte | flag); }

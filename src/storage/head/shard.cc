@@ -183,7 +183,7 @@ void Shard::push(HotSeries& series, std::string_view bytes, ChunkRef::Tag tag, T
   ChunkRef chunk;
   chunk.place = spill_.append(bytes, tag, newest_ms);
   chunk.column = column;
-  push_chunk(arena_, series, chunk);
+  push_chunks(arena_, series, std::span(&chunk, 1));
   ++counts_.chunks_closed;
   --counts_.chunks_open;
 }

@@ -222,7 +222,7 @@ void Shard::drop_chunks_before(HotSeries& series, Timestamp time_ms) {
   for_each_chunk(arena_, series, [&held](const ChunkRef&) { return ++held > 0; });
   counts_.chunks_closed -= held - kept.size();
   release_chunks(arena_, series);
-  for (std::size_t i = kept.size(); i-- > 0;) push_chunk(arena_, series, kept[i]);
+  push_chunks(arena_, series, kept);
 }
 
 Timestamp Shard::oldest_in_order_ms(const HotSeries& series, SeriesId id) const {

@@ -78,13 +78,12 @@ void Shard::restore_series(HotSeries& series, const HotSeries& hot, const std::u
   series = hot;
   series.words = 0;
   series.chunks = 0;
-  series.list_count = 0;
   series.gorilla.owner_word = 0;  // no segment of the log has a value of it
   if (series.gorilla.count > 0) {
     add_words(series, 0, std::span(from, series.gorilla.word_count));
     ++counts_.chunks_open;
   }
-  for (std::size_t i = chunks.size(); i-- > 0;) push_chunk(arena_, series, chunks[i]);
+  push_chunks(arena_, series, chunks);
   counts_.chunks_closed += chunks.size();
 }
 
