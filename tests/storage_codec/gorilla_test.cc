@@ -64,6 +64,27 @@ TEST_CASE("gorilla: every shape and count comes back bit for bit", "[storage][co
   }
 }
 
+TEST_CASE("gorilla: runs of equal samples of every length, whatever ends them",
+          "[storage][codec]") {
+  const auto end = GENERATE(0, 1, 2);  // a value, a late sample, both
+  const auto before = GENERATE(range(0u, 6u));
+  CAPTURE(end, before);
+  for (std::size_t length = 0; length < 130; ++length) {
+    CAPTURE(length);
+    std::vector<Timestamp> times{1'000};
+    std::vector<double> values{0.25};
+    const auto add = [&](Timestamp after_ms, double value) {
+      times.push_back(times.back() + after_ms);
+      values.push_back(value);
+    };
+    for (unsigned i = 0; i < before; ++i) add(15'000 + i % 2, i * 0.7);
+    for (std::size_t i = 0; i < length; ++i) add(15'000, values.back());
+    add(end == 0 ? 15'000 : 15'001, end == 1 ? values.back() : 3.5);
+    for (int i = 0; i < 9; ++i) add(15'000, values.back());
+    check_round_trip(times, values);
+  }
+}
+
 TEST_CASE("gorilla: times of every distance, up to the largest accepted", "[storage][codec]") {
   const auto seed = GENERATE(range(1u, 40u));
   CAPTURE(seed);
@@ -137,8 +158,12 @@ TEST_CASE("gorilla: the bytes are those of a Prometheus XOR chunk", "[storage][c
 
 TEST_CASE("xor chunk: cut or lying bytes are corruption, and nothing is appended",
           "[storage][codec]") {
+  const bool steady = GENERATE(false, true);
+  CAPTURE(steady);
   Chunk chunk;
-  for (int i = 0; i < 100; ++i) chunk.append(i * 1000 + i % 3, i * 1.5);
+  for (int i = 0; i < 100; ++i) {
+    chunk.append(i * 1000 + (steady ? 0 : i % 3), steady ? 1.5 : i * 1.5);
+  }
   std::vector<std::uint8_t> bytes;
   gorilla_to_xor_chunk(chunk.state, chunk.words.data(), bytes);
   std::vector<Timestamp> times;
