@@ -66,12 +66,13 @@ Result<index::Ids> find_in_head(const HeadView& view, std::span<const model::Mat
   return ids;
 }
 
-HeadSelection::HeadSelection(HeadView view, index::Ids ids, TimeRange range, ReadContext& context)
+HeadSelection::HeadSelection(HeadView view, index::Ids ids, TimeRange range, ReadContext& context,
+                             std::shared_ptr<SelectionCache> cache)
     : view_(std::move(view)),
       ids_(std::move(ids)),
       range_(range),
       context_(context),
-      cache_(view_.head->spill(), view_.head->columns(), context.memory()) {}
+      cache_(std::move(cache)) {}
 
 bool HeadSelection::append_in_order(std::size_t series, TimeRange range, SeriesSamples& out) const {
   const SeriesId id = ids_[series];
@@ -121,12 +122,12 @@ Status HeadSelection::decode_closed(const ChunkRef& chunk, TimeRange range,
                                     SeriesSamples& out) const {
   ReadScratch& scratch = scratch_of_thread();
   VARVE_TRY_ASSIGN(const std::string_view bytes,
-                   cache_.bytes(chunk.place, scratch.bytes));
+                   cache_->bytes(chunk.place, scratch.bytes));
   if (chunk.place.tag() == ChunkRef::kHistograms) {
     return append_histograms(
         {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()}, range, out);
   }
-  VARVE_TRY_ASSIGN(const DecodedTimes* times, cache_.times(chunk.column, scratch.column_bytes));
+  VARVE_TRY_ASSIGN(const DecodedTimes* times, cache_->times(chunk.column, scratch.column_bytes));
   return append_floats(bytes, *times, range, out);
 }
 

@@ -35,7 +35,8 @@ Result<index::Ids> find_in_head(const HeadView& view, std::span<const model::Mat
 // Thread-safe. Series are named by their position in the ids.
 class HeadSelection final : public Selection {
  public:
-  HeadSelection(HeadView view, index::Ids ids, TimeRange range, ReadContext& context);
+  HeadSelection(HeadView view, index::Ids ids, TimeRange range, ReadContext& context,
+                std::shared_ptr<SelectionCache> cache);
 
   std::size_t size() const override { return ids_.size(); }
   Labels labels(std::size_t series) const override { return view_.index->labels(ids_[series]); }
@@ -68,7 +69,7 @@ class HeadSelection final : public Selection {
   const index::Ids ids_;
   const TimeRange range_;
   ReadContext& context_;
-  mutable SelectionCache cache_;
+  const std::shared_ptr<SelectionCache> cache_;
 };
 
 }  // namespace varve::storage

@@ -22,7 +22,7 @@ namespace varve::storage {
 
 // What a block has of a selection.
 struct BlockPart {
-  std::unique_ptr<BlockReader> reader;
+  std::shared_ptr<const BlockReader> reader;
   block::Ordinals ordinals;  // that match
   bool late = false;         // the block has what came behind a cut, else what came in order
 };
@@ -48,7 +48,7 @@ class MergedSelection final : public Selection {
     std::uint32_t of(std::size_t series) const { return series < at.size() ? at[series] : kAbsent; }
   };
   struct BlockSource : Source {
-    std::unique_ptr<BlockReader> reader;
+    std::shared_ptr<const BlockReader> reader;
     bool late = false;
   };
 

@@ -79,19 +79,22 @@ class StorageQuerier final : public Querier {
     }
     std::vector<BlockPart> parts;
     for (const std::shared_ptr<block::Block>& block : blocks) {
-      auto reader = std::make_unique<BlockReader>(block, context_);
       auto ordinals = block->select(matchers);
       if (!ordinals.ok()) {
-        reader->damaged(ordinals.error());
+        context_.damaged(describe(block->meta()), ordinals.error());
         continue;
       }
       if (ordinals->empty()) continue;
       VARVE_TRY(check_count(ordinals->size(), hints.series_max));
-      parts.push_back({std::move(reader), std::move(ordinals).value(), block->meta().out_of_order});
+      parts.push_back({reader_of(block), std::move(ordinals).value(), block->meta().out_of_order});
     }
     std::unique_ptr<HeadSelection> head;
     if (parts.empty() || !ids.empty()) {
-      head = std::make_unique<HeadSelection>(head_, std::move(ids), samples, context_);
+      if (head_cache_ == nullptr) {
+        head_cache_ = std::make_shared<SelectionCache>(head_.head->spill(), head_.head->columns(),
+                                                       context_.memory());
+      }
+      head = std::make_unique<HeadSelection>(head_, std::move(ids), samples, context_, head_cache_);
     }
     std::unique_ptr<Selection> all;
     const std::vector<MergedSelection::BlockSource>* levels = nullptr;
@@ -137,6 +140,12 @@ class StorageQuerier final : public Querier {
   Strings warnings() const override { return context_.warnings(); }
 
  private:
+  std::shared_ptr<const BlockReader> reader_of(const std::shared_ptr<block::Block>& block) {
+    for (const std::shared_ptr<const BlockReader>& reader : readers_) {
+      if (&reader->block() == block.get()) return reader;
+    }
+    return readers_.emplace_back(std::make_shared<const BlockReader>(block, context_));
+  }
   static Status check_count(std::size_t count, std::size_t series_max) {
     if (series_max == 0 || count <= series_max) return {};
     return Error(ErrorCode::kLimitExceeded,
@@ -362,6 +371,10 @@ class StorageQuerier final : public Querier {
   const HeadView head_;
   const TimeRange range_;
   ReadContext context_;
+  // Shared by all selections: what an expression names side by side mostly comes from the same
+  // targets, whose times are then decoded once.
+  std::shared_ptr<SelectionCache> head_cache_;
+  std::vector<std::shared_ptr<const BlockReader>> readers_;
 };
 
 }  // namespace

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the reads of one selection share: decoded time columns and mapped spill files. Entries are
+// What the selections of one querier share of the head: decoded time columns and mapped spill files. Entries are
 // added and never removed, so that readers need no lock.
 #pragma once
 

@@ -63,6 +63,35 @@ std::map<std::string, std::size_t> counts(const Db& db, TimeRange range,
 
 using Counts = std::map<std::string, std::size_t>;
 
+TEST_CASE("db: selections of one querier share what is decoded, and outlive each other",
+          "[storage]") {
+  World world;
+  auto db = open_with_blocks(world, world.options());
+  auto querier = db->querier(TimeRange::all());
+  REQUIRE(querier.ok());
+  const auto read = [](const Selection& selection, TimeRange range) {
+    SeriesSamples samples;
+    REQUIRE(selection.size() == 1);
+    REQUIRE(selection.read(0, range, samples).ok());
+    return samples.float_times.size();
+  };
+  const auto select = [&](std::string_view s, TimeRange range) {
+    auto selection = (*querier)->select(std::vector<model::Matcher>{equal("s", std::string(s))}, range);
+    REQUIRE(selection.ok());
+    return std::move(selection).value();
+  };
+  const TimeRange evening{kStart + 4 * kHourMs, kStart + 9 * kHourMs};
+  auto both = select("both", TimeRange::all());
+  CHECK(read(*both, TimeRange::all()) == 310);
+  const auto fresh = select("new", evening);
+  CHECK(read(*fresh, evening) == 70);
+  CHECK(read(*both, evening) == 70);
+  both.reset();
+  CHECK(read(*fresh, evening) == 70);
+  CHECK(read(*select("old", TimeRange::all()), TimeRange::all()) == 180);
+  CHECK((*querier)->warnings().empty());
+}
+
 TEST_CASE("db: a series of blocks and the head is one series", "[storage]") {
   World world;
   auto db = open_with_blocks(world, world.options());
