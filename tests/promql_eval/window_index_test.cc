@@ -16,9 +16,10 @@ TEST_CASE("window index: every window holds exactly its samples", "[promql][eval
   std::vector<Timestamp> times;
   Timestamp t = static_cast<Timestamp>(random() % 2000) - 1000;
   const std::size_t count = random() % 60;
+  const unsigned spread = seed % 3 == 0 ? 1 : seed % 3 == 1 ? 3 : 50;  // 1: evenly
   for (std::size_t i = 0; i < count; ++i) {
     times.push_back(t);
-    t += 1 + static_cast<Timestamp>(random() % 50);
+    t += 1 + (spread < 50 ? 14 : 0) + static_cast<Timestamp>(random() % spread);
   }
   WindowShape shape;
   shape.first_end_ms = static_cast<Timestamp>(random() % 2000) - 1000;

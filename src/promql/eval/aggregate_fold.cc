@@ -19,11 +19,9 @@ Result<StepMatrix> aggregate_fold(const Aggregate& expr, const SeriesSource& sou
   if (QueryState::task_count(source.size(), source.work_per_series()) > tasks) {
     // A few long series are read by several tasks, but added up by as many as ever and in their
     // order: a sum must not depend on how many steps were asked for.
-    VARVE_TRY_ASSIGN(StepMatrix read, materialize(source, state));
     std::uint64_t points = 0;
-    for (const StepSeries& series : read.series) points += count_points(series);
-    Result<StepMatrix> folded =
-        aggregate_fold(expr, *source_of_matrix(std::move(read), steps), state);
+    VARVE_TRY_ASSIGN(const SeriesSourcePtr read, read_ahead(source, state, points));
+    Result<StepMatrix> folded = aggregate_fold(expr, *read, state);
     state.release(points);
     return folded;
   }

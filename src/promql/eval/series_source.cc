@@ -3,6 +3,7 @@
 #include "promql/eval/series_source.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <string>
 #include <unordered_map>
@@ -52,6 +53,42 @@ class MatrixSource final : public SeriesSource {
 
   StepMatrix matrix_;
   std::size_t steps_;
+};
+
+class ReadSource final : public SeriesSource {
+ public:
+  ReadSource(const SeriesSource& source, std::vector<StepSeries> read)
+      : source_(source), read_(std::move(read)) {}
+
+  std::size_t size() const override { return read_.size(); }
+  std::size_t steps() const override { return source_.steps(); }
+  Labels labels(std::size_t series) const override { return source_.labels(series); }
+  storage::LabelColumn label_column(std::string_view name) const override {
+    return source_.label_column(name);
+  }
+  bool drops_name(std::size_t series) const override { return source_.drops_name(series); }
+  bool unique_without_name() const override { return source_.unique_without_name(); }
+
+  Result<std::unique_ptr<SeriesReader>> reader(std::size_t, std::size_t,
+                                               AnnotationSink&) const override {
+    return std::unique_ptr<SeriesReader>(std::make_unique<Reader>(read_));
+  }
+
+ private:
+  class Reader final : public SeriesReader {
+   public:
+    explicit Reader(std::vector<StepSeries>& read) : read_(read) {}
+    Status read(std::size_t series, StepSeries& out) override {
+      std::swap(out, read_[series]);
+      return {};
+    }
+
+   private:
+    std::vector<StepSeries>& read_;
+  };
+
+  const SeriesSource& source_;
+  mutable std::vector<StepSeries> read_;  // of each series by the one task that reads it
 };
 
 }  // namespace
@@ -122,6 +159,28 @@ Result<StepMatrix> materialize(const SeriesSource& source, QueryState& state) {
     std::move(part.begin(), part.end(), std::back_inserter(matrix.series));
   }
   return matrix;
+}
+
+Result<SeriesSourcePtr> read_ahead(const SeriesSource& source, QueryState& state,
+                                   std::uint64_t& points) {
+  const std::size_t series_count = source.size();
+  const std::size_t tasks = QueryState::task_count(series_count, source.work_per_series());
+  std::vector<StepSeries> read(series_count);
+  std::atomic<std::uint64_t> points_read{0};
+  const auto read_part = [&](std::size_t, std::size_t begin, std::size_t end,
+                             AnnotationSink& sink) -> Status {
+    VARVE_TRY_ASSIGN(const auto reader, source.reader(begin, end, sink));
+    for (std::size_t i = begin; i < end; ++i) {
+      VARVE_TRY(reader->read(i, read[i]));
+      const std::uint64_t held = count_points(read[i]);
+      VARVE_TRY(state.charge(held));
+      points_read.fetch_add(held, std::memory_order_relaxed);
+    }
+    return {};
+  };
+  VARVE_TRY(state.run_tasks(series_count, tasks, read_part));
+  points += points_read.load();
+  return SeriesSourcePtr(std::make_unique<ReadSource>(source, std::move(read)));
 }
 
 SeriesSourcePtr source_of_matrix(StepMatrix matrix, std::size_t steps) {

@@ -59,6 +59,11 @@ std::size_t count_points(const StepSeries& series);
 // feature delays that. Charges their points. Does not look for equal label sets.
 Result<StepMatrix> materialize(const SeriesSource& source, QueryState& state);
 
+// The same series, read at once by as many tasks as their work is worth. Each can be read once, and
+// `source` has to outlive it. Charges their points and adds them to `points`.
+Result<SeriesSourcePtr> read_ahead(const SeriesSource& source, QueryState& state,
+                                   std::uint64_t& points);
+
 // A label of series that are there: equal ids mean equal values, as in storage's columns. The
 // values live as long as the matrix.
 storage::LabelColumn label_column_of(const StepMatrix& matrix, std::string_view name);

@@ -42,6 +42,17 @@ std::uint32_t first_after(std::span<const Timestamp> times, std::uint32_t from, 
   return at;
 }
 
+// Whether these are the first positions after both limits. Mostly both have moved as far as at the
+// step before, and one branch says so; false where an end of the times is near.
+bool stand_at(std::span<const Timestamp> times, std::uint32_t hi, Timestamp end, std::uint32_t lo,
+              Timestamp start) {
+  if (lo == 0 || hi >= times.size() || lo > hi) return false;
+  const Timestamp* const at = times.data();
+  const bool of_hi = (at[hi - 1] <= end) & (at[hi] > end);
+  const bool of_lo = (at[lo - 1] <= start) & (at[lo] > start);
+  return of_hi & of_lo;
+}
+
 }  // namespace
 
 WindowIndex index_windows(std::span<const Timestamp> times, const WindowShape& shape) {
@@ -56,8 +67,13 @@ WindowIndex index_windows(std::span<const Timestamp> times, const WindowShape& s
     const Timestamp end = saturating_add(shape.end_ms(step), shape.reach_forward_ms);
     const Timestamp start = saturating_subtract(
         saturating_subtract(shape.end_ms(step), shape.range_ms), shape.reach_back_ms);
-    hi = first_after(times, hi, end, hi_stride);
-    lo = first_after(times.first(hi), lo, start, lo_stride);
+    if (stand_at(times, hi + hi_stride, end, lo + lo_stride, start)) {
+      hi += hi_stride;
+      lo += lo_stride;
+    } else {
+      hi = first_after(times, hi, end, hi_stride);
+      lo = first_after(times.first(hi), lo, start, lo_stride);
+    }
     index.lo[step] = lo;
     index.hi[step] = hi;
     index.samples_total += hi - lo;
