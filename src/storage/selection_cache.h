@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the selections of one querier share of the head: decoded time columns and mapped spill files. Entries are
-// added and never removed, so that readers need no lock.
+// What the selections of one querier share of the head: decoded time columns, mapped spill files.
+// Entries are added and never removed, so that readers need no lock.
 #pragma once
 
 #include <array>

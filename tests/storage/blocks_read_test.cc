@@ -76,7 +76,8 @@ TEST_CASE("db: selections of one querier share what is decoded, and outlive each
     return samples.float_times.size();
   };
   const auto select = [&](std::string_view s, TimeRange range) {
-    auto selection = (*querier)->select(std::vector<model::Matcher>{equal("s", std::string(s))}, range);
+    auto selection = (*querier)->select(
+        std::vector<model::Matcher>{equal("s", std::string(s))}, range);
     REQUIRE(selection.ok());
     return std::move(selection).value();
   };

@@ -74,8 +74,8 @@ bool take_uvarint(BitSource& source, std::uint64_t& value) {
 }
 
 // How many of the next `left` samples are as the one before: the same delta and the same value, two
-// zero bits each. 0 where it is only a few, for which looking would cost more than it spares. Series
-// that never change are a third of all.
+// zero bits each. 0 where it is only a few, which are not worth it. Series that never change are a
+// third of all.
 std::size_t run_ahead(const BitSource& source, std::size_t left) {
   constexpr unsigned kBitsMin = 8;
   constexpr unsigned kBitsKnown = 56;  // of what window() gives, in whole samples
