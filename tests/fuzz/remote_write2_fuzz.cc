@@ -34,7 +34,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   check(zeros);
   const auto labelled = decoder.decode({reinterpret_cast<const char*>(data), size}, batch, &zeros,
                                        varve::wire::MetadataLabels::kTypeAndUnit);
-  VARVE_CHECK(labelled.ok());
+  if (!labelled.ok()) return 0;  // it looks at the metadata of every series
   check(batch);
   check(zeros);
   return 0;
