@@ -41,6 +41,7 @@
 #include "server/process_metrics.h"
 #include "server/query_log.h"
 #include "server/room_options.h"
+#include "server/start_pages.h"
 #include "storage/db.h"
 #include "web/assets.h"
 
@@ -239,6 +240,7 @@ class Daemon {
     }
     api_->ready(*db_, *scrape_, rules_.get(), notifier_.get());
     log_.info("Server is ready to receive web requests.");
+    drop_start_pages(files_);
     return {};
   }
 
