@@ -14,6 +14,14 @@
 
 namespace varve::server {
 
+// The patterns of files that are read with the configuration.
+inline std::vector<std::string> further_files(const config::Config& config) {
+  std::vector<std::string> patterns = config.rule_files;
+  patterns.insert(patterns.end(), config.scrape_config_files.begin(),
+                  config.scrape_config_files.end());
+  return patterns;
+}
+
 // Swapped by reloads; thread-safe.
 class ConfigHolder {
  public:
@@ -37,13 +45,9 @@ class ConfigHolder {
     ok_ = false;
     successful_.set(0);
   }
-  // The patterns of files that are read with the configuration.
   std::vector<std::string> further_files() const {
     const std::lock_guard lock(mutex_);
-    std::vector<std::string> patterns = config_.rule_files;
-    patterns.insert(patterns.end(), config_.scrape_config_files.begin(),
-                    config_.scrape_config_files.end());
-    return patterns;
+    return server::further_files(config_);
   }
   std::string yaml() const {
     const std::lock_guard lock(mutex_);

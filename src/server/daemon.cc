@@ -136,13 +136,16 @@ class Daemon {
                                           {"err", loaded.error().message()}});
       return kExitUsage;
     }
+    // Of what was loaded, not of what is there once all has started: a change meanwhile counts too.
+    std::string content = config_content(further_files(loaded->config));
     const Status status = start(std::move(*loaded));
     if (!status.ok()) {
       log_.error("Error starting Varve", {{"err", status.error().message()}});
       stop();
       return kExitFailure;
     }
-    wait_for_signals();
+    drop_start_pages(files_);
+    wait_for_signals(std::move(content));
     return stop();
   }
 
@@ -240,7 +243,6 @@ class Daemon {
     }
     api_->ready(*db_, *scrape_, rules_.get(), notifier_.get());
     log_.info("Server is ready to receive web requests.");
-    drop_start_pages(files_);
     return {};
   }
 
@@ -411,12 +413,12 @@ class Daemon {
     return applied;
   }
 
-  void wait_for_signals() {
+  // `content` is the configuration's when it was loaded.
+  void wait_for_signals(std::string content) {
     const auto every = flags_.config_auto_reload_interval;
     timespec period{};
     period.tv_sec = every.count() / 1000;
     period.tv_nsec = every.count() % 1000 * 1'000'000;
-    std::string content = config_content();
     for (;;) {
       const int number = flags_.config_auto_reload ? ::sigtimedwait(&signals_, nullptr, &period)
                                                    : ::sigwaitinfo(&signals_, nullptr);
@@ -426,14 +428,15 @@ class Daemon {
         log_.warn("Received an OS signal, exiting gracefully...",
                   {{"signal", number == SIGTERM ? "terminated" : "interrupt"}});
         return;
-      } else if (std::string now = config_content(); flags_.config_auto_reload && now != content) {
+      } else if (std::string now = config_content(config_holder_.further_files());
+                 flags_.config_auto_reload && now != content) {
         content = std::move(now);
         static_cast<void>(reload());
       }
     }
   }
 
-  std::string config_content() {
+  std::string config_content(const std::vector<std::string>& patterns) {
     if (!flags_.config_auto_reload) return {};
     std::string all;
     const auto add = [&](const std::string& path) {
@@ -441,8 +444,7 @@ class Daemon {
       if (content.ok()) all += fmt::format("{}\n{}\n{}\n", path, content->size(), *content);
     };
     add(flags_.config_file);
-    if (const auto further = config::rule_file_paths(files_, config_holder_.further_files());
-        further.ok()) {
+    if (const auto further = config::rule_file_paths(files_, patterns); further.ok()) {
       for (const std::string& path : *further) add(path);
     }
     return all;
