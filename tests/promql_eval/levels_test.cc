@@ -551,8 +551,8 @@ TEST_CASE("levels: results have the same bits with and without threads", "[promq
   }
 }
 
-TEST_CASE("levels: the table of answers is complete, and README has it", "[promql][levels]") {
-  std::ifstream file(std::string(VARVE_SOURCE_DIR) + "/README.md");
+TEST_CASE("levels: the table of answers is complete, and LEVELS.md has it", "[promql][levels]") {
+  std::ifstream file(std::string(VARVE_SOURCE_DIR) + "/src/storage/LEVELS.md");
   std::ostringstream text;
   text << file.rdbuf();
   std::map<LevelAnswer, std::string> rows;
