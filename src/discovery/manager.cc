@@ -51,12 +51,21 @@ struct Mailbox {
   std::condition_variable_any changed;
   std::deque<Task> tasks;
   std::atomic<std::size_t> piece_bytes{0};  // of watches, in tasks
-  std::atomic<bool> closed{false};  // work that waits for a worker is not begun any more
+  std::atomic<bool> closed{false};  // no task is taken, work that waits for a worker is not begun
 
   void post(Task task) {
     const std::lock_guard lock(mutex);
+    if (closed) return;
     tasks.push_back(std::move(task));
     changed.notify_all();
+  }
+
+  // Tasks hold the mailbox, so those that nobody will do must go for it to go.
+  void close() {
+    closed = true;
+    std::deque<Task> left;
+    const std::lock_guard lock(mutex);
+    left.swap(tasks);
   }
 };
 using MailboxPtr = std::shared_ptr<Mailbox>;
@@ -149,7 +158,7 @@ class ManagerImpl final : public Manager {
   }
   void run_due() override { step(); }
   void stop() override {
-    mailbox_->closed = true;
+    mailbox_->close();
     if (thread_.joinable()) {
       thread_.request_stop();
       thread_.join();
