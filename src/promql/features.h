@@ -11,6 +11,7 @@ struct Features {
   bool binop_fill_modifiers = false;        // promql-binop-fill-modifiers
   bool use_start_timestamps = false;        // use-start-timestamps
   bool per_step_stats = false;              // promql-per-step-stats
+  bool type_and_unit_labels = false;        // the same: __type__ says what is a counter
   bool duration_expressions = true;         // stable since 3.14
 };
 

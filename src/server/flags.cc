@@ -295,6 +295,7 @@ void enable_feature(Flags& flags, std::string_view name) {
     flags.start_zeros = true;
   } else if (name == "type-and-unit-labels") {
     flags.type_and_unit_labels = true;
+    flags.features.type_and_unit_labels = true;
   } else if (name == "auto-reload-config") {
     flags.config_auto_reload = true;
   } else if (name == "remote-write-receiver") {

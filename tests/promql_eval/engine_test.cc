@@ -234,6 +234,39 @@ TEST_CASE("engine: names go at each step by default and at the end with the feat
   REQUIRE(std::get<Vector>(counted->value).at(0).value == 2);
 }
 
+TEST_CASE("engine: with types as labels these say what is a counter, names do not",
+          "[promql][engine]") {
+  test_language::MemoryStorage storage;
+  const auto add = [&](const std::string& name, const std::string& type) {
+    Labels labels{{kMetricName, name}};
+    if (!type.empty()) labels = Labels{{kMetricName, name}, {"__type__", type}};
+    storage.add(labels, 0, 1);
+    storage.add(labels, kMinute, 2);
+  };
+  add("named_total", "gauge");
+  add("bare_total", "");
+  add("counted", "counter");
+  add("spread", "histogram");
+  EngineOptions options;
+  options.features.type_and_unit_labels = true;
+  const auto infos = [&](const Fixture& fixture, const std::string& query) {
+    return fixture.engine().instant(storage, query, kMinute)->annotations.infos;
+  };
+  const std::string remark = "PromQL info: metric might not be a counter, ";
+  const Fixture typed(options);
+  REQUIRE(infos(typed, "rate(counted[5m])").empty());
+  REQUIRE(infos(typed, "increase(spread[5m])").empty());
+  const std::string by_type =
+      remark + "__type__ label is not set to \"counter\" or \"histogram\", got ";
+  REQUIRE(infos(typed, "rate(named_total[5m])") ==
+          std::vector<std::string>{by_type + "\"gauge\": \"named_total\" (1:6)"});
+  REQUIRE(infos(typed, "rate(bare_total[5m])") ==
+          std::vector<std::string>{by_type + "\"\": \"bare_total\" (1:6)"});
+
+  REQUIRE(infos(Fixture(), "rate(named_total[5m])").empty());
+  REQUIRE(infos(Fixture(), "rate(counted[5m])").size() == 1);
+}
+
 TEST_CASE("engine: a lookback window excludes its left end", "[promql][engine]") {
   test_language::MemoryStorage storage;
   storage.add({{kMetricName, "a"}}, 0, 1);

@@ -11,7 +11,7 @@ namespace varve::promql {
 namespace {
 
 bool names_metric(std::string_view label) {
-  return label == kMetricName || label == "__type__" || label == "__unit__";
+  return label == kMetricName || label == kTypeLabel || label == kUnitLabel;
 }
 
 bool relative(const AtModifier& at) {

@@ -12,7 +12,7 @@ namespace varve::promql {
 namespace {
 
 bool is_name_label(std::string_view name) {
-  return name == kMetricName || name == "__type__" || name == "__unit__";
+  return name == kMetricName || name == kTypeLabel || name == kUnitLabel;
 }
 
 bool contains(const std::vector<std::string>& names, std::string_view name) {

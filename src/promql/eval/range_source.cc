@@ -138,6 +138,10 @@ class RangeSource final : public SeriesSource {
         starts_used_(function.uses_starts && state.features().use_start_timestamps) {
     if (!function.expects_counter) return;
     names_ = input_->label_column(kMetricName);
+    if (state.features().type_and_unit_labels) {
+      types_ = input_->label_column(kTypeLabel);
+      return;
+    }
     for (const std::string_view name : names_.values) {
       counter_name_.push_back(looks_like_counter(name));
     }
@@ -169,7 +173,8 @@ class RangeSource final : public SeriesSource {
   QueryState& state_;
   bool starts_used_;
   storage::LabelColumn names_;
-  std::vector<bool> counter_name_;  // by value id of names_
+  std::vector<bool> counter_name_;  // by value id of names_; empty where types_ say it
+  storage::LabelColumn types_;
 };
 
 class RangeSource::Reader final : public SeriesReader {
@@ -293,12 +298,20 @@ class RangeSource::Reader final : public SeriesReader {
   void remark_on_name(std::size_t series, const StepSeries& out) {
     if (!source_.function_.expects_counter) return;
     const std::uint32_t name = source_.names_.ids[series];
-    if (name == 0 || source_.counter_name_[name]) return;
+    if (name == 0) return;
+    const bool by_type = source_.state_.features().type_and_unit_labels;
+    const std::string_view type =
+        by_type ? source_.types_.values[source_.types_.ids[series]] : std::string_view();
+    if (by_type ? type == "counter" || type == "histogram" : source_.counter_name_[name]) return;
     if (std::find(out.kinds.begin(), out.kinds.end(), PointKind::kFloat) == out.kinds.end()) return;
-    context_.annotations.info(
-        "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: " +
-            quote(source_.names_.values[name]),
-        args_.position(0));
+    std::string remark = "metric might not be a counter, ";
+    if (by_type) {
+      remark += "__type__ label is not set to \"counter\" or \"histogram\", got " + quote(type);
+    } else {
+      remark += "name does not end in _total/_sum/_count/_bucket";
+    }
+    context_.annotations.info(remark + ": " + quote(source_.names_.values[name]),
+                              args_.position(0));
   }
 
   const RangeSource& source_;

@@ -117,7 +117,7 @@ Labels Matcher::result_labels(const Labels& many, const Labels& one) const {
   LabelsBuilder builder(many);
   if (changes_meaning(expr_.op) ||
       (expr_.return_bool && !state_.features().delayed_name_removal)) {
-    builder.remove(kMetricName).remove("__type__").remove("__unit__");
+    builder.remove(kMetricName).remove(kTypeLabel).remove(kUnitLabel);
   }
   if (one_to_one_) {
     std::vector<std::string> gone;

@@ -207,6 +207,10 @@ const FunctionImpl* find_function_impl(FunctionId id);
 // ---- shared with the evaluator
 // -------------------------------------------------------------------
 
+// What the metadata of a metric says of it, as labels (type-and-unit-labels).
+inline constexpr std::string_view kTypeLabel = "__type__";
+inline constexpr std::string_view kUnitLabel = "__unit__";
+
 // Removes __name__, __type__ and __unit__.
 Labels drop_metric_name(const Labels& labels);
 // What the evaluator does to a series whose name goes: sets drop_name, and without delayed name

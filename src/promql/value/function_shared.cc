@@ -11,9 +11,6 @@
 namespace varve::promql {
 namespace {
 
-constexpr std::string_view kTypeLabel = "__type__";
-constexpr std::string_view kUnitLabel = "__unit__";
-
 // Moves the points of `from` into `into`; false if both have one at some step.
 bool merge_points(StepSeries& into, StepSeries& from) {
   for (std::size_t step = 0; step < from.steps(); ++step) {
