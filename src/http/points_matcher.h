@@ -80,8 +80,9 @@ class PointsMatcher {
   void match_before(const Point& point, Reference past);
   void unknown(std::size_t from, std::size_t to);
   Position position(std::size_t offset) const { return base_ + static_cast<std::uint32_t>(offset); }
+  // 0 is what is 2^32 bytes ago, or was never there.
   bool in_reach(Position distance, std::size_t offset) const {
-    return distance <= kDistanceMax && distance <= offset;
+    return distance - 1 < kDistanceMax && distance <= offset;
   }
 
   const char* text_ = nullptr;  // during run()

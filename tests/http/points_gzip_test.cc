@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "http/deflate_code.h"
+#include "http/points_matcher.h"
 
 namespace varve::http {
 namespace {
@@ -205,6 +206,34 @@ TEST_CASE("points gzip: runs longer than a match, and than the window", "[http]"
   Random random(3);
   for (char& byte : noise) byte = static_cast<char>(random());
   CHECK(arrives(noise, 50'000));
+}
+
+TEST_CASE("points gzip: nothing matches what was 2^32 bytes ago", "[http]") {
+  std::string text = R"({"metric":{"a":"b"},"values":[[1763740800,"0.125"],[1763740815,"0.25"]]})";
+  const std::size_t size = text.size();
+  text.append(PointsMatcher::kBehind, '\0');
+  // As if there had been the rest of 2^32 bytes: once from the first text on, once so that the
+  // second begins at position 0, as entries do that were never written.
+  for (const std::uint64_t bytes :
+       {(std::uint64_t{1} << 32) - 2 * kDistanceMax, (std::uint64_t{1} << 32) - 4 * kDistanceMax}) {
+    PointsMatcher matcher;
+    TokenList tokens;
+    matcher.run(text.data(), 0, size, true, tokens);
+    const std::size_t first = tokens.tokens().size();
+    matcher.restart(bytes);
+    tokens.clear();
+    matcher.run(text.data(), 0, size, true, tokens);
+    CHECK(tokens.tokens().size() == first);
+    std::size_t at = 0;
+    for (const auto& token : tokens.tokens()) {
+      if (token.length > 0) {
+        CHECK(token.distance > 0);
+        CHECK(token.distance <= at);
+      }
+      at += token.length + token.literals;
+    }
+    CHECK(at <= size);
+  }
 }
 
 TEST_CASE("points gzip: no larger than libdeflate makes it", "[http]") {
