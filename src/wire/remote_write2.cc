@@ -373,9 +373,12 @@ class Walk2 {
     const Told told = read_metadata(metadata);
     const SymbolTable& symbols = kept_.symbols_;
     if (metadata_type_name(told.type) != kUnknownType) out.type = told.type;
-    if (symbols.has(told.unit_ref)) out.unit_ref = static_cast<std::uint32_t>(told.unit_ref);
-    const bool unit = symbols.has(out.unit_ref) && !symbols.text(out.unit_ref).empty() &&
-                      symbols.text(out.unit_ref).size() <= kKeyMaxBytes;
+    // What is no symbol, or too long for a label, is no unit; symbol 0 is "".
+    if (symbols.has(told.unit_ref)) {
+      const auto unit_ref = static_cast<std::uint32_t>(told.unit_ref);
+      if (symbols.text(unit_ref).size() <= kKeyMaxBytes) out.unit_ref = unit_ref;
+    }
+    const bool unit = symbols.has(out.unit_ref) && !symbols.text(out.unit_ref).empty();
     out.told = symbols.has(out.unit_ref) && (out.type != 0 || unit);
     return out;
   }

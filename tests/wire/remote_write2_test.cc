@@ -54,11 +54,14 @@ TEST_CASE("remote write 2: type and unit become labels where they are wanted", "
   Series nothing = builder.series(labels("nothing")).sample(4, 1000);
   builder.metadata(nothing, 0, "help", "");
   const Series none = builder.series(labels("none")).sample(5, 1000);
-  const std::string request = builder.add(both).add(type).add(unit).add(nothing).add(none).bytes();
+  Series endless = builder.series(labels("endless")).sample(6, 1000);
+  builder.metadata(endless, 1, "", std::string(kKeyMaxBytes + 1, 'u'));
+  const std::string request =
+      builder.add(both).add(type).add(unit).add(nothing).add(none).add(endless).bytes();
   WriteRequest2Decoder decoder;
   WriteBatch batch, zeros;
   REQUIRE(decoder.decode(request, batch, &zeros, MetadataLabels::kTypeAndUnit).ok());
-  REQUIRE(batch.series.size() == 5);
+  REQUIRE(batch.series.size() == 6);
   const auto text = [](const WriteBatch& of, std::size_t at) {
     const auto found = of.decoder->decode(of.series.at(at).key);
     return found.ok() ? found->to_string() : found.error().message();
@@ -68,6 +71,7 @@ TEST_CASE("remote write 2: type and unit become labels where they are wanted", "
   CHECK(text(batch, 2) == "unit{__unit__=\"bytes\", job=\"a\"}");
   CHECK(text(batch, 3) == "nothing{__type__=\"own\", __unit__=\"own\", job=\"a\"}");
   CHECK(text(batch, 4) == "none{__type__=\"own\", __unit__=\"own\", job=\"a\"}");
+  CHECK(text(batch, 5) == "endless{__type__=\"counter\", job=\"a\"}");
   REQUIRE(zeros.series.size() == 1);
   CHECK(text(zeros, 0) == text(batch, 0));
   REQUIRE(decoder.decode(request, batch).ok());
