@@ -356,7 +356,7 @@ Status Loop::add_sample(const wire::ExpositionSample& sample, Reading& reading) 
       return {};
     }
     if (!limited) {
-      VARVE_TRY(reading.take_memory(kNewSeriesBytes + resolved->bytes().size()));
+      VARVE_TRY(reading.take_memory(kNewSeriesBytes + resolved->bytes().size() + text.size()));
       labels = &new_labels_.emplace_back(*std::move(resolved));
       slot.state = State::kPending;
       slot.id = static_cast<SeriesId>(batch_.series.size());  // its entry, until it has an id
