@@ -93,9 +93,17 @@ std::vector<AddressRange> unchanged_file_ranges(fs::FileSystem& files) {
     std::string_view line = rest.substr(0, rest.find('\n'));
     rest.remove_prefix(std::min(line.size() + 1, rest.size()));
     if (parse_mapping(line, range, file_unwritable)) continue;
-    // Stands once in what is told of a mapping; pages of a file become this when they are changed.
-    if (take_field(line) != "Anonymous:" || !file_unwritable) continue;
-    if (take_field(line) == "0") ranges.push_back(range);
+    // Pages of a file become this when they are changed, and may be swapped out then. Each stands
+    // once in what is told of a mapping, Swap later.
+    const std::string_view name = take_field(line);
+    const bool anonymous = name == "Anonymous:";
+    if ((!anonymous && name != "Swap:") || !file_unwritable) continue;
+    const bool none = take_field(line) == "0";
+    if (anonymous && none) {
+      ranges.push_back(range);
+    } else if (!none && !ranges.empty() && ranges.back().begin == range.begin) {
+      ranges.pop_back();
+    }
   }
   return ranges;
 }

@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 #include <fstream>
+#include <string>
 
 #include "fs/fault_fs.h"
 #include "fs/real_fs.h"
@@ -11,11 +12,16 @@ using namespace varve;
 
 namespace {
 
-// Pages of files that this process has resident.
-std::uint64_t resident_file_pages() {
-  std::uint64_t total = 0, resident = 0, of_files = 0;
-  std::ifstream("/proc/self/statm") >> total >> resident >> of_files;
-  return of_files;
+// Of mappings of code, in kB; the tables of pages are read for it, so it is exact.
+std::uint64_t resident_code() {
+  std::ifstream maps("/proc/self/smaps");
+  std::uint64_t total = 0;
+  bool code = false;
+  for (std::string line; std::getline(maps, line);) {
+    if (line.find('-') < line.find(' ')) code = line.find(" r-xp ") != std::string::npos;
+    if (code && line.rfind("Rss:", 0) == 0) total += std::stoull(line.substr(4));
+  }
+  return total;
 }
 
 }  // namespace
@@ -29,9 +35,14 @@ TEST_CASE("start pages: only mappings of files that nobody changed or may change
                                      "1000-3000 r-xp 00000000 08:01 77      /bin/one two\n"
                                      "Rss:                   8 kB\n"
                                      "Anonymous:             0 kB\n"
+                                     "Swap:                  0 kB\n"
                                      "VmFlags: rd ex\n"
                                      "3000-4000 r-xp 00002000 08:01 77      /bin/one two\n"
                                      "Anonymous:             4 kB\n"
+                                     "Swap:                  0 kB\n"
+                                     "6000-7000 r-xp 00002000 08:01 77      /bin/one two\n"
+                                     "Anonymous:             0 kB\n"
+                                     "Swap:                  4 kB\n"
                                      "4000-5000 rw-p 00003000 08:01 77      /bin/one two\n"
                                      "Anonymous:             0 kB\n"
                                      "5000-6000 r--p 00000000 00:00 0 \n"
@@ -53,8 +64,9 @@ TEST_CASE("start pages: only mappings of files that nobody changed or may change
 
 TEST_CASE("start pages: what was dropped comes back when it is called", "[server]") {
   fs::RealFs files;
-  const std::uint64_t before = resident_file_pages();
+  if (server::unchanged_file_ranges(files).empty()) return;  // a kernel that does not tell
+  const std::uint64_t before = resident_code();
   server::drop_start_pages(files);
-  CHECK(resident_file_pages() < before);
+  CHECK(resident_code() < before);
   CHECK_FALSE(server::unchanged_file_ranges(files).empty());
 }
