@@ -39,6 +39,8 @@ test("an answer is what JSON.parse gives, whatever labels and warnings contain",
     error: "values",
   });
   expect(() => parseAnswer('{"values":[[')).toThrow();
+  const board = { status: "success", data: { values: [[1, "2"]], result: 3 } };
+  expect(parseAnswer(JSON.stringify(board))).toEqual(board);
 });
 
 test("numbers are read from the text as Number() reads them", () => {

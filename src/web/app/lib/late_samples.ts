@@ -12,8 +12,12 @@ const keyLength = '"values":'.length;
 
 const texts = new WeakMap<MatrixItem, string>();
 
+// How the API's envelope around a matrix begins; any other is read as it is.
+const matrix = /^\s*\{"status":"success","data":\{"resultType":"matrix"/;
+
 // Like JSON.parse, for the API's envelope around a matrix or anything else.
 export function parseAnswer(text: string): unknown {
+  if (!matrix.test(text)) return JSON.parse(text);
   const samples: string[] = [];
   const rest: string[] = [];
   let from = 0;
