@@ -218,6 +218,7 @@ Status DbImpl::open(fs::FileSystem& files) {
   log_options.unawaited_sync_delay = kUnawaitedSyncDelay;
   log_options.segment_bytes = options_.log_segment_bytes;
   log_options.covered_from_seq = recovered.covered_from_seq;
+  log_options.without_snapshot = recovered.without_snapshot;
   VARVE_TRY_ASSIGN(wal_, wal::Log::open(log_options, recovered.next, files, log_, metrics_));
   write_path_->start(*wal_, recovered.next);
   wal_->start(*write_path_);

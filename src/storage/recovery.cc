@@ -132,7 +132,10 @@ Result<Recovery> recover(const DataDirectory& directory, fs::FileSystem& files, 
   wal::RecoverOptions options;
   options.shards_max = head::kShards;
   options.after_seq = snapshot.needed_after_seq();
-  options.begins_anywhere = snapshot.missing();
+  // A log whose snapshot was given up begins where that ended, until there is another one.
+  const bool given_up =
+      state.ok() && *state && (**state).retired_before > 1 && (**state).snapshot == 0;
+  options.begins_anywhere = snapshot.missing() || (given_up && snapshot.info().number == 0);
   options.used = snapshot.info().number != 0 || cut.has_value();
   options.pool = threads > 1 ? &pool : nullptr;
   VARVE_TRY_ASSIGN(const wal::Recovered recovered, wal::recover(directory.wal, files, options));
@@ -222,6 +225,7 @@ Result<Recovery> recover(const DataDirectory& directory, fs::FileSystem& files, 
   for (const auto& record : exemplars) (void)head.exemplars().add(record.id, record.exemplar).ok();
 
   result.snapshot = snapshot.info();
+  result.without_snapshot = snapshot.missing();
   if (snapshot.damaged() && result.snapshot.number != 0 &&
       (result.snapshot.damaged.empty() ||
        result.snapshot.damaged.back() != result.snapshot.number)) {

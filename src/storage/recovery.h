@@ -28,6 +28,7 @@ struct Recovery {
   wal::FramePosition next;             // where the log goes on
   std::uint64_t covered_from_seq = 0;  // LogOptions::covered_from_seq
   RecoveredSnapshot snapshot;
+  bool without_snapshot = false;       // LogOptions::without_snapshot
   std::vector<std::uint32_t> damaged_segments;  // of the log
   std::uint64_t replayed_bytes = 0;             // of the log
 };

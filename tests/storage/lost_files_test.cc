@@ -314,6 +314,25 @@ TEST_CASE("lost files: a snapshot of the head that is missing is called that", "
     CHECK(rig.log_text.empty());
     CHECK(rig.samples(0) == 120);
   }
+  SECTION("repair goes on without it, for good: also if a crash comes before the next snapshot") {
+    rig.repair();
+    rig.write(200, 210);
+    for (int crashes = 0; crashes < 2; ++crashes) {
+      rig.crash();
+      CHECK(rig.findings().empty());
+      rig.open();
+      CHECK_FALSE(rig.said(path));
+      CHECK(rig.db->recovery().frames_lost == 0);
+      CHECK(rig.samples(0) == 10);
+    }
+    rig.close();
+    rig.open();
+    ok(rig.db->maintain());
+    rig.crash();
+    rig.open();
+    CHECK(rig.log_text.empty());
+    CHECK(rig.samples(0) == 10);
+  }
   SECTION("repair goes on without it, and the next snapshot ends that") {
     rig.repair();
     CHECK(rig.said(path));

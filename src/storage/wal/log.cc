@@ -66,6 +66,7 @@ Result<std::unique_ptr<Log>> Log::open(LogOptions options, const FramePosition& 
   VARVE_TRY_ASSIGN(log->pool_,
                    SegmentPool::open(files, log->options_.directory, log->options_.segment_bytes,
                                      log->options_.prepare_ahead));
+  if (log->options_.without_snapshot) log->pool_->forget_snapshot();
   // A full disk must not keep the database from being read: the log begins stalled then.
   if (Status begun = log->begin_segment(start.segment); !begun.ok()) {
     if (begun.error().code() != ErrorCode::kLimitExceeded) return std::move(begun).error();

@@ -95,6 +95,8 @@ struct LogOptions {
   // Frames from this one up to the start are known to be empty or covered by a snapshot, though the
   // log does not hold them: the first frame written covers their numbers. 0: there are none.
   std::uint64_t covered_from_seq = 0;
+  // The snapshot that the log went on behind is lost and given up: from now on it is not missed.
+  bool without_snapshot = false;
 };
 
 // Thread-safe. Owned by the database; must be destroyed before the source. Destroying it without

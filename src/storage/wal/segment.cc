@@ -156,6 +156,11 @@ Result<std::unique_ptr<SegmentWriter>> SegmentPool::begin(std::uint32_t id) {
   return std::make_unique<SegmentWriter>(std::move(file), id, state_.bytes);
 }
 
+void SegmentPool::forget_snapshot() {
+  const std::lock_guard lock(mutex_);
+  state_.snapshot = 0;
+}
+
 Status SegmentPool::retire(std::uint32_t before_segment,
                            const std::vector<std::uint32_t>& corrupt, std::uint32_t snapshot) {
   const std::lock_guard lock(mutex_);

@@ -62,6 +62,8 @@ class SegmentPool {
   // The segment `id`, its name durable, its content without a frame of that id, and remembered as
   // begun. kLimitExceeded: no space, may be tried again.
   Result<std::unique_ptr<SegmentWriter>> begin(std::uint32_t id);
+  // See LogOptions::without_snapshot. Remembered with the next begin().
+  void forget_snapshot();
   // See Log::retire.
   Status retire(std::uint32_t before_segment, const std::vector<std::uint32_t>& corrupt,
                 std::uint32_t snapshot);
