@@ -126,7 +126,7 @@ Result<Recovery> recover(const DataDirectory& directory, fs::FileSystem& files, 
   base::ThreadPool pool("recovery", std::max<std::size_t>(threads, 1), 4096);
   // What is wrong with it, the log's own recovery says.
   const auto state = wal::read_log_state(files, directory.wal);
-  const std::uint32_t snapshot_before = state.ok() && *state ? (**state).snapshot : 0;
+  const std::uint32_t snapshot_before = state.ok() && *state ? (**state).state.snapshot : 0;
   VARVE_TRY_ASSIGN(SnapshotReader snapshot,
                    SnapshotReader::open(files, directory.snap, snapshot_before, repair, log));
   wal::RecoverOptions options;
@@ -134,7 +134,7 @@ Result<Recovery> recover(const DataDirectory& directory, fs::FileSystem& files, 
   options.after_seq = snapshot.needed_after_seq();
   // A log whose snapshot was given up begins where that ended, until there is another one.
   const bool given_up =
-      state.ok() && *state && (**state).retired_before > 1 && (**state).snapshot == 0;
+      state.ok() && *state && (**state).state.retired_before > 1 && snapshot_before == 0;
   options.begins_anywhere = snapshot.missing() || (given_up && snapshot.info().number == 0);
   options.used = snapshot.info().number != 0 || cut.has_value();
   options.pool = threads > 1 ? &pool : nullptr;

@@ -61,13 +61,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (at > 0) read(segment, id);
   // What the log says of itself, as it is and with its checksum put right.
   (void)decode_log_state(segment, "STATE").ok();
-  if (segment.size() == kLogStateBytes) {
-    const std::size_t at_checksum = kLogStateBytes - sizeof(std::uint64_t);
-    const std::uint64_t checksum = XXH3_64bits(segment.data(), at_checksum);
-    std::memcpy(segment.data() + at_checksum, &checksum, sizeof checksum);
-    if (const auto state = decode_log_state(segment, "STATE");
-        state.ok() && encode_log_state(*state).size() != kLogStateBytes) {
-      std::abort();
+  if (segment.size() >= kLogStateBytes) {
+    std::string file = segment.substr(0, kLogStateFileBytes);
+    file.resize(kLogStateFileBytes, '\0');
+    for (std::size_t slot = 0; slot < file.size(); slot += kLogStateSlotBytes) {
+      const std::size_t at_checksum = slot + kLogStateBytes - sizeof(std::uint64_t);
+      const std::uint64_t checksum = XXH3_64bits(file.data() + slot, at_checksum - slot);
+      std::memcpy(file.data() + at_checksum, &checksum, sizeof checksum);
+    }
+    if (const auto said = decode_log_state(file, "STATE"); said.ok()) {
+      const auto again = decode_log_state(new_log_state_file(said->state), "STATE");
+      if (!again.ok() || !(again->state == said->state)) std::abort();
     }
   }
   drain<RunDecoder>(std::string_view(segment).substr(0, size));

@@ -270,7 +270,9 @@ TEST_CASE("lost files: what the log says of itself is missed, and so is all of t
   const std::string state = wal::log_state_path("data/varve/wal");
   SECTION("removed") { REQUIRE(rig.world.files.remove(state).ok()); }
   SECTION("damaged") {
-    rig.world.files.flip_bit(state, GENERATE(range(0, static_cast<int>(wal::kLogStateBytes))), 3);
+    const auto slot = GENERATE(0U, 1U);
+    const auto at = GENERATE(range(0U, static_cast<unsigned>(wal::kLogStateBytes)));
+    rig.world.files.flip_bit(state, slot * wal::kLogStateSlotBytes + at, 3);
   }
   SECTION("with all segments") {
     const auto names = rig.world.files.list("data/varve/wal").value();

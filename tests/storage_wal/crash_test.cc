@@ -181,6 +181,48 @@ TEST_CASE("wal: a stalled log recovers by itself", "[storage][wal]") {
   CHECK(replay(*recover("wal", files))[1] == std::vector<std::uint64_t>{1, 2, 3});
 }
 
+TEST_CASE("wal: what the log says of itself takes no space after the first time",
+          "[storage][wal]") {
+  FaultFs files;
+  Rig rig(files);
+  REQUIRE(rig.open());
+  const std::uint64_t begun = files.steps();
+  append_until_failure(rig, 1, kAppends);
+  REQUIRE(rig.log->close().ok());
+  std::size_t said = 0;
+  const std::vector<FaultFs::Step> trace = files.trace();
+  for (std::size_t i = begun; i < trace.size(); ++i) {
+    CHECK(trace[i].path != "wal/STATE.tmp");
+    if (trace[i].path == "wal/STATE" && trace[i].kind == fs::StepKind::kWrite) ++said;
+  }
+  CHECK(said >= 3);  // two changes of segment and the close
+  CHECK(files.size("wal/STATE").value() == 8192);
+}
+
+TEST_CASE("wal: where the close cannot be noted for lack of space the log ends as after a crash",
+          "[storage][wal]") {
+  std::uint64_t last_said = 0;
+  for (const bool full : {false, true}) {
+    FaultFs files;
+    if (full) files.fail_step(last_said, ENOSPC);
+    Rig rig(files);
+    REQUIRE(rig.open());
+    const Outcome outcome = append_until_failure(rig, 1, 10);
+    REQUIRE(outcome.acknowledged.size() == 10);
+    CHECK(rig.log->close().ok());
+    CHECK(rig.log->healthy());
+    const std::vector<FaultFs::Step> trace = files.trace();
+    for (std::size_t i = 0; i < trace.size(); ++i) {
+      if (trace[i].path == "wal/STATE" && trace[i].kind == fs::StepKind::kWrite) last_said = i + 1;
+    }
+    REQUIRE(last_said > 0);
+    CHECK((files.size("wal/00000001.wal").value() < 4096) == !full);
+    rig.log.reset();
+    files.reboot(FaultFs::Keep::kNothing);
+    check_found(files, outcome);
+  }
+}
+
 TEST_CASE("wal: a disk that is full at start gives a stalled log, which then begins",
           "[storage][wal]") {
   FaultFs files;

@@ -97,7 +97,7 @@ TEST_CASE("wal golden: version 1 stays readable", "[storage][wal]") {
                                                    "/segment-v1.wal"))
               .ok());
   const std::uint64_t size = files.size("wal/00000003.wal").value();
-  const LogState state{.segment = 3, .bytes = size, .seq = 41, .closed = true, .snapshot = 0};
+  const LogState state{.number = 1, .segment = 3, .bytes = size, .seq = 41, .closed = true, .snapshot = 0};
   REQUIRE(write_log_state(files, "wal", state).ok());
   const auto recovered = recover("wal", files, {.after_seq = 40});
   REQUIRE(recovered.ok());
@@ -126,7 +126,8 @@ TEST_CASE("wal golden: version 1 stays readable", "[storage][wal]") {
 
 TEST_CASE("wal golden: what the log says of itself is these bytes, and no others are it",
           "[storage][wal]") {
-  const LogState state{.segment = 0x01020304,
+  const LogState state{.number = 0x5152535455565758,
+                       .segment = 0x01020304,
                        .bytes = 0x1112131415161718,
                        .seq = 0x2122232425262728,
                        .closed = true,
@@ -136,15 +137,53 @@ TEST_CASE("wal golden: what the log says of itself is these bytes, and no others
   std::string hex;
   for (const char c : bytes) hex += fmt::format("{:02x}", static_cast<unsigned char>(c));
   CHECK(hex ==
-        "565753310403020118171615141312112827262524232221"
-        "34333231444342410100000000000000febdbd68049d09cc");
-  CHECK(decode_log_state(bytes, "STATE").value() == state);
-  for (std::size_t size = 0; size < bytes.size(); ++size) {
-    CAPTURE(size);
-    CHECK_FALSE(decode_log_state(bytes.substr(0, size), "STATE").ok());
-    std::string flipped = bytes;
-    flipped[size] = static_cast<char>(flipped[size] ^ 16);
+        "56575331040302015857565554535251181716151413121128272625"
+        "2423222134333231444342410100000000000000367312576c05af04");
+  const std::string file = new_log_state_file(state);
+  REQUIRE(file.size() == 8192);
+  CHECK(file == bytes + std::string(file.size() - bytes.size(), '\0'));
+  CHECK(decode_log_state(file, "STATE").value() == LogStateReading{state, std::nullopt});
+  for (std::size_t at = 0; at < bytes.size(); ++at) {
+    CAPTURE(at);
+    std::string flipped = file;
+    flipped[at] = static_cast<char>(flipped[at] ^ 16);
     CHECK_FALSE(decode_log_state(flipped, "STATE").ok());
   }
-  CHECK_FALSE(decode_log_state(bytes + '0', "STATE").ok());
+  CHECK_FALSE(decode_log_state("", "STATE").ok());
+  CHECK_FALSE(decode_log_state(bytes, "STATE").ok());
+  CHECK_FALSE(decode_log_state(file.substr(1), "STATE").ok());
+  CHECK_FALSE(decode_log_state(file + '0', "STATE").ok());
+  CHECK_FALSE(decode_log_state(std::string(file.size(), '\0'), "STATE").ok());
+}
+
+TEST_CASE("wal: of what the log says of itself the newest counts, and a torn one leaves the other",
+          "[storage][wal]") {
+  fs::FaultFs files;
+  REQUIRE(files.create_directories("wal").ok());
+  const auto said = [&files] { return read_log_state(files, "wal").value(); };
+  CHECK_FALSE(said());
+  LogState state;
+  for (std::uint32_t i = 1; i <= 5; ++i) {
+    state = {.number = i, .segment = i, .bytes = 4096};
+    REQUIRE(write_log_state(files, "wal", state).ok());
+    CHECK(said() == LogStateReading{state, std::nullopt});
+  }
+  LogState torn = state;
+  torn.number = ++torn.segment;
+  const std::string slot = encode_log_state(torn);
+  // (The magic is that of the one that stood there.)
+  for (std::size_t whole = sizeof kLogStateMagic + 1; whole < slot.size(); ++whole) {
+    CAPTURE(whole);
+    {
+      const auto file = files.open("wal/STATE", fs::OpenMode::kExisting).value();
+      REQUIRE(file->write_at(0, slot.substr(0, whole)).ok());
+    }
+    REQUIRE(said());
+    CHECK(said()->state == state);
+    REQUIRE(said()->damage);
+    CHECK(said()->damage->message().find("wal/STATE at 0: ") == 0);
+  }
+  // The next one takes its place.
+  REQUIRE(write_log_state(files, "wal", torn).ok());
+  CHECK(said() == LogStateReading{torn, std::nullopt});
 }

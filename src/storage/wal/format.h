@@ -39,9 +39,13 @@ inline constexpr std::size_t kFloatSampleBytesMax = 1 + 5 + 10 + 8;
 // All other records: kind u8 | bytes u32 | body.
 inline constexpr std::size_t kRecordHeaderBytes = 5;
 
-// "VWS1", little-endian: the file beside the segments.
+// "VWS1", little-endian: the file beside the segments. Two slots, so far apart that no disk writes
+// both with one sector.
 inline constexpr std::uint32_t kLogStateMagic = 0x31535756;
-inline constexpr std::size_t kLogStateBytes = 48;
+inline constexpr std::size_t kLogStateBytes = 56;
+inline constexpr std::size_t kLogStateSlotBytes = 4096;
+inline constexpr std::size_t kLogStateSlots = 2;
+inline constexpr std::size_t kLogStateFileBytes = kLogStateSlots * kLogStateSlotBytes;
 
 struct FrameHeader {
   std::uint32_t payload_bytes = 0;

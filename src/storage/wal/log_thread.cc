@@ -122,7 +122,14 @@ void Log::finish() {
   // A frame that is stalled is lost, and those who waited were told; the frames before it are not.
   if (!failed_ && segment_) {
     Status done = unsynced_ || options_.sync == SyncMode::kOff ? sync() : Status();
-    if (done.ok()) done = pool_->finish(*segment_, first_unwritten_ - 1);
+    if (done.ok()) {
+      done = pool_->finish(*segment_, first_unwritten_ - 1);
+      if (!done.ok() && done.error().code() == ErrorCode::kLimitExceeded) {
+        logger_.warn("Write-ahead log ends as after a crash, with all of its frames",
+                     {{"err", done.error().message()}});
+        done = {};
+      }
+    }
     if (!done.ok()) set_error(done.error(), true);
   }
   const std::lock_guard lock(mutex_);

@@ -181,8 +181,9 @@ std::string gap_text(const SegmentScan* before, const SegmentScan& scan,
 }
 
 // Holds what was found against what the log said of itself: whether it ends where it should.
-void check_end(const std::string& directory, const LogState& state, const SegmentScan* last,
+void check_end(const std::string& directory, const LogStateReading& said, const SegmentScan* last,
                Recovered& out) {
+  const LogState& state = said.state;
   if (state.segment == 0 || state.segment < state.retired_before) return;
   const std::uint64_t lost = state.closed && state.seq >= out.next.seq
                                  ? state.seq + 1 - out.next.seq
@@ -200,7 +201,9 @@ void check_end(const std::string& directory, const LogState& state, const Segmen
     out.damages.push_back({newest, last->end, lost,
                            fmt::format("{} at {}: the log was closed behind frame {}; {}",
                                        last->path, last->end, state.seq, unknown)});
-  } else if (newest == state.segment && !state.closed && last->file->bytes().size() < state.bytes) {
+  } else if (newest == state.segment && !state.closed && !said.damage &&
+             last->file->bytes().size() < state.bytes) {
+    // (With a damaged slot it may be that one that said that the log was closed.)
     out.damages.push_back(
         {newest, last->end, 0,
          fmt::format("{} at {}: the file was cut, it had {} bytes and was not closed; {}",
@@ -219,7 +222,7 @@ Result<Recovered> recover(const std::string& directory, fs::FileSystem& files,
   VARVE_TRY_ASSIGN(const std::vector<std::string> names, files.list(directory));
   if (!state.ok() && state.error().code() != ErrorCode::kCorruption) return state.error();
   const bool known = state.ok() && *state;
-  const LogState said = known ? **state : LogState();
+  const LogStateReading said = known ? **state : LogStateReading();
   std::vector<SegmentScan> scans;
   for (const std::string& name : names) {
     const auto id = parse_segment_name(name);
@@ -249,7 +252,7 @@ Result<Recovered> recover(const std::string& directory, fs::FileSystem& files,
         const SegmentScan& culprit = before != nullptr ? *before : scan;
         if (before != nullptr || !options.begins_anywhere) {
           add_damage(culprit, frame.first_seq - expected,
-                     gap_text(before, scan, said.retired_before), out);
+                     gap_text(before, scan, said.state.retired_before), out);
         }
       }
       before = &scan;
@@ -281,7 +284,13 @@ Result<Recovered> recover(const std::string& directory, fs::FileSystem& files,
     // Beside a log that is being written or closed it may have changed meanwhile.
     const auto now = read_log_state(files, directory);
     const SegmentScan* const last = scans.empty() ? nullptr : &scans.back();
-    if (now.ok() && *now == said) check_end(directory, said, last, out);
+    const bool still = now.ok() && *now == said;
+    if (still) check_end(directory, said, last, out);
+    if (still && said.damage) {
+      out.damages.push_back({0, 0, 0,
+                             said.damage->message() +
+                                 "; what the log said of itself before or after that counts"});
+    }
   } else if (!state.ok()) {
     out.damages.push_back({0, 0, 0,
                            state.error().message() +

@@ -31,11 +31,19 @@ Status SegmentWriter::write(std::span<const std::string_view> parts) {
 Status SegmentPool::finish(SegmentWriter& segment, std::uint64_t seq) {
   const std::lock_guard lock(mutex_);
   // Before the file gets shorter, which would look like damage.
-  state_.bytes = segment.offset();
-  state_.seq = seq;
-  state_.closed = true;
-  VARVE_TRY(write_log_state(files_, directory_, state_));
+  LogState closed = state_;
+  closed.bytes = segment.offset();
+  closed.seq = seq;
+  closed.closed = true;
+  VARVE_TRY(say(closed));
   return segment.trim();
+}
+
+Status SegmentPool::say(LogState state) {
+  state.number = state_.number + 1;
+  VARVE_TRY(write_log_state(files_, directory_, state));
+  state_ = state;
+  return {};
 }
 
 Result<std::unique_ptr<SegmentPool>> SegmentPool::open(fs::FileSystem& files, std::string directory,
@@ -60,7 +68,7 @@ Result<std::unique_ptr<SegmentPool>> SegmentPool::open(fs::FileSystem& files, st
   }
   // Recovery has said what is wrong with it.
   if (auto state = read_log_state(files, pool->directory_); state.ok() && *state) {
-    pool->state_ = **state;
+    pool->state_ = (*state)->state;
   }
   if (prepare_ahead) {
     pool->thread_ = std::thread([raw = pool.get()] { raw->run(); });
@@ -144,11 +152,12 @@ Result<std::unique_ptr<SegmentWriter>> SegmentPool::begin(std::uint32_t id) {
   }
   VARVE_TRY(files_.sync_directory(directory_));
   // Behind the file, so that no crash looks like a loss, and before the first frame.
-  state_.segment = id;
-  state_.bytes = std::max(size, segment_bytes_min_);
-  state_.seq = 0;
-  state_.closed = false;
-  VARVE_TRY(write_log_state(files_, directory_, state_));
+  LogState begun = state_;
+  begun.segment = id;
+  begun.bytes = std::max(size, segment_bytes_min_);
+  begun.seq = 0;
+  begun.closed = false;
+  VARVE_TRY(say(begun));
   if (thread_.joinable()) {
     prepare_ = true;
     wake_.notify_all();
@@ -165,9 +174,10 @@ Status SegmentPool::retire(std::uint32_t before_segment,
                            const std::vector<std::uint32_t>& corrupt, std::uint32_t snapshot) {
   const std::lock_guard lock(mutex_);
   if (state_.retired_before != before_segment || state_.snapshot != snapshot) {
-    state_.retired_before = before_segment;
-    state_.snapshot = snapshot;
-    VARVE_TRY(write_log_state(files_, directory_, state_));
+    LogState retired = state_;
+    retired.retired_before = before_segment;
+    retired.snapshot = snapshot;
+    VARVE_TRY(say(retired));
   }
   VARVE_TRY_ASSIGN(std::vector<std::string> names, files_.list(directory_));
   std::erase_if(names, [before_segment](const std::string& name) {

@@ -68,7 +68,8 @@ class SegmentPool {
   Status retire(std::uint32_t before_segment, const std::vector<std::uint32_t>& corrupt,
                 std::uint32_t snapshot);
   // The segment is written and synced, up to frame `seq`, and will not be continued: says so, and
-  // gives back what was preallocated.
+  // gives back what was preallocated. kLimitExceeded: it was not said, for lack of space (of file
+  // systems that write nothing in place), and the segment is as after a crash.
   Status finish(SegmentWriter& segment, std::uint64_t seq);
   std::uint64_t size_bytes() const { return size_bytes_.load(std::memory_order_relaxed); }
 
@@ -79,6 +80,7 @@ class SegmentPool {
         segment_bytes_min_(segment_bytes),
         segment_bytes_(segment_bytes) {}
   std::string path(std::string_view name) const { return fs::join(directory_, name); }
+  Status say(LogState state);
   Status make_spare();
   void fit_to_interval(std::uint32_t retired);
   Status drop_spares();
@@ -94,7 +96,7 @@ class SegmentPool {
   std::mutex mutex_;
   std::condition_variable wake_;
   std::uint64_t segment_bytes_;     // of new spares; segments made of older ones may be smaller
-  LogState state_;                  // as it is written, or about to be
+  LogState state_;                  // as it was last said, or is to be said next
   std::set<std::uint32_t> spares_;  // indices of spare_name()
   std::uint32_t spares_kept_ = 0;   // what an interval between snapshots has lately taken
   bool prepare_ = false;            // the thread should make one
