@@ -2,7 +2,7 @@
 #include "http/server/census.h"
 
 #include <algorithm>
-#include <chrono>
+#include <boost/asio/post.hpp>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
@@ -10,31 +10,6 @@
 
 namespace varve::http::server {
 namespace {
-
-// Who has come or was answered so lately is likely to be about to send something.
-constexpr std::chrono::milliseconds kFreshTime{200};
-// Who is slow may still be honest; whoever has not moved for so long gives way.
-constexpr std::chrono::seconds kStuckTime{1};
-
-// The later, the more is lost by letting it go.
-enum class Loss : unsigned char { kSilent, kIdle, kStuckBody, kStuckReader, kFresh, kNever };
-
-Loss loss(const Connection& connection, Clock::duration since) {
-  switch (connection.waits()) {
-    case Waits::kNot:
-      break;
-    case Waits::kFirstRequest:
-      return since < kFreshTime ? Loss::kFresh : Loss::kSilent;
-    case Waits::kNextRequest:
-      return since < kFreshTime ? Loss::kFresh : Loss::kIdle;
-    case Waits::kRestOfBody:
-      // No reserved path has a use for a body.
-      return since < kStuckTime && !connection.reserved() ? Loss::kNever : Loss::kStuckBody;
-    case Waits::kReading:
-      return since < kStuckTime ? Loss::kNever : Loss::kStuckReader;
-  }
-  return Loss::kNever;
-}
 
 struct Candidate {
   Connection* connection = nullptr;
@@ -44,7 +19,7 @@ struct Candidate {
 
 // Whoever is the least loss; of those the one whose address has the most of them, and of these the
 // one that waits longest.
-std::shared_ptr<Connection> pick(const Core& core, const std::vector<Candidate>& candidates) {
+Candidate* best_of(std::vector<Candidate>& candidates) {
   Loss least = Loss::kNever;
   for (const Candidate& each : candidates) least = std::min(least, each.loss);
   if (least == Loss::kNever) return nullptr;
@@ -52,9 +27,9 @@ std::shared_ptr<Connection> pick(const Core& core, const std::vector<Candidate>&
   for (const Candidate& each : candidates) {
     if (each.loss == least) ++of_address[each.connection->address()];
   }
-  const Candidate* best = nullptr;
+  Candidate* best = nullptr;
   std::size_t best_crowd = 0;
-  for (const Candidate& each : candidates) {
+  for (Candidate& each : candidates) {
     if (each.loss != least) continue;
     const std::size_t crowd = of_address[each.connection->address()];
     if (best != nullptr &&
@@ -64,9 +39,38 @@ std::shared_ptr<Connection> pick(const Core& core, const std::vector<Candidate>&
     best = &each;
     best_crowd = crowd;
   }
-  std::shared_ptr<Connection> chosen = core.connections.find(best->connection)->second.lock();
-  if (chosen) chosen->set_leaving();
-  return chosen;
+  return best;
+}
+
+Leaver pick(const Core& core, std::vector<Candidate>& candidates) {
+  while (Candidate* const best = best_of(candidates)) {
+    if (auto chosen = core.connections.find(best->connection)->second.lock()) {
+      chosen->set_leaving();
+      return {std::move(chosen), best->loss};
+    }
+    best->loss = Loss::kNever;  // it ends by itself just now
+  }
+  return {};
+}
+
+// All but those who leave.
+struct Census {
+  std::size_t ordinary = 0, reserved = 0;
+  std::vector<Candidate> candidates, reserved_candidates;
+};
+
+Census count(const Core& core, Clock::time_point now) {
+  Census out;
+  for (const auto& [connection, weak] : core.connections) {
+    if (connection->leaving()) continue;
+    ++(connection->reserved() ? out.reserved : out.ordinary);
+    const Waiting waiting = connection->waiting();
+    const Loss would_be = loss(waiting, connection->reserved(), now);
+    if (would_be == Loss::kNever) continue;
+    (connection->reserved() ? out.reserved_candidates : out.candidates)
+        .push_back({connection, would_be, waiting.since});
+  }
+  return out;
 }
 
 }  // namespace
@@ -74,24 +78,35 @@ std::shared_ptr<Connection> pick(const Core& core, const std::vector<Candidate>&
 Room find_room(const Core& core, Clock::time_point now) {
   const std::size_t most = core.options.connections_max;
   const std::size_t most_reserved = core.options.connections_reserved;
-  if (core.connections.size() < most) return {Room::Kind::kOrdinary, nullptr};
+  if (core.connections.size() < most) return {Room::Kind::kOrdinary, {}};
   if (core.connections.size() >= 2 * (most + most_reserved)) return {};
-  std::size_t ordinary = 0, reserved = 0;
-  std::vector<Candidate> candidates, reserved_candidates;
-  for (const auto& [connection, weak] : core.connections) {
-    if (connection->leaving()) continue;
-    ++(connection->reserved() ? reserved : ordinary);
-    const Clock::time_point since = connection->waits_since();
-    const Loss would_be = loss(*connection, now - since);
-    if (would_be == Loss::kNever) continue;
-    (connection->reserved() ? reserved_candidates : candidates)
-        .push_back({connection, would_be, since});
+  Census census = count(core, now);
+  if (census.ordinary < most) return {Room::Kind::kOrdinary, {}};
+  if (Leaver from = pick(core, census.candidates); from.connection) {
+    return {Room::Kind::kOrdinary, std::move(from)};
   }
-  if (ordinary < most) return {Room::Kind::kOrdinary, nullptr};
-  if (auto from = pick(core, candidates)) return {Room::Kind::kOrdinary, std::move(from)};
-  if (reserved < most_reserved) return {Room::Kind::kReserved, nullptr};
-  if (auto from = pick(core, reserved_candidates)) return {Room::Kind::kReserved, std::move(from)};
+  if (census.reserved < most_reserved) return {Room::Kind::kReserved, {}};
+  if (Leaver from = pick(core, census.reserved_candidates); from.connection) {
+    return {Room::Kind::kReserved, std::move(from)};
+  }
   return {};
+}
+
+Leaver find_surplus(const Core& core, bool reserved, Clock::time_point now) {
+  Census census = count(core, now);
+  if (reserved) {
+    if (census.reserved <= core.options.connections_reserved) return {};
+    return pick(core, census.reserved_candidates);
+  }
+  if (census.ordinary <= core.options.connections_max) return {};
+  return pick(core, census.candidates);
+}
+
+void ask_to_go(Leaver leaver) {
+  const Strand strand = leaver.connection->strand();
+  asio::post(strand, [leaver = std::move(leaver)] {
+    leaver.connection->make_room(leaver.loss, Clock::now());
+  });
 }
 
 }  // namespace varve::http::server

@@ -13,6 +13,7 @@
 
 #include "base/log.h"
 #include "base/release_memory.h"
+#include "http/server/census.h"
 #include "http/server/exchange.h"
 
 namespace varve::http::server {
@@ -21,6 +22,8 @@ namespace {
 // A body is written in slices, each with a write timeout of its own: what a slow reader must
 // manage.
 constexpr std::size_t kWriteSliceBytes = 1 << 20;
+// What is offered to the socket at a time where it had no room for a whole slice.
+constexpr std::size_t kWriteAtOnceBytes = 64 << 10;
 // How many of them, or pieces of a stream, may be written before other connections get their turn.
 constexpr int kSlicesAtOnce = 16;
 // After an answer to a request that was not read whole, the rest is thrown away for this long, so
@@ -103,7 +106,7 @@ void Connection::on_read(error_code error, std::size_t n) {
   }
   if (phase_ == Phase::kReading) {
     if (read_state_ == RequestReader::State::kBody) {
-      waits_since_.store(Clock::now().time_since_epoch().count(), std::memory_order_relaxed);
+      waits_.renew(Clock::now());
     }
     process();
   } else {
@@ -119,7 +122,8 @@ void Connection::process() {
     case State::kEmpty:
       break;
     case State::kHeader:
-      if (before == State::kEmpty && !reserved_) wait_for(waits(), core_->options.header_timeout);
+      if (before == State::kEmpty && !reserved_)
+        wait_for(waits_.get().what, core_->options.header_timeout);
       break;
     case State::kBody:
       if (before != State::kBody) {
@@ -227,7 +231,20 @@ void Connection::begin_write(std::unique_ptr<ResponseWriter> writer) {
   const std::size_t of_head = std::min(written, buffers[0].size());
   buffers[0] += of_head;
   buffers[1] += written - of_head;
-  asio::async_write(stream_, buffers,
+  write(buffers, written);
+}
+
+// Of which so much has been written before.
+template <typename Buffers>
+void Connection::write(const Buffers& buffers, std::size_t written) {
+  // Asked before each part and at the end: whether there shall be more. What was taken is as much
+  // as the client has made room for, however long it takes for the whole.
+  auto more = [self = shared_from_this(), before = std::size_t{0}](
+                  const error_code& error, std::size_t n) mutable -> std::size_t {
+    if (n > std::exchange(before, n)) self->waits_.renew(Clock::now());
+    return error ? 0 : kWriteAtOnceBytes;
+  };
+  asio::async_write(stream_, buffers, std::move(more),
                     [self = shared_from_this(), written](error_code error, std::size_t n) {
                       self->on_written(error, written + n);
                     });
@@ -253,6 +270,7 @@ void Connection::write_body() {
       body_rest_.remove_prefix(slice.size());
       next = asio::buffer(slice.data(), slice.size());
     } else if (stream_more_) {
+      wait_not();  // while the piece is made, which may take long
       try {
         do {
           stream_more_ = writer_->next(stream_piece_);
@@ -274,10 +292,7 @@ void Connection::write_body() {
       next += written;
       if (next.size() == 0) continue;
     }
-    asio::async_write(stream_, next, [self = shared_from_this()](error_code error, std::size_t n) {
-      self->on_written(error, n);
-    });
-    return;
+    return write(next, 0);
   }
 }
 
@@ -365,12 +380,24 @@ void Connection::tell_what_is_under_way() {
                    {"for", std::move(what)}});
 }
 
-void Connection::make_room() {
+void Connection::make_room(Loss picked_for, Clock::time_point now) {
   if (phase_ == Phase::kClosed) return;
+  const Loss by_now = loss(waiting(), reserved_, now);
+  // Behind others a whole request may have come, whose turn it is next.
+  const bool stays =
+      by_now == Loss::kNever || by_now > picked_for ||
+      (phase_ == Phase::kReading && reader_.advance() == RequestReader::State::kComplete);
+  if (!stays) {
+    core_->metrics.displaced.add();
+    close();
+    return;
+  }
   leaving_.store(false);
-  if (waits() == Waits::kNot) return;  // its request has come meanwhile
-  core_->metrics.displaced.add();
-  close();
+  const std::lock_guard lock(core_->mutex);
+  if (core_->closed) return;
+  if (Leaver other = find_surplus(*core_, reserved_, now); other.connection) {
+    ask_to_go(std::move(other));
+  }
 }
 
 void Connection::close() {

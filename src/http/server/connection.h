@@ -16,19 +16,9 @@
 #include "http/response_writer.h"
 #include "http/server/core.h"
 #include "http/server/stream.h"
+#include "http/server/waiting.h"
 
 namespace varve::http::server {
-
-using Clock = std::chrono::steady_clock;
-
-// What of its client a connection waits for.
-enum class Waits : unsigned char {
-  kNot,           // it is the server's turn
-  kFirstRequest,  // or the handshake before it
-  kNextRequest,
-  kRestOfBody,
-  kReading,  // of an answer
-};
 
 // Every member but the atomics is touched on the strand alone. At most one read and
 // one write are under way; while a request is being worked on a read still watches the socket, and
@@ -57,16 +47,12 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void close_if_nothing_is_under_way();
   // In the course of a stop: says in the log what is still waited for.
   void tell_what_is_under_way();
-  // For another client, if this one is still waited for.
-  void make_room();
+  // For another client, if this one is no more of a loss by now than it was when it was picked.
+  void make_room(Loss picked_for, Clock::time_point now);
   void close();
 
   // What the census of clients asks, from any thread.
-  Waits waits() const { return waits_.load(std::memory_order_relaxed); }
-  // Since when it waits so, or has last got on with it.
-  Clock::time_point waits_since() const {
-    return Clock::time_point(Clock::duration(waits_since_.load(std::memory_order_relaxed)));
-  }
+  Waiting waiting() const { return waits_.get(); }
   bool reserved() const { return reserved_; }
   // Without the port.
   std::string_view address() const {
@@ -93,6 +79,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void dispatch_request();
   void refuse();
   void begin_write(std::unique_ptr<ResponseWriter> writer);
+  template <typename Buffers>
+  void write(const Buffers& buffers, std::size_t written);
   void write_body();
   void park();
   void resume();
@@ -103,12 +91,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   // The client has so long for what is waited for.
   void wait_for(Waits what, Clock::duration most) {
     const Clock::time_point now = Clock::now();
-    waits_.store(what, std::memory_order_relaxed);
-    waits_since_.store(now.time_since_epoch().count(), std::memory_order_relaxed);
+    waits_.set(what, now);
     deadline_.store((now + most).time_since_epoch().count(), std::memory_order_relaxed);
   }
   void wait_not() {
-    waits_.store(Waits::kNot, std::memory_order_relaxed);
+    waits_.set(Waits::kNot, Clock::now());
     deadline_.store(Clock::duration::max().count(), std::memory_order_relaxed);
   }
 
@@ -133,8 +120,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::array<char, 4096> discard_{};
   std::atomic<bool> client_gone_{false};
   std::atomic<bool> leaving_{false};
-  std::atomic<Waits> waits_{Waits::kFirstRequest};
-  std::atomic<Clock::duration::rep> waits_since_{0};
+  WaitRecord waits_;
   std::atomic<Clock::duration::rep> deadline_{0};
 };
 

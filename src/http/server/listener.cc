@@ -129,10 +129,7 @@ void Listener::welcome(Socket socket, Lane& lane) {
       core_->connections.emplace(connection.get(), connection);
     }
   }
-  if (room.from) {
-    const auto strand = room.from->strand();
-    asio::post(strand, [from = std::move(room.from)] { from->make_room(); });
-  }
+  if (room.from.connection) ask_to_go(std::move(room.from));
   if (connection) {
     core_->metrics.connections.add(1);
     asio::dispatch(connection->strand(), [connection] { connection->start(); });
