@@ -46,6 +46,23 @@ bool is_version(std::string_view text) {
          number(text.substr(dot + 1));
 }
 
+bool is_token_char(char c) {
+  return (c >= '0' && c <= '9') || (base::ascii_lower(c) >= 'a' && base::ascii_lower(c) <= 'z') ||
+         std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+}
+
+// Whether it is a method, a target and a version, whichever these are.
+bool is_request_line(std::string_view line) {
+  if (line.ends_with('\r')) line.remove_suffix(1);
+  const auto method = line.find(' ');
+  if (method == std::string_view::npos || method == 0) return false;
+  const auto target = line.find(' ', method + 1);
+  if (target == std::string_view::npos || target == method + 1) return false;
+  return std::all_of(line.begin(), line.begin() + static_cast<std::ptrdiff_t>(method),
+                     is_token_char) &&
+         is_version(line.substr(target + 1));
+}
+
 // What follows the second space of the request line.
 std::string_view version_in(std::string_view header) {
   std::string_view line = header.substr(0, header.find('\n'));
@@ -208,8 +225,22 @@ std::size_t RequestReader::find_header_end() {
   return 0;
 }
 
+// Whoever speaks something else shall hear so at once, not wait for an end of the header that does
+// not come.
+bool RequestReader::may_be_http() const {
+  const std::string_view come(buffer_.data() + begin_, end_ - begin_);
+  if (!is_token_char(come.front())) return false;
+  if (line_begin_ == 0) return true;  // the end of its line has not come
+  const auto line_end = come.find('\n');
+  return line_end >= limits_.header_max_bytes || is_request_line(come.substr(0, line_end));
+}
+
 RequestReader::State RequestReader::parse_header() {
+  const bool first_line = line_begin_ == 0;
   const std::size_t length = find_header_end();
+  if (length == 0 && first_line && !may_be_http()) {
+    return refuse(400, "malformed HTTP request: it does not begin with a request line");
+  }
   if ((length == 0 ? end_ - begin_ : length) > limits_.header_max_bytes) {
     return refuse(431,
                   fmt::format("request header larger than {} bytes", limits_.header_max_bytes));

@@ -71,6 +71,7 @@ class RequestReader {
   class Parser;
   std::size_t find_header_end();
   State refuse(int status, std::string message);
+  bool may_be_http() const;
   State parse_header();
   State begin_body();
   State fill_body();

@@ -89,6 +89,25 @@ TEST_CASE("request reader: 505 is for another version, 400 for none", "[http]") 
   }
 }
 
+TEST_CASE("request reader: what does not begin as HTTP does is refused as soon as that is seen",
+          "[http]") {
+  const auto step = GENERATE(1u, 3u, 10'000u);
+  CAPTURE(step);
+  for (const std::string_view begin :
+       {"hello\r\n", "\r\n\x16\x03\x01", "\xff", " GET / HTTP/1.1", "GET\n", "GET /\r\n",
+        "G\x01T / HTTP/1.1\r\n", "GET  HTTP/1.1\r\n", "GET / HTTP/1.x\r\n",
+        "GET / HTTP/1.1 \r\n"}) {
+    CAPTURE(begin);
+    CHECK(read_all(begin, step) == std::vector<std::string>{"400"});
+  }
+  for (const std::string_view begin :
+       {"hello", "hello\r", "M-SEARCH * HTTP/1.1\r\n", "GET /\xc3\xa4 HTTP/1.1\n",
+        "OPTIONS * HTTP/1.0\r\nHo", "GET / HTTP/2.0\r\n"}) {
+    CAPTURE(begin);
+    CHECK(read_all(begin, step).empty());
+  }
+}
+
 TEST_CASE("request reader: a body of no chunks, byte by byte", "[http]") {
   const std::string head = "POST /c HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n";
   for (const std::string_view end : {"\r\n", "T: 1\r\n\r\n"}) {

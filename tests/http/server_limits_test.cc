@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <thread>
 
+#include "eventually.h"
 #include "server_fixture.h"
 #include "socket_client.h"
 
@@ -41,6 +42,19 @@ TEST_CASE("http server limits: malformed requests get a 4xx and the end of the c
             fixture, "POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")) ==
         "HTTP/1.1 400 Bad Request");
   CHECK(fixture.metrics.counter("varve_http_requests_refused_total", "").value() == 8);
+}
+
+TEST_CASE("http server limits: who does not speak HTTP is told so at once", "[http]") {
+  ServerOptions options;
+  options.header_timeout = std::chrono::hours(1);
+  ServerFixture fixture(echo, options);
+  // The last is how a TLS client says hello.
+  for (const std::string_view sent :
+       {std::string_view("hello\r\n"), std::string_view("GET /\n"),
+        std::string_view("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11)}) {
+    CAPTURE(sent);
+    CHECK(status_of(answer_to(fixture, sent)) == "HTTP/1.1 400 Bad Request");
+  }
 }
 
 TEST_CASE("http server limits: an oversized header is refused with 431", "[http]") {
@@ -169,7 +183,8 @@ void settle(ServerFixture& fixture, double accepted, double open) {
                                                 {{"listener_name", "http"}});
   base::Counter& gone = fixture.metrics.counter("net_conntrack_listener_conn_closed_total", "",
                                                 {{"listener_name", "http"}});
-  while (come.value() < accepted || come.value() - gone.value() > open) std::this_thread::yield();
+  REQUIRE(
+      eventually([&] { return come.value() >= accepted && come.value() - gone.value() <= open; }));
 }
 
 TEST_CASE("http server limits: too many connections get 503", "[http]") {
