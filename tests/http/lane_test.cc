@@ -12,6 +12,8 @@
 #include <thread>
 #include <vector>
 
+#include "eventually.h"
+
 namespace varve::http::server {
 namespace {
 
@@ -38,6 +40,8 @@ class Lanes {
   Lanes(const Lanes&) = delete;
   Lanes& operator=(const Lanes&) = delete;
 
+  bool asleep() const { return watch_.asleep(); }
+
  private:
   LaneWatch watch_;
 
@@ -55,6 +59,7 @@ TEST_CASE("lane: work of many threads is done, whoever is busy, on leave or asle
   std::atomic<int> done{0};
   std::atomic<int> on_leave{0};
   std::atomic<bool> two_on_leave{false};
+  std::atomic<bool> never_slept{false};
   {
     Lanes all(2);
     std::vector<std::thread> posters;
@@ -76,7 +81,8 @@ TEST_CASE("lane: work of many threads is done, whoever is busy, on leave or asle
             done.fetch_add(1);
           });
           // The watch goes to sleep in between, and is woken.
-          if (i % 100 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(60));
+          if (i % 100 == 0 && !testing::eventually([&] { return all.asleep(); }))
+            never_slept = true;
         }
       });
     }
@@ -84,6 +90,7 @@ TEST_CASE("lane: work of many threads is done, whoever is busy, on leave or asle
   }
   CHECK(done == kPosters * kEach);
   CHECK_FALSE(two_on_leave);
+  CHECK_FALSE(never_slept);
 }
 
 TEST_CASE("lane: a thread that does not come back is stood in for", "[http]") {

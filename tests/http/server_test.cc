@@ -5,6 +5,7 @@
 #include <stdexcept>
 #include <thread>
 
+#include "eventually.h"
 #include "http/content_coding.h"
 #include "server_fixture.h"
 #include "socket_client.h"
@@ -167,9 +168,9 @@ TEST_CASE("http server: a stream stops when the client does not read", "[http]")
   client.send("GET / HTTP/1.1\r\nHost: t\r\n\r\n");
   client.read_until("\r\n\r\n");
   // The endless stream fills the sockets' buffers, then waits, then is given up.
-  while (fixture.metrics.counter("varve_http_connections_timed_out_total", "").value() < 1) {
-    std::this_thread::yield();
-  }
+  REQUIRE(eventually([&] {
+    return fixture.metrics.counter("varve_http_connections_timed_out_total", "").value() >= 1;
+  }));
   CHECK(made < 64u << 20);
 }
 
@@ -239,17 +240,17 @@ TEST_CASE("http server: a waiting stream goes when its client does, and when the
   SocketClient client(fixture.port);
   client.send("GET / HTTP/1.1\r\nHost: t\r\n\r\n");
   client.read_until("\r\n\r\n");
-  for (;;) {  // until it waits
+  REQUIRE(eventually([&] {
     const std::lock_guard lock(feed->mutex);
-    if (feed->wake) break;
-  }
+    return feed->wake != nullptr;  // it waits
+  }));
   if (client_goes) {
     client.close();
   } else {
     fixture.server->stop(std::chrono::hours(1));
     CHECK(client.closed_within(kPatience));
   }
-  while (feed.use_count() > 1) std::this_thread::yield();  // nothing of the response is left
+  REQUIRE(eventually([&] { return feed.use_count() == 1; }));  // nothing of the response is left
   feed->give("too late", true);
 }
 
@@ -307,7 +308,7 @@ TEST_CASE("http server: a handler sees that its client has hung up", "[http]") {
   ExchangePtr waiting = holder.take();
   CHECK_FALSE(waiting->client_gone());
   client.close();
-  while (!waiting->client_gone()) std::this_thread::yield();
+  REQUIRE(eventually([&] { return waiting->client_gone(); }));
   waiting->send(Response());
   waiting.reset();
 }
@@ -322,15 +323,14 @@ TEST_CASE("http server: work after the handler comes after it, and sees the clie
     std::function<void()> work = [&, exchange] {
       work_saw_return = handler_returned.load();
       if (exchange->request().path == "/wait") {
-        while (!exchange->client_gone()) std::this_thread::yield();
-        saw_hang_up = true;
+        saw_hang_up = eventually([&] { return exchange->client_gone(); });
         return;
       }
       ++answered;
       echo(exchange);
     };
     // Refused where the thread of the work before has not come back from sending its answer yet.
-    while (!exchange->run_after_handler(work)) std::this_thread::yield();
+    eventually([&] { return exchange->run_after_handler(work); });
     handler_returned = true;
   });
   {
@@ -342,7 +342,7 @@ TEST_CASE("http server: work after the handler comes after it, and sees the clie
     CHECK(work_saw_return);
     client.send("GET /wait HTTP/1.1\r\nHost: t\r\n\r\n");
   }
-  while (!saw_hang_up) std::this_thread::yield();
+  CHECK(eventually([&] { return saw_hang_up.load(); }));
   CHECK(answered == 20);
 }
 
@@ -439,7 +439,7 @@ TEST_CASE("http server: all requests that came before the client ended its side 
         echo(exchange);
       };
       // Refused where the round before has not quite ended.
-      while (!exchange->run_after_handler(work)) std::this_thread::yield();
+      eventually([&] { return exchange->run_after_handler(work); });
       return;
     }
     if (exchange->request().path == "/3") third_gone = exchange->client_gone();
@@ -475,7 +475,7 @@ TEST_CASE("http server: each of several requests is answered, whenever the clien
     if (ended_at == i) client.shut_down_sending();
     // The end of input is all that can be seen of a client that hangs up behind its last request.
     if (ended_at == i && i == 3) {
-      while (!waiting->client_gone()) std::this_thread::yield();
+      REQUIRE(eventually([&] { return waiting->client_gone(); }));
     }
     echo(waiting);
     waiting.reset();
@@ -515,7 +515,7 @@ TEST_CASE("http server: a stop waits for no request that has not come whole", "[
   client.send(begun);
   const double come = static_cast<double>(begun.size());
   base::Counter& received = fixture.metrics.counter("varve_http_received_bytes_total", "");
-  while (received.value() < come) std::this_thread::yield();
+  REQUIRE(eventually([&] { return received.value() >= come; }));
   fixture.server->stop(std::chrono::hours(1));  // it returns
   CHECK(client.closed_within(kPatience));
 }
@@ -531,7 +531,7 @@ TEST_CASE("http server: a stop says in the log what it waits for", "[http]") {
     const std::lock_guard lock(fixture.mutex);
     return fixture.logged.find(text) != std::string::npos;
   };
-  while (!logged("path=/slow")) std::this_thread::yield();
+  CHECK(eventually([&] { return logged("path=/slow"); }));
   CHECK(logged("waiting for HTTP requests under way"));
   CHECK(logged("client=127.0.0.1:"));
   waiting->send(Response());

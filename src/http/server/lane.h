@@ -79,6 +79,8 @@ class LaneWatch {
   // The lanes must outlive stop().
   void start(const std::vector<std::unique_ptr<Lane>>& lanes);
   void stop();
+  // Whether it sleeps as nothing happens. For any thread.
+  bool asleep() const { return !awake_.load(); }
 
  private:
   friend class Lane;
