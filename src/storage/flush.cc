@@ -58,10 +58,17 @@ Result<bool> Flush::cut_window(bool asked) {
 // one.
 Status Flush::cut_late() {
   const std::optional<HeadCut>& last = engine_.blocks.cut();
-  if (!last || !trim()) return {};
+  if (!last) return {};
+  const bool trimmed = trim();
   const Timestamp before_ms = last->time_ms;
   const Timestamp oldest_ms = engine_.head.oldest_late_ms(TimeRange::all().min_ms, before_ms - 1);
-  return oldest_ms < before_ms ? cut(before_ms, true) : Status();
+  if (oldest_ms >= before_ms) return {};
+  if (!trimmed) {
+    return Error(ErrorCode::kUnavailable,
+                 "late samples stay in memory as long as queries read what was cut from there "
+                 "before; ask again once these have ended");
+  }
+  return cut(before_ms, true);
 }
 
 Status Flush::cut(Timestamp before_ms, bool late_only) {

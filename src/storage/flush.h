@@ -33,8 +33,9 @@ class Flush {
 
   // Cuts the oldest window there is if it is due; whether it did. `asked`: see CutChoice.
   Result<bool> cut_window(bool asked);
-  // Takes what has come late for time that is in blocks already into blocks of its own, if no
-  // reader holds the cut before back. What comes late for the time since goes with its window.
+  // Takes what has come late for time that is in blocks already into blocks of its own;
+  // kUnavailable: a reader holds the cut before back. What comes late for the time since goes with
+  // its window.
   Status cut_late();
   // Gives back what a cut has moved into a block, once no reader needs it; false: some still do.
   bool trim();

@@ -18,8 +18,8 @@ constexpr std::chrono::seconds kInterval{30};
 // How often it is looked whether the log has grown enough for a snapshot of the head: under load it
 // grows by tens of megabytes a second.
 constexpr std::chrono::seconds kSnapshotInterval{1};
-// How long somebody who asked for everything waits for readers of the head; what they still hold
-// then goes with a later round.
+// How long somebody who asked for everything waits for readers of the head, in all; what they still
+// hold then goes with a later round.
 constexpr std::chrono::seconds kTrimWait{10};
 
 // The first error of several steps that are all taken.
@@ -134,20 +134,21 @@ Status Maintenance::cut_and_compact(bool asked) {
   // A cut that fails does not keep blocks from being merged, and never the other way round: between
   // merges it is looked for cuts again, as a large merge takes its time.
   FirstError first;
+  const auto wait_until = std::chrono::steady_clock::now() + kTrimWait;
   const auto cut = [&] {
     const std::lock_guard lock(head_mutex_);
     for (;;) {
       Result<bool> done = flush_.cut_window(asked);
       if (!done.ok()) return first.note(std::move(done).error());
       if (!*done) return;
-      if (asked) wait_for_trim();
+      if (asked) wait_for_trim(wait_until);
     }
   };
   cut();
   if (asked) {
     const std::lock_guard lock(head_mutex_);
+    wait_for_trim(wait_until);
     first.note(flush_.cut_late());
-    wait_for_trim();
   }
   for (;;) {
     Result<bool> merged = compaction_.merge_next(asked);
@@ -175,8 +176,7 @@ Status Maintenance::cut_and_compact(bool asked) {
   return first.take();
 }
 
-void Maintenance::wait_for_trim() {
-  const auto until = std::chrono::steady_clock::now() + kTrimWait;
+void Maintenance::wait_for_trim(std::chrono::steady_clock::time_point until) {
   while (!flush_.trim() && std::chrono::steady_clock::now() < until && !engine_.stop.load()) {
     std::this_thread::sleep_for(std::chrono::milliseconds(5));
   }

@@ -5,6 +5,7 @@
 // a busy machine the log would outgrow what recovery can replay in time.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -56,7 +57,7 @@ class Maintenance {
   Status snapshot_head();
   Status cut_and_compact(bool asked);
   // Lets readers of what a cut replaced finish, so that the head can be trimmed.
-  void wait_for_trim();
+  void wait_for_trim(std::chrono::steady_clock::time_point until);
 
   const Engine engine_;
   std::mutex work_mutex_;  // held by the work under way; guards what follows

@@ -244,6 +244,42 @@ TEST_CASE("lifecycle: on demand what came late for time that is in blocks goes i
   CHECK(in_blocks() == before + 3);
 }
 
+TEST_CASE("lifecycle: late samples that a reader keeps in memory are not called done",
+          "[storage]") {
+  Filled f([](Options o) {
+    o.out_of_order_window = std::chrono::hours(6);
+    return o;
+  });
+  f.write(kBegin, kBegin + 5 * kHourMs);
+  const std::vector matchers{equal("__name__", "m")};
+  auto querier = f.db->querier(TimeRange::all());
+  REQUIRE(querier.ok());
+  auto selection = (*querier)->select(matchers, TimeRange::all());
+  REQUIRE(selection.ok());
+  ok(f.db->maintain());
+  REQUIRE(f.blocks() == 1);
+  const Timestamp late_ms = kBegin + kHourMs + 1;
+  const WriteOutcome outcome = append(*f.db, BatchBuilder().add(series(1), late_ms, 0.5).batch);
+  REQUIRE(outcome.first_error.empty());
+  ok(wait(*f.db, outcome.ticket));
+  f.expected[series(1).to_string()].emplace_back(late_ms, bits(0.5));
+  const auto in_blocks = [&f] {
+    std::uint64_t floats = 0;
+    for (const block::BlockMeta& meta : f.db->blocks()) floats += meta.floats;
+    return floats;
+  };
+  const std::uint64_t before = in_blocks();
+  const Status held = f.db->compact();
+  REQUIRE_FALSE(held.ok());
+  CHECK(held.error().code() == ErrorCode::kUnavailable);
+  CHECK_THAT(held.error().message(), Catch::Contains("late samples stay in memory"));
+  selection->reset();
+  querier->reset();
+  ok(f.db->compact());
+  CHECK(in_blocks() > before);
+  f.check();
+}
+
 TEST_CASE("lifecycle: deleted samples stay deleted, in the head and in blocks", "[storage]") {
   Filled f;
   f.write(kBegin, kBegin + 5 * kHourMs);
