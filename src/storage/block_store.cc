@@ -117,7 +117,10 @@ Status BlockStore::note_deletes(std::span<const std::shared_ptr<block::Block>> b
     const std::shared_ptr<const block::Tombstones> deletes = block->tombstones();
     edit.deletes[block->meta().ulid] = {deletes->generation(), deletes->series_count()};
   }
-  return edit.deletes.empty() ? Status() : manifest_.commit(edit);
+  if (edit.deletes.empty()) return {};
+  VARVE_TRY(manifest_.commit(edit));
+  keep_identity(files_, identity_, manifest_.state(), true, log_);
+  return {};
 }
 
 // Only buckets that are written already can be out of date, so this is about what came late.

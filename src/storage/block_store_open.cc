@@ -151,7 +151,19 @@ Status BlockStore::adopt(const std::vector<std::string>& names, bool damaged) {
     if (meta.resolution_ms == 0) ladder.mark_dirty(meta.range);
   }
   if (ladder != manifest_.state().ladder) edit.ladder = std::move(ladder);
-  if (!edit.added.empty() || edit.ladder || edit.cut) VARVE_TRY(manifest_.commit(edit));
+  // Behind which no file with a block's deletes may have come back.
+  if (kept) {
+    for (const auto& [ulid, deletes] : kept->deletes) {
+      const bool is_added =
+          std::any_of(edit.added.begin(), edit.added.end(),
+                      [&ulid = ulid](const auto& meta) { return meta.ulid == ulid; });
+      if (!is_added && manifest_.state().blocks.count(ulid) == 0) continue;
+      if (deletes.generation > deletes_of(ulid)) edit.deletes[ulid] = deletes;
+    }
+  }
+  if (!edit.added.empty() || edit.ladder || edit.cut || !edit.deletes.empty()) {
+    VARVE_TRY(manifest_.commit(edit));
+  }
   bool changed = false;
   for (const std::string& name : names) {
     if (!block::is_ulid(name) || manifest_.state().blocks.count(name) > 0 || leaves(name)) continue;

@@ -215,7 +215,8 @@ void ManifestState::apply(const ManifestEdit& edit) {
   if (edit.cut) cut = edit.cut;
   if (edit.ladder) ladder = *edit.ladder;
   for (const auto& [ulid, of_block] : edit.deletes) {
-    if (blocks.count(ulid) > 0) deletes.insert_or_assign(ulid, of_block);
+    // A block that is not listed may be one whose line is lost.
+    if (leaving.count(ulid) == 0) deletes.insert_or_assign(ulid, of_block);
   }
 }
 
@@ -228,7 +229,6 @@ std::string identity_text(const ManifestState& state) {
   ManifestEdit edit = everything(state);
   edit.added.clear();
   edit.removed.clear();
-  edit.deletes.clear();
   return identity_line(state) + edit_line(edit);
 }
 

@@ -157,6 +157,52 @@ TEST_CASE("lost files: deletes of a block that are gone do not come back unnotic
   CHECK(rig.said("is set aside"));
 }
 
+TEST_CASE("lost files: deletes of a block are missed though the MANIFEST is lost with them",
+          "[storage]") {
+  Rig rig;
+  rig.open();
+  rig.write(0, kMinutes);
+  ok(rig.db->maintain());
+  const auto remove = [&rig](int s) {
+    const std::vector<std::vector<model::Matcher>> selectors{{equal("s", std::to_string(s))}};
+    ok(rig.db->delete_series(selectors, {kStart, kStart + 60 * kMinuteMs - 1}));
+  };
+  const std::string path = "data/varve/dense/" + rig.db->blocks()[0].ulid + "/tombstones";
+  fs::FaultFs& files = rig.world.files;
+  remove(0);
+  const std::string older = files.read_file(path, 1 << 20).value();
+  remove(1);
+  rig.crash();
+  const auto lost = GENERATE(as<std::string>(), "none", "older", "missing");
+  CAPTURE(lost);
+  if (lost == "older") REQUIRE(files.write_file_atomically(path, older).ok());
+  if (lost == "missing") REQUIRE(files.remove(path).ok());
+  const std::string manifest = "data/varve/MANIFEST";
+  std::string text = files.read_file(manifest, 1 << 20).value();
+  SECTION("all of it") { REQUIRE(files.remove(manifest).ok()); }
+  SECTION("but for its first line") {
+    REQUIRE(files.write_file_atomically(manifest, text.substr(0, text.find('\n') + 1)).ok());
+  }
+  SECTION("the line about them") {
+    const std::size_t at = text.rfind("\"deletes\"");
+    REQUIRE(at != std::string::npos);
+    text[at + 1] = 'D';
+    REQUIRE(files.write_file_atomically(manifest, text).ok());
+  }
+  rig.repair();
+  CHECK(rig.said("goes on without deletes of a block that are lost") == (lost != "none"));
+  if (lost != "none") {
+    CHECK(rig.said("series_with_deletes=2"));
+    CHECK(rig.said(lost == "older" ? "series_left=1" : "series_left=0"));
+  }
+  CHECK(rig.samples(0) == (lost == "missing" ? kMinutes : kMinutes - 60));
+  CHECK(rig.samples(1) == (lost == "none" ? kMinutes - 60 : kMinutes));
+  rig.close();
+  CHECK(rig.findings().empty());
+  rig.open();
+  CHECK(rig.log_text.empty());
+}
+
 TEST_CASE("lost files: deletes whose line in the MANIFEST a crash kept back are known afterwards",
           "[storage]") {
   Rig rig;
