@@ -278,12 +278,12 @@ RequestReader::State RequestReader::begin_body() {
   request.path = std::move(path).value();
   if (question != std::string_view::npos) request.query = target.substr(question + 1);
 
-  if (!current_.http_1_0 && request.header("Host").empty() &&
-      std::none_of(request.headers.begin(), request.headers.end(), [](const auto& field) {
+  const auto hosts =
+      std::count_if(request.headers.begin(), request.headers.end(), [](const auto& field) {
         return base::equals_in_any_case(field.first, "host");
-      })) {
-    return refuse(400, "missing required Host header");
-  }
+      });
+  if (hosts == 0 && !current_.http_1_0) return refuse(400, "missing required Host header");
+  if (hosts > 1) return refuse(400, "too many Host headers");
   const std::string_view expect = request.header("Expect");
   if (!expect.empty() && !base::equals_in_any_case(expect, "100-continue")) {
     return refuse(417, "unknown expectation");
@@ -292,6 +292,8 @@ RequestReader::State RequestReader::begin_body() {
   if (!transfer.empty() && !base::equals_in_any_case(transfer, "chunked")) {
     return refuse(501, "unsupported transfer encoding");
   }
+  // RFC 9112, 6.1: who is between may have framed the rest otherwise.
+  if (current_.http_1_0 && !transfer.empty()) current_.keep_alive = false;
   state_ = State::kBody;
   body_filled_ = 0;
   if (parser_->chunked()) {

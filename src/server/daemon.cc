@@ -219,8 +219,8 @@ class Daemon {
     VARVE_TRY_ASSIGN(client_, http::Client::create(files_));
     scrape_pool_ = std::make_unique<base::ThreadPool>("scrape", cores, kScrapeQueueMax);
     scrape::ManagerOptions scrape_options;
-    scrape_options.external_host = host_name();
     scrape_options.own_port = std::to_string(server_->ports().front());
+    scrape_options.external_host = fmt::format("{}:{}", host_name(), scrape_options.own_port);
     scrape_options.extra_scrape_metrics = flags_.extra_scrape_metrics;
     scrape_options.start_zeros = flags_.start_zeros;
     scrape_options.type_and_unit_labels = flags_.type_and_unit_labels;

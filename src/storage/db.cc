@@ -228,6 +228,10 @@ Status DbImpl::open(fs::FileSystem& files) {
   register_metrics({*head_, *blocks_, *write_path_, limits_, query_memory_,
                     [this] { return min_time_ms(); }},
                    this, metrics_);
+  metrics_.callback(base::MetricsRegistry::CallbackKind::kCounter,
+                    "prometheus_tsdb_wal_corruptions_total",
+                    "Total number of WAL corruptions: what the start found lost of the log.",
+                    [this] { return static_cast<double>(recovery_.frames_lost); }, {}, this);
   maintenance_ = std::make_unique<Maintenance>(
       Engine{options_, limits_, keeping_, files, directory_, clock_, log_, metrics_, *head_,
              *write_path_, *wal_, *blocks_, stamps_, *head_snapshots_, stop_});

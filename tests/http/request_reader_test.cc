@@ -54,6 +54,16 @@ TEST_CASE("request reader: the same requests however the bytes are cut", "[http]
                                                           "GET /?  close"});
 }
 
+TEST_CASE("request reader: what others may frame otherwise is refused or the last", "[http]") {
+  CHECK(read_all("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 50) ==
+        std::vector<std::string>{"400"});
+  CHECK(read_all("GET / HTTP/1.0\r\nHost: a\r\nhost: a\r\n\r\n", 50) ==
+        std::vector<std::string>{"400"});
+  CHECK(read_all("POST /p HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n"
+                 "1\r\na\r\n0\r\n\r\n",
+                 50) == std::vector<std::string>{"POST /p? a close"});
+}
+
 TEST_CASE("request reader: lines may end with a line feed alone", "[http]") {
   const std::string bytes =
       "GET /a HTTP/1.1\nHost: x\n\n"

@@ -262,7 +262,12 @@ TEST_CASE("lost files: the newest segments of the log are missed by their number
   CHECK(rig.found(text));
   rig.open();
   CHECK(rig.said(text));
-  if (closed) CHECK(rig.db->recovery().frames_lost > 0);
+  if (closed) {
+    CHECK(rig.db->recovery().frames_lost > 0);
+    CHECK(rig.world.metrics.render().find(fmt::format(
+              "\nprometheus_tsdb_wal_corruptions_total {}\n", rig.db->recovery().frames_lost)) !=
+          std::string::npos);
+  }
   const std::size_t left = rig.samples(0);
   CHECK(left < static_cast<std::size_t>(snapshot ? 2 * kMinutes : kMinutes));
   // The number is not given again.
